@@ -1,0 +1,101 @@
+// What travels beside one call: its deadline, its outcome, its attachments.
+//
+// The same class serves both sides of a call.
+//   Client: make one (or pass nullptr), set the deadline and the request's attachment,
+//     call, and in the done closure read status() and the response's attachment.
+//   Server: a handler gets one as its RpcController*; Controller::Of(c) gives it back.
+//     It may SetStatus, read the request's attachment, set the response's, look at
+//     deadline(), watch stop_token(), and call the peer back through peer().
+// Not thread-safe; one call each.
+
+#ifndef SKEP_RPC_CONTROLLER_H_
+#define SKEP_RPC_CONTROLLER_H_
+
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "google/protobuf/service.h"
+
+namespace skep {
+
+class Channel;
+
+// What every call has by default; a call without a deadline does not exist.
+inline constexpr absl::Duration kDefaultCallTimeout = absl::Seconds(10);
+
+class Controller final : public google::protobuf::RpcController {
+ public:
+  Controller() = default;
+  // A controller made by the server that dispatches the call.
+  static Controller& Of(google::protobuf::RpcController* controller) {
+    return *static_cast<Controller*>(controller);
+  }
+
+  // --- Both sides -----------------------------------------------------------
+  // The outcome. A server handler sets an error before it runs `done`; the response
+  // message is then not sent.
+  const absl::Status& status() const { return status_; }
+  void SetStatus(absl::Status status) { status_ = std::move(status); }
+  // How long a client should wait before it tries again; set with
+  // ResourceExhausted and Unavailable. Zero: not said.
+  absl::Duration retry_after() const { return retry_after_; }
+  void set_retry_after(absl::Duration d) { retry_after_ = d; }
+
+  // Bulk bytes beside the message; not copied into protobuf objects.
+  const std::string& request_attachment() const { return request_attachment_; }
+  std::string& mutable_request_attachment() { return request_attachment_; }
+  const std::string& response_attachment() const { return response_attachment_; }
+  std::string& mutable_response_attachment() { return response_attachment_; }
+
+  // --- Client ---------------------------------------------------------------
+  absl::Duration timeout() const { return timeout_; }
+  // absl::InfiniteDuration() means until the connection ends: for calls whose life is
+  // watched by other means (a lease).
+  void set_timeout(absl::Duration timeout) { timeout_ = timeout; }
+
+  // --- Server ---------------------------------------------------------------
+  // When the caller gives up; absl::InfiniteFuture() if it did not say.
+  absl::Time deadline() const { return deadline_; }
+  // Stopped when the caller cancelled, its deadline passed or its connection ended.
+  std::stop_token stop_token() const { return stop_token_; }
+  // The channel back to the caller, on the connection that the call came by. Null
+  // where there is none. shared: the connection may end while a handler holds it.
+  const std::shared_ptr<Channel>& peer() const { return peer_; }
+
+  void set_deadline(absl::Time deadline) { deadline_ = deadline; }
+  void set_stop_token(std::stop_token token) { stop_token_ = std::move(token); }
+  void set_peer(std::shared_ptr<Channel> peer) { peer_ = std::move(peer); }
+
+  // --- google::protobuf::RpcController ----------------------------------------
+  void Reset() override { *this = Controller(); }
+  bool Failed() const override { return !status_.ok(); }
+  std::string ErrorText() const override { return status_.ToString(); }
+  // A client that wants to cancel uses Channel::Cancel.
+  void StartCancel() override { SetStatus(absl::CancelledError("cancelled")); }
+  void SetFailed(const std::string& reason) override {
+    SetStatus(absl::UnknownError(reason));
+  }
+  bool IsCanceled() const override { return stop_token_.stop_requested(); }
+  void NotifyOnCancel(google::protobuf::Closure* callback) override;
+
+  Controller(Controller&&) = default;
+  Controller& operator=(Controller&&) = default;
+
+ private:
+  absl::Status status_;
+  absl::Duration retry_after_;
+  absl::Duration timeout_ = kDefaultCallTimeout;
+  absl::Time deadline_ = absl::InfiniteFuture();
+  std::string request_attachment_;
+  std::string response_attachment_;
+  std::stop_token stop_token_;
+  std::shared_ptr<Channel> peer_;
+};
+
+}  // namespace skep
+
+#endif  // SKEP_RPC_CONTROLLER_H_

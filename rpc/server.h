@@ -1,0 +1,101 @@
+// Serves google::protobuf::Services to every connection of a listening address.
+
+#ifndef SKEP_RPC_SERVER_H_
+#define SKEP_RPC_SERVER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/thread_pool.h"
+#include "google/protobuf/service.h"
+#include "rpc/address.h"
+#include "rpc/channel.h"
+#include "rpc/transport.h"
+
+namespace skep {
+
+struct ServerOptions {
+  // Connections over this are closed as they arrive.
+  int max_connections = 10'000;
+  // Unsent reply bytes a connection may hold before it is no longer read.
+  size_t high_water_bytes = 4 << 20;
+  // Requests a connection may have in progress before it is no longer read.
+  int max_calls_per_connection = 10'000;
+  // Idle connections are kept for ever by default.
+  absl::Duration idle_timeout = absl::InfiniteDuration();
+  // Where handlers run that were registered with Run::kPool. Borrowed; null: inline.
+  ThreadPool* pool = nullptr;
+};
+
+// The table of services that one end of a channel offers. Fill it before it is served;
+// read-only from then on, so any number of connections share it.
+class ServiceTable {
+ public:
+  // Where a service's handlers run: on the connection's loop, or on the pool.
+  enum class Run { kInline, kPool };
+
+  ServiceTable();
+  ~ServiceTable();
+  // Both borrowed. The service's full protobuf name must be new.
+  void Add(google::protobuf::Service* service, Run run = Run::kInline);
+  // For one method, otherwise than its service.
+  void SetRun(const std::string& service, const std::string& method, Run run);
+  // Offers muduo.net.RpcService (listRpc, getService) about this table.
+  void AddReflection();
+
+  struct Entry;
+  struct Impl;
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+class Server {
+ public:
+  // All borrowed: `transport`, `services` and the pool outlive the server.
+  static absl::StatusOr<std::unique_ptr<Server>> Listen(Transport& transport,
+                                                        const Address& at,
+                                                        const ServiceTable& services,
+                                                        ServerOptions options = {});
+  virtual ~Server() = default;
+
+  // With the port really taken.
+  virtual const Address& address() const = 0;
+  // Connections now open.
+  virtual int connections() const = 0;
+  // Stops listening, lets calls in progress finish for at most `grace`, closes. Blocks
+  // unless called on a loop of the transport.
+  virtual void Shutdown(absl::Duration grace) = 0;
+};
+
+struct ConnectOptions {
+  // What this end serves to the peer over the same connection. Borrowed; may be null.
+  const ServiceTable* services = nullptr;
+  ThreadPool* pool = nullptr;
+  absl::Duration connect_timeout = absl::Seconds(5);
+  // Reconnects for ever with exponential backoff and jitter between these, from the
+  // moment that a connection fails or ends. Calls made while there is no connection
+  // wait for one until their deadline if wait_for_ready, else fail with Unavailable.
+  bool reconnect = true;
+  bool wait_for_ready = true;
+  absl::Duration min_backoff = absl::Milliseconds(50);
+  absl::Duration max_backoff = absl::Seconds(5);
+  // Run on the channel's executor at every change.
+  std::function<void(bool connected)> on_state;
+};
+
+// A channel to `to`, connecting in the background.
+std::shared_ptr<Channel> Connect(Transport& transport, const Address& to,
+                                 ConnectOptions options = {});
+
+// A channel over a stream that exists already (a socket pair, an accepted connection).
+std::shared_ptr<Channel> ChannelOver(std::unique_ptr<Stream> stream,
+                                     ConnectOptions options = {});
+
+}  // namespace skep
+
+#endif  // SKEP_RPC_SERVER_H_

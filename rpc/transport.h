@@ -1,0 +1,100 @@
+// The Transport door: byte streams between addresses.
+//
+// The real one (tcp_transport.h) runs over epoll loops and sockets; the simulated one
+// (sim_transport.h) over a ManualExecutor, with delays, losses and partitions drawn
+// from a seed. Channels, servers, the balancer, master and worker know only this.
+
+#ifndef SKEP_RPC_TRANSPORT_H_
+#define SKEP_RPC_TRANSPORT_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/executor.h"
+#include "rpc/address.h"
+
+namespace skep {
+
+// Receives a stream's events, all on the stream's executor. Must outlive the stream
+// or until OnClosed.
+class StreamHandler {
+ public:
+  virtual ~StreamHandler() = default;
+
+  // Bytes arrived: `bytes` is everything not consumed so far. Returns how many bytes,
+  // from the front, were consumed; the rest is offered again with what comes next.
+  virtual size_t OnData(std::string_view bytes) = 0;
+  // The peer will send no more (its half of the close). The stream may still be
+  // written to. Default: half-close too once our output has drained.
+  virtual void OnPeerClosed();
+  // Output went from over the high-water mark to drained.
+  virtual void OnDrained() {}
+  // The last event, exactly once: the stream is gone. Ok after an orderly close.
+  virtual void OnClosed(const absl::Status& reason) = 0;
+
+ private:
+  friend class Stream;
+  class Stream* stream_ = nullptr;
+};
+
+// One connected byte stream. Every method is called on its executor only.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  // Starts delivering events. `handler` is borrowed.
+  virtual void Start(StreamHandler* handler) = 0;
+  // Queues bytes. What is written during one OnData leaves in one system call after it.
+  virtual void Write(std::string_view bytes) = 0;
+  // Bytes written and not yet taken by the kernel.
+  virtual size_t unsent() const = 0;
+  // Stops or resumes OnData: backpressure.
+  virtual void SetReading(bool on) = 0;
+  // Orderly: sends what is queued, then closes our half; the stream is closed when the
+  // peer has closed its own, or `linger` later.
+  virtual void CloseWhenDrained(absl::Duration linger = absl::Seconds(10)) = 0;
+  // At once: unsent bytes are lost. OnClosed(reason) follows, not inside this call.
+  virtual void Abort(absl::Status reason) = 0;
+
+  virtual Executor& executor() = 0;
+  virtual const std::string& peer() const = 0;
+  virtual const std::string& local() const = 0;
+
+ protected:
+  static void Attach(StreamHandler* handler, Stream* stream) { handler->stream_ = stream; }
+};
+
+// A listening address; the destructor stops listening.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  // With the port that was really taken (port 0 asks for a free one).
+  virtual const Address& address() const = 0;
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  // Makes one attempt to connect (every resolved address in turn); `done` runs
+  // once, on the new stream's executor. Refuses a connection to itself.
+  using Connected = absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<Stream>>)>;
+  virtual void Connect(const Address& to, absl::Duration timeout, Connected done) = 0;
+
+  // `accept` runs on each new stream's executor.
+  using Accept = absl::AnyInvocable<void(std::unique_ptr<Stream>)>;
+  virtual absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& at,
+                                                           Accept accept) = 0;
+
+  // An executor of this transport, for timers of things that have no stream.
+  virtual Executor& executor() = 0;
+};
+
+}  // namespace skep
+
+#endif  // SKEP_RPC_TRANSPORT_H_
