@@ -1,0 +1,60 @@
+// The flags of a job: declared by the job, given on the command line, read by its code
+// on every worker.
+
+#ifndef SKEP_JOBS_API_OPTIONS_H_
+#define SKEP_JOBS_API_OPTIONS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace skep {
+
+// One flag that a job takes, as --name.
+struct Flag {
+  enum class Type { kBool, kInt, kDouble, kString };
+
+  std::string name;           // without dashes: "ignore-case"
+  Type type = Type::kString;
+  std::string default_value;  // as text; "false", "0", ""
+  std::string value_name;     // in help: "K"
+  std::string help;
+  // Checks a value beyond its type; null: any. Returns what is wrong and what to do.
+  absl::Status (*check)(const std::string& value) = nullptr;
+};
+
+// The values of a job's flags: defaults, then what was given. Value type.
+class Options {
+ public:
+  Options() = default;
+  explicit Options(const std::vector<Flag>& flags);
+
+  // InvalidArgument: no such flag, or a value that is not of its type.
+  absl::Status Set(const std::string& name, const std::string& value);
+
+  // Reading a flag that was not declared, or as another type, is a bug and dies.
+  bool GetBool(std::string_view name) const;
+  int64_t GetInt(std::string_view name) const;
+  double GetDouble(std::string_view name) const;
+  const std::string& GetString(std::string_view name) const;
+
+  // Values that differ from the defaults, as they travel in a JobSpec.
+  std::map<std::string, std::string> NonDefault() const;
+
+ private:
+  struct Value {
+    Flag flag;
+    std::string text;
+  };
+  const Value& Find(std::string_view name, Flag::Type type) const;
+
+  std::map<std::string, Value, std::less<>> values_;
+};
+
+}  // namespace skep
+
+#endif  // SKEP_JOBS_API_OPTIONS_H_
