@@ -20,6 +20,10 @@
 
 namespace skep {
 
+// Unsent bytes over which a stream says OnDrained when it has got rid of them all. A
+// writer's own limit is therefore never less than this.
+inline constexpr size_t kStreamHighWater = 1 << 20;
+
 // Receives a stream's events, all on the stream's executor. Must outlive the stream
 // or until OnClosed.
 class StreamHandler {
@@ -32,7 +36,7 @@ class StreamHandler {
   // The peer will send no more (its half of the close). The stream may still be
   // written to. Default: half-close too once our output has drained.
   virtual void OnPeerClosed();
-  // Output went from over the high-water mark to drained.
+  // Output that was over kStreamHighWater has drained.
   virtual void OnDrained() {}
   // The last event, exactly once: the stream is gone. Ok after an orderly close.
   virtual void OnClosed(const absl::Status& reason) = 0;
@@ -45,6 +49,8 @@ class StreamHandler {
 // One connected byte stream. Every method is called on its executor only.
 class Stream {
  public:
+  // On the executor (or after it has stopped), never inside one of the stream's own
+  // events: drops the connection at once; no event follows.
   virtual ~Stream() = default;
 
   // Starts delivering events. `handler` is borrowed.
@@ -53,7 +59,8 @@ class Stream {
   virtual void Write(std::string_view bytes) = 0;
   // Bytes written and not yet taken by the kernel.
   virtual size_t unsent() const = 0;
-  // Stops or resumes OnData: backpressure.
+  // Stops or resumes OnData: backpressure. Resuming offers the bytes that were not
+  // consumed again, soon and not inside this call, even if nothing new arrived.
   virtual void SetReading(bool on) = 0;
   // Orderly: sends what is queued, then closes our half; the stream is closed when the
   // peer has closed its own, or `linger` later.
@@ -82,7 +89,9 @@ class Transport {
   virtual ~Transport() = default;
 
   // Makes one attempt to connect (every resolved address in turn); `done` runs
-  // once, on the new stream's executor. Refuses a connection to itself.
+  // once, on the new stream's executor. Called on one of the transport's executors,
+  // the stream lives (and `done` runs) on that one: a channel that reconnects stays on
+  // its loop. Refuses a connection to itself.
   using Connected = absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<Stream>>)>;
   virtual void Connect(const Address& to, absl::Duration timeout, Connected done) = 0;
 
