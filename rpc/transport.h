@@ -3,6 +3,15 @@
 // The real one (tcp_transport.h) runs over epoll loops and sockets; the simulated one
 // (sim_transport.h) over a ManualExecutor, with delays, losses and partitions drawn
 // from a seed. Channels, servers, the balancer, master and worker know only this.
+//
+// Ownership: whoever was given a unique_ptr<Stream> owns it. It may be destroyed at any
+// moment on its executor, also inside any of its own callbacks (the bytes of that
+// OnData are then gone): no event follows, not even OnClosed, and unsent bytes are
+// lost. A stream that was never started may be destroyed anywhere. A stream outlives
+// OnClosed; it is dead from then on: Write, SetReading, CloseWhenDrained and Abort do
+// nothing. Streams and listeners should be gone before their transport; a stream that
+// is not gets OnClosed(Cancelled) on its executor and may be destroyed after it,
+// anywhere.
 
 #ifndef SKEP_RPC_TRANSPORT_H_
 #define SKEP_RPC_TRANSPORT_H_
@@ -24,21 +33,24 @@ namespace skep {
 // writer's own limit is therefore never less than this.
 inline constexpr size_t kStreamHighWater = 1 << 20;
 
-// Receives a stream's events, all on the stream's executor. Must outlive the stream
-// or until OnClosed.
+// Receives a stream's events, all on the stream's executor and never inside one of the
+// stream's methods. Must outlive the stream or until OnClosed.
 class StreamHandler {
  public:
   virtual ~StreamHandler() = default;
 
   // Bytes arrived: `bytes` is everything not consumed so far. Returns how many bytes,
-  // from the front, were consumed; the rest is offered again with what comes next.
+  // from the front, were consumed; the rest is offered again with what comes next, or
+  // when reading is resumed. Bytes still arrive after CloseWhenDrained.
   virtual size_t OnData(std::string_view bytes) = 0;
   // The peer will send no more (its half of the close). The stream may still be
   // written to. Default: half-close too once our output has drained.
   virtual void OnPeerClosed();
-  // Output that was over kStreamHighWater has drained.
+  // Output that was over kStreamHighWater has drained: unsent() is zero now.
   virtual void OnDrained() {}
-  // The last event, exactly once: the stream is gone. Ok after an orderly close.
+  // The last event, exactly once: the stream is gone. Ok after an orderly close (both
+  // halves closed, all sent), Unavailable when the connection broke, DeadlineExceeded
+  // when the linger time passed, else the reason given to Abort.
   virtual void OnClosed(const absl::Status& reason) = 0;
 
  private:
@@ -49,23 +61,27 @@ class StreamHandler {
 // One connected byte stream. Every method is called on its executor only.
 class Stream {
  public:
-  // On the executor (or after it has stopped), never inside one of the stream's own
-  // events: drops the connection at once; no event follows.
+  // On the executor (or after it has stopped): drops the connection at once; no event
+  // follows. Allowed inside the stream's own events.
   virtual ~Stream() = default;
 
-  // Starts delivering events. `handler` is borrowed.
+  // Starts delivering events; comes before any other method below. `handler` is
+  // borrowed.
   virtual void Start(StreamHandler* handler) = 0;
-  // Queues bytes. What is written during one OnData leaves in one system call after it.
+  // Queues a copy of the bytes. What is written during one OnData leaves in one system
+  // call after it; what is written elsewhere, at the end of the executor's turn.
   virtual void Write(std::string_view bytes) = 0;
   // Bytes written and not yet taken by the kernel.
   virtual size_t unsent() const = 0;
   // Stops or resumes OnData: backpressure. Resuming offers the bytes that were not
-  // consumed again, soon and not inside this call, even if nothing new arrived.
+  // consumed again, soon and not inside this call, even if nothing new arrived. While
+  // it is off, the end of the peer's bytes is not noticed either.
   virtual void SetReading(bool on) = 0;
   // Orderly: sends what is queued, then closes our half; the stream is closed when the
   // peer has closed its own, or `linger` later.
   virtual void CloseWhenDrained(absl::Duration linger = absl::Seconds(10)) = 0;
-  // At once: unsent bytes are lost. OnClosed(reason) follows, not inside this call.
+  // At once: unsent bytes are lost and the peer sees a reset. OnClosed(reason) follows,
+  // not inside this call.
   virtual void Abort(absl::Status reason) = 0;
 
   virtual Executor& executor() = 0;
@@ -73,10 +89,13 @@ class Stream {
   virtual const std::string& local() const = 0;
 
  protected:
-  static void Attach(StreamHandler* handler, Stream* stream) { handler->stream_ = stream; }
+  static void Attach(StreamHandler* handler, Stream* stream) {
+    handler->stream_ = stream;
+  }
 };
 
-// A listening address; the destructor stops listening.
+// A listening address; the destructor stops listening: the port is free and `accept`
+// does not run any more when it returns. Destroy it anywhere, also inside `accept`.
 class Listener {
  public:
   virtual ~Listener() = default;
@@ -89,13 +108,16 @@ class Transport {
   virtual ~Transport() = default;
 
   // Makes one attempt to connect (every resolved address in turn); `done` runs
-  // once, on the new stream's executor. Called on one of the transport's executors,
-  // the stream lives (and `done` runs) on that one: a channel that reconnects stays on
-  // its loop. Refuses a connection to itself.
+  // once, on the new stream's executor, never inside this call. Called on one of the
+  // transport's executors, the stream lives (and `done` runs) on that one: a channel
+  // that reconnects stays on its loop. Refuses a connection to itself. Unavailable:
+  // refused or unreachable; DeadlineExceeded: `timeout` passed; NotFound: no such host.
+  // Thread-safe.
   using Connected = absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<Stream>>)>;
   virtual void Connect(const Address& to, absl::Duration timeout, Connected done) = 0;
 
-  // `accept` runs on each new stream's executor.
+  // `accept` runs on each new stream's executor: with several loops, at the same time
+  // on several of them. It owns the stream and starts it. Thread-safe.
   using Accept = absl::AnyInvocable<void(std::unique_ptr<Stream>)>;
   virtual absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& at,
                                                            Accept accept) = 0;

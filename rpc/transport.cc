@@ -1,0 +1,7 @@
+#include "rpc/transport.h"
+
+namespace skep {
+
+void StreamHandler::OnPeerClosed() { stream_->CloseWhenDrained(); }
+
+}  // namespace skep
