@@ -65,8 +65,8 @@ class Stream {
   // follows. Allowed inside the stream's own events.
   virtual ~Stream() = default;
 
-  // Starts delivering events; comes before any other method below. `handler` is
-  // borrowed.
+  // Starts delivering events; comes before the rest, except executor(), peer() and
+  // local(), which may be called anywhere until then. `handler` is borrowed.
   virtual void Start(StreamHandler* handler) = 0;
   // Queues a copy of the bytes. What is written during one OnData leaves in one system
   // call after it; what is written elsewhere, at the end of the executor's turn.
