@@ -1,6 +1,8 @@
 // What a user writes against: one function in one file is a job.
 //
 //   // jobs/line_length_job.cc  ->  skep run line_length FILE...
+//   #include "jobs/api/job.h"
+//   namespace skep {
 //   void LineLength(Job& job) {
 //     job.Summary("Counts lines by their length");
 //     job.MapLines([](std::string_view line, MapContext& out) {
@@ -8,14 +10,18 @@
 //     });
 //     job.SumCounts();
 //   }
+//   }  // namespace skep
 //
 // The build finds jobs/*_job.cc; the function's name is the file's in CamelCase, the
 // job's name the file's without "_job" unless Name says otherwise.
 //
 // A job is a list of stages, made one at a time by its planner from the results of the
 // stages before. Without a planner there is one stage, "main", over the job's input.
-// The function runs in every process that needs the job: it declares, it does not compute.
-// It must be deterministic, and so must mappers, reducers and planners: attempts are repeated.
+// It writes part files unless Output says kNone; then the tasks' results, in order, are
+// the answer's text.
+// The function runs in every process that needs the job: it declares, it does not
+// compute. It must be deterministic, and so must mappers, reducers and planners:
+// attempts are repeated.
 
 #ifndef SKEP_JOBS_API_JOB_H_
 #define SKEP_JOBS_API_JOB_H_
@@ -98,7 +104,8 @@ class Job {
   // Output lines "key<TAB>sum"; values from EmitCount.
   Job& SumCounts();
   Job& Reduce(std::function<absl::Status(std::string_view key, Values& values,
-                                         ReduceContext& out)> reduce);
+                                         ReduceContext& out)>
+                  reduce);
 
   // --- The full form ---------------------------------------------------------------
   Job& AddStage(std::string name, Stage stage);
@@ -113,7 +120,8 @@ class Job {
   OutputShape output(const Options& options) const;
   // Null if there is none of that name.
   const Stage* FindStage(std::string_view name) const;
-  // The job's planner, or the one-stage plan.
+  // The job's planner, or the one-stage plan. A stage that no engine could run (no such
+  // stage, partitions without a reducer, bounds out of order) is Internal.
   absl::StatusOr<PlanResult> MakePlan(const PlanInput& input) const;
 
  private:
@@ -127,7 +135,8 @@ class Job {
 
 // A planner's answers, in short.
 PlanResult NextStage(StageSpec stage);
-PlanResult Done(std::string text, std::string json = "");
+PlanResult Done(std::string text, std::string json = "",
+                std::vector<std::string> notes = {});
 
 // The jobs in this binary, by name. Filled by the job table that the build generates.
 struct JobTable {

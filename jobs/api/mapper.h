@@ -11,6 +11,9 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/status.h"
+#include "base/strings.h"
 #include "jobs/api/options.h"
 
 namespace skep {
@@ -19,9 +22,20 @@ namespace skep {
 // or whole fixed-size records. Valid during Map only.
 struct Block {
   std::string_view bytes;
-  std::string_view file_name;    // as the user wrote it
-  uint64_t file_offset = 0;      // of bytes[0]; of the decompressed text
+  std::string_view file_name;  // as the user wrote it
+  uint64_t file_offset = 0;    // of bytes[0]; of the decompressed text
 };
+
+// Calls fn(std::string_view) with each line of `bytes`, without its '\n'.
+template <typename Fn>
+void ForEachLine(std::string_view bytes, Fn&& fn) {
+  while (!bytes.empty()) {
+    const size_t end = bytes.find('\n');
+    fn(bytes.substr(0, end));
+    if (end == std::string_view::npos) return;
+    bytes.remove_prefix(end + 1);
+  }
+}
 
 // What every task can do besides producing records. Owned by the engine, one a task,
 // used from the task's thread only.

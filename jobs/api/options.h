@@ -18,13 +18,15 @@ namespace skep {
 struct Flag {
   enum class Type { kBool, kInt, kDouble, kString };
 
-  std::string name;           // without dashes: "ignore-case"
+  std::string name;  // without dashes: "ignore-case"
   Type type = Type::kString;
   std::string default_value;  // as text; "false", "0", ""
   std::string value_name;     // in help: "K"
   std::string help;
   // Checks a value beyond its type; null: any. Returns what is wrong and what to do.
   absl::Status (*check)(const std::string& value) = nullptr;
+  // The one-letter form, "-e"; 0: none.
+  char letter = 0;
 };
 
 // The values of a job's flags: defaults, then what was given. Value type.
