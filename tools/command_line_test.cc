@@ -1,0 +1,137 @@
+#include "tools/command_line.h"
+
+#include "base/status.h"
+#include "gtest/gtest.h"
+#include "tools/exit_code.h"
+
+namespace skep {
+namespace {
+
+struct Parsed {
+  std::optional<int> code;
+  std::string out;
+  std::string err;
+  bool loud = false;
+  int64_t top = 10;
+  uint64_t memory = 0;
+  std::string output;
+  std::vector<std::string> backends;
+  std::vector<std::string> files;
+};
+
+Parsed Parse(const Args& args) {
+  Parsed p;
+  CommandLine line("try", "Tries things.");
+  line.Example("skep try --top 3 book.txt");
+  line.Flag("loud", &p.loud, "Speaks up");
+  line.Flag("top", &p.top, "How many", "K", 1);
+  line.Flag("output", &p.output, "Where to", "DIR");
+  line.Flag("backend", &p.backends, "One of them", "ADDR");
+  line.SizeFlag("memory", &p.memory, "How much");
+  line.Inputs("FILE", &p.files, "What to read");
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  p.code = line.Parse(args);
+  p.out = testing::internal::GetCapturedStdout();
+  p.err = testing::internal::GetCapturedStderr();
+  return p;
+}
+
+TEST(CommandLineTest, TakesFlagsInBothFormsAnywhere) {
+  const Parsed p = Parse({"a", "--top", "3", "b", "--output=dir", "--loud", "c", "-"});
+  EXPECT_FALSE(p.code.has_value()) << p.err;
+  EXPECT_EQ(p.top, 3);
+  EXPECT_EQ(p.output, "dir");
+  EXPECT_TRUE(p.loud);
+  EXPECT_EQ(p.files, (std::vector<std::string>{"a", "b", "c", "-"}));
+}
+
+TEST(CommandLineTest, KeepsDefaultsOfFlagsThatAreNotGiven) {
+  const Parsed p = Parse({"a"});
+  EXPECT_FALSE(p.code.has_value());
+  EXPECT_EQ(p.top, 10);
+  EXPECT_FALSE(p.loud);
+}
+
+TEST(CommandLineTest, RepeatedFlagsCollectAndDoNotSwallowPositionals) {
+  const Parsed p = Parse({"--backend", "x:1", "--backend=y:2", "a", "b"});
+  EXPECT_FALSE(p.code.has_value()) << p.err;
+  EXPECT_EQ(p.backends, (std::vector<std::string>{"x:1", "y:2"}));
+  EXPECT_EQ(p.files, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(CommandLineTest, AfterTwoDashesEverythingIsPositional) {
+  const Parsed p = Parse({"--", "--top", "-x"});
+  EXPECT_FALSE(p.code.has_value()) << p.err;
+  EXPECT_EQ(p.files, (std::vector<std::string>{"--top", "-x"}));
+}
+
+TEST(CommandLineTest, AnUnknownFlagNamesTheNearest) {
+  const Parsed p = Parse({"--tpo", "3", "a"});
+  EXPECT_EQ(p.code, kUsage);
+  EXPECT_EQ(p.out, "");
+  EXPECT_EQ(
+      p.err,
+      "skep try: unknown flag '--tpo'; did you mean --top? (see: skep try --help)\n");
+}
+
+TEST(CommandLineTest, AnUnknownFlagIsNamedEvenIfInputsAreMissing) {
+  const Parsed p = Parse({"--outptu=x"});
+  EXPECT_EQ(p.code, kUsage);
+  EXPECT_NE(p.err.find("did you mean --output?"), std::string::npos) << p.err;
+}
+
+TEST(CommandLineTest, WrongValuesAreSaid) {
+  EXPECT_NE(Parse({"--top", "ten", "a"}).err.find("--top: 'ten' is not a whole number"),
+            std::string::npos)
+      << Parse({"--top", "ten", "a"}).err;
+  EXPECT_NE(Parse({"--top=0", "a"}).err.find("0 is too small: the least is 1"),
+            std::string::npos);
+  EXPECT_NE(Parse({"--top=-5", "a"}).err.find("-5 is too small"), std::string::npos);
+  EXPECT_EQ(Parse({"--memory", "much", "a"}).code, kUsage);
+}
+
+TEST(CommandLineTest, MissingInputsAndValuesAreErrors) {
+  EXPECT_EQ(Parse({}).code, kUsage);
+  EXPECT_EQ(Parse({"a", "--top"}).code, kUsage);
+}
+
+TEST(CommandLineTest, HelpGoesToStdoutWithExamples) {
+  const Parsed p = Parse({"--help"});
+  EXPECT_EQ(p.code, kOk);
+  EXPECT_NE(p.out.find("skep try --top 3 book.txt"), std::string::npos) << p.out;
+  EXPECT_NE(p.out.find("--memory"), std::string::npos);
+  EXPECT_EQ(p.err, "");
+}
+
+TEST(CommandLineTest, FindsTheFirstPositional) {
+  CommandLine line("run", "");
+  bool json = false;
+  int64_t workers = 1;
+  line.Flag("json", &json, "");
+  line.Flag("workers", &workers, "", "N");
+  EXPECT_EQ(line.FindPositional({"--workers", "2", "--json", "wordcount", "--x"}), 3u);
+  EXPECT_EQ(line.FindPositional({"--workers=2", "wordcount"}), 1u);
+  EXPECT_EQ(line.FindPositional({"--unknown", "2", "wordcount"}), 3u);
+  EXPECT_EQ(line.FindPositional({"--json"}), 1u);
+}
+
+TEST(CommandLineTest, NearestAllowsATypoAndNoMore) {
+  const std::vector<std::string> names = {"wordcount", "sort", "median"};
+  EXPECT_EQ(Nearest("wordcuont", names), "wordcount");
+  EXPECT_EQ(Nearest("sotr", names), "sort");
+  EXPECT_EQ(Nearest("balloons", names), "");
+}
+
+TEST(CommandLineTest, SizesHaveUnits) {
+  EXPECT_EQ(*ParseSize("4096"), 4096u);
+  EXPECT_EQ(*ParseSize("64K"), 65536u);
+  EXPECT_EQ(*ParseSize("1.5G"), 3u << 29);
+  EXPECT_EQ(*ParseSize("16mb"), 16u << 20);
+  for (const char* wrong : {"", "K", "-1", "12X", "1e400", "nan", "1KK"}) {
+    EXPECT_FALSE(ParseSize(wrong).ok()) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace skep
