@@ -1,0 +1,45 @@
+#include "jobs/kernels/cpu_path.h"
+
+namespace skep {
+namespace {
+
+CpuPath FindBest() {
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi") ||
+      !__builtin_cpu_supports("bmi2")) {
+    return CpuPath::kScalar;
+  }
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl")) {
+    return CpuPath::kAvx2;
+  }
+  return CpuPath::kAvx512;
+}
+
+}  // namespace
+
+CpuPath BestCpuPath() {
+  static const CpuPath best = FindBest();
+  return best;
+}
+
+std::vector<CpuPath> SupportedCpuPaths() {
+  std::vector<CpuPath> paths = {CpuPath::kScalar};
+  if (BestCpuPath() >= CpuPath::kAvx2) paths.push_back(CpuPath::kAvx2);
+  if (BestCpuPath() >= CpuPath::kAvx512) paths.push_back(CpuPath::kAvx512);
+  return paths;
+}
+
+std::string_view CpuPathName(CpuPath path) {
+  switch (path) {
+    case CpuPath::kScalar:
+      return "scalar";
+    case CpuPath::kAvx2:
+      return "avx2";
+    case CpuPath::kAvx512:
+      return "avx512";
+  }
+  return "unknown";
+}
+
+}  // namespace skep

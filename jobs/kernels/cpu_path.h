@@ -1,0 +1,30 @@
+// Which vector instructions a kernel may use: one binary serves every x86-64, and each
+// kernel with several paths picks one at run time. All paths give the same results; the
+// tests run every path that the machine has.
+
+#ifndef SKEP_JOBS_KERNELS_CPU_PATH_H_
+#define SKEP_JOBS_KERNELS_CPU_PATH_H_
+
+#include <string_view>
+#include <vector>
+
+namespace skep {
+
+enum class CpuPath {
+  kScalar,  // plain x86-64
+  kAvx2,    // AVX2, BMI1, BMI2
+  kAvx512,  // those and AVX-512 F, BW, DQ, VL
+};
+
+// The best path of this machine. Cheap: found out once.
+CpuPath BestCpuPath();
+
+// Every path of this machine, the plain one first.
+std::vector<CpuPath> SupportedCpuPaths();
+
+// "scalar", "avx2", "avx512".
+std::string_view CpuPathName(CpuPath path);
+
+}  // namespace skep
+
+#endif  // SKEP_JOBS_KERNELS_CPU_PATH_H_

@@ -1,0 +1,48 @@
+// The k largest of counted keys, in a defined order: by count, largest first; equal
+// counts by key, in ascending order of bytes.
+
+#ifndef SKEP_JOBS_KERNELS_TOP_K_H_
+#define SKEP_JOBS_KERNELS_TOP_K_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace skep {
+
+struct CountedKey {
+  std::string key;
+  uint64_t count = 0;
+
+  bool operator==(const CountedKey&) const = default;
+};
+
+// Whether (count, key) comes before the other in the order above.
+inline bool ComesBefore(uint64_t count, std::string_view key, uint64_t other_count,
+                        std::string_view other_key) {
+  return count != other_count ? count > other_count : key < other_key;
+}
+
+// Keeps the k best seen in a heap: O(log k) for one that enters, a comparison for one
+// that does not. Keys must be distinct. The result does not depend on the order of the
+// additions, so the top of a whole is the top of the tops of its parts. Not
+// thread-safe.
+class TopK {
+ public:
+  explicit TopK(size_t k) : k_(k) {}
+
+  void Add(std::string_view key, uint64_t count);
+
+  // What was kept, best first; leaves this empty.
+  std::vector<CountedKey> Take();
+
+ private:
+  size_t k_;
+  std::vector<CountedKey> heap_;  // the worst on top
+};
+
+}  // namespace skep
+
+#endif  // SKEP_JOBS_KERNELS_TOP_K_H_
