@@ -212,6 +212,15 @@ PlanResult Done(std::string text, std::string json, std::vector<std::string> not
   return plan;
 }
 
+void JobTable::Add(std::string name, void (*declare)(Job&)) {
+  Job job;
+  job.Name(std::move(name));
+  declare(job);
+  std::string key = job.name();
+  const bool added = jobs.emplace(std::move(key), std::move(job)).second;
+  CHECK(added) << "two jobs have one name; give one of them another with Name";
+}
+
 const Job* JobTable::Find(std::string_view name) const {
   const auto it = jobs.find(name);
   return it == jobs.end() ? nullptr : &it->second;

@@ -142,6 +142,9 @@ PlanResult Done(std::string text, std::string json = "",
 struct JobTable {
   std::map<std::string, Job, std::less<>> jobs;
 
+  // Adds the job that `declare` describes, called `name` unless it names itself. Two
+  // jobs of one name are a bug and die.
+  void Add(std::string name, void (*declare)(Job&));
   // Null if there is none of that name.
   const Job* Find(std::string_view name) const;
 };

@@ -116,9 +116,12 @@ TEST(Job, RefusesPlansThatNoEngineCouldRun) {
 
 TEST(JobTable, FindsByName) {
   JobTable table;
-  table.jobs["grep"].Name("grep");
-  EXPECT_EQ(table.Find("grep")->name(), "grep");
-  EXPECT_EQ(table.Find("gre"), nullptr);
+  table.Add("line_length", [](Job& job) { job.Summary("unnamed"); });
+  table.Add("word_count", [](Job& job) { job.Name("wordcount"); });
+  EXPECT_EQ(table.Find("line_length")->summary(), "unnamed");
+  EXPECT_EQ(table.Find("line_length")->name(), "line_length");
+  EXPECT_EQ(table.Find("wordcount")->name(), "wordcount");
+  EXPECT_EQ(table.Find("word_count"), nullptr);
 }
 
 }  // namespace
