@@ -78,7 +78,8 @@ class Stream {
   // it is off, the end of the peer's bytes is not noticed either.
   virtual void SetReading(bool on) = 0;
   // Orderly: sends what is queued, then closes our half; the stream is closed when the
-  // peer has closed its own, or `linger` later.
+  // peer has closed its own, or `linger` after this call. What is written from now on
+  // is dropped.
   virtual void CloseWhenDrained(absl::Duration linger = absl::Seconds(10)) = 0;
   // At once: unsent bytes are lost and the peer sees a reset. OnClosed(reason) follows,
   // not inside this call.

@@ -1,0 +1,115 @@
+// One thread that waits for sockets, timers and posted closures, and runs what is due.
+//
+// A turn of the loop: closures posted since the last turn, timers that are due, the
+// "turn end" of those who asked for it (streams flush there what was written in the
+// turn), then it blocks until something is ready and handles that.
+
+#ifndef SKEP_RPC_EVENT_LOOP_H_
+#define SKEP_RPC_EVENT_LOOP_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "base/executor.h"
+#include "base/mutex.h"
+#include "rpc/poller.h"
+#include "rpc/timer_queue.h"
+
+namespace skep {
+
+class EventLoop;
+
+// Something with a file descriptor that lives on a loop. All on the loop's thread.
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  virtual void OnReady(Readiness ready) = 0;
+  virtual void OnTurnEnd() {}
+  // The loop ends: its last word. The watcher has been detached already.
+  virtual void OnLoopStopping() = 0;
+
+ private:
+  friend class EventLoop;
+  static constexpr size_t kNotScheduled = ~size_t{0};
+  size_t turn_end_index_ = kNotScheduled;
+};
+
+class EventLoop final : public Executor {
+ public:
+  // Starts the thread. `name` (at most 15 bytes) is shown by top and gdb.
+  EventLoop(std::string name, std::unique_ptr<Poller> poller);
+  // Stops it.
+  ~EventLoop() override;
+
+  // Runs what is posted, gives every watcher its OnLoopStopping, ends the thread and
+  // waits for it. Closures posted from then on are dropped, and timers do not run.
+  // Never called on the loop.
+  void Stop();
+
+  // Executor. One wake-up of the thread, at most, for all that is posted while it
+  // sleeps.
+  void Post(Closure fn) override;
+  TimerId PostAfter(absl::Duration delay, Closure fn) override;
+  bool Cancel(TimerId timer) override;
+  bool IsCurrent() const override;
+  const Clock& clock() const override { return clock_; }
+
+  // --- For watchers, on the loop's thread only --------------------------------
+  // An attached watcher is told when the loop stops. Detach also drops events and the
+  // turn end that it has coming, so that it may be destroyed next.
+  void Attach(Watcher* watcher);
+  void Detach(Watcher* watcher);
+  absl::Status Watch(int fd, Readiness interest, Watcher* watcher);
+  void ChangeInterest(int fd, Readiness interest, Watcher* watcher);
+  // Before the descriptor is closed.
+  void Unwatch(int fd, Watcher* watcher);
+  // Once, at the end of this turn; or of the next, if called at the end of this one.
+  void CallAtTurnEnd(Watcher* watcher);
+
+  // Memory for one system call's bytes, valid until the next handler runs.
+  static constexpr size_t kScratchBytes = 64 << 10;
+  char* scratch() { return scratch_.get(); }
+
+ private:
+  class Waker;
+
+  void Run();
+  void RunPosted();
+  void RunTimers();
+  void RunTurnEnds();
+  void WaitAndDispatch();
+  void DropEvents(const Watcher* watcher);
+  void StopWatchers();
+
+  const Clock& clock_;
+  const std::string name_;
+  const std::unique_ptr<Poller> poller_;
+  const std::unique_ptr<char[]> scratch_;
+  const std::unique_ptr<Waker> waker_;
+
+  Mutex mutex_;
+  std::vector<Closure> posted_ ABSL_GUARDED_BY(mutex_);
+  TimerQueue timers_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  // Whether the thread sleeps or is about to, and until when if nobody wakes it.
+  bool asleep_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time asleep_until_ ABSL_GUARDED_BY(mutex_);
+
+  // The loop's thread only.
+  std::vector<Closure> running_;
+  std::vector<Poller::Event> events_;
+  size_t next_event_ = 0;
+  std::vector<Watcher*> turn_ends_;
+  absl::flat_hash_set<Watcher*> attached_;
+
+  std::thread thread_;
+};
+
+}  // namespace skep
+
+#endif  // SKEP_RPC_EVENT_LOOP_H_

@@ -1,0 +1,281 @@
+#include "rpc/tcp_stream.h"
+
+#include <errno.h>
+#include <glog/logging.h>
+#include <sys/socket.h>
+
+#include <utility>
+
+#include "base/status.h"
+
+namespace skep {
+namespace {
+
+// Reads of one stream before the others of its loop have their turn.
+constexpr int kReadsPerEvent = 4;
+
+std::string EndName(const SocketAddress& address) {
+  return address.family() == AF_UNIX && address.ToAddress() == Address()
+             ? "unix:"
+             : address.ToAddress().ToString();
+}
+
+// The connecting end of a Unix socket has no name: the listening end names both.
+std::string PeerName(int fd) {
+  const std::string peer = EndName(PeerAddress(fd));
+  return peer == "unix:" ? EndName(LocalAddress(fd)) : peer;
+}
+
+void ResetOnClose(int fd) {
+  const linger at_once = {.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+}  // namespace
+
+TcpStream::TcpStream(EventLoop& loop, Fd socket)
+    : loop_(loop),
+      socket_(std::move(socket)),
+      peer_(PeerName(socket_.get())),
+      local_(EndName(LocalAddress(socket_.get()))) {
+  PrepareStreamSocket(socket_.get());
+}
+
+TcpStream::~TcpStream() {
+  if (destroyed_ != nullptr) *destroyed_ = true;
+  // A peer must not take the front part of our output for the whole.
+  if (socket_.valid() && !output_.empty()) ResetOnClose(socket_.get());
+  Disconnect();
+}
+
+void TcpStream::Start(StreamHandler* handler) {
+  DCHECK(loop_.IsCurrent());
+  CHECK(handler_ == nullptr) << "started twice: " << peer_;
+  handler_ = handler;
+  Stream::Attach(handler, this);
+  loop_.Attach(this);
+  attached_ = true;
+  interest_ = kReadable;
+  const absl::Status status = loop_.Watch(socket_.get(), interest_, this);
+  watched_ = status.ok();
+  if (!status.ok()) Abort(status);
+}
+
+void TcpStream::Write(std::string_view bytes) {
+  if (!socket_.valid() || closing_) return;
+  output_.Append(bytes);
+  if (output_.size() > kStreamHighWater) above_mark_ = true;
+  if (!blocked_) Wake();
+}
+
+void TcpStream::SetReading(bool on) {
+  if (on == reading_ || !socket_.valid()) return;
+  reading_ = on;
+  offer_again_ = on;
+  if (on) {
+    loop_.CallAtTurnEnd(this);
+  } else {
+    Wake();
+  }
+}
+
+void TcpStream::CloseWhenDrained(absl::Duration linger) {
+  if (closing_ || !socket_.valid()) return;
+  closing_ = true;
+  linger_timer_ = loop_.PostAfter(linger, [this] { OnLingerPassed(); });
+  Wake();
+}
+
+void TcpStream::Abort(absl::Status reason) {
+  if (!socket_.valid()) return;
+  abort_reason_ = std::move(reason);
+  aborted_ = true;
+  ResetOnClose(socket_.get());
+  Disconnect();
+  loop_.Attach(this);
+  attached_ = true;
+  loop_.CallAtTurnEnd(this);
+}
+
+void TcpStream::Wake() {
+  // What a handler does in an event takes effect right after the event.
+  if (!telling_) loop_.CallAtTurnEnd(this);
+}
+
+void TcpStream::OnReady(Readiness ready) {
+  if ((ready & kWritable) != 0) {
+    blocked_ = false;
+    if (!Flush()) return;
+  }
+  const bool reads = reading_ && !peer_closed_;
+  if (reads && (ready & (kReadable | kBroken)) != 0) {
+    // Finds what broke the connection too, after the bytes that came before.
+    if (!ReadAvailable()) return;
+  } else if ((ready & kBroken) != 0) {
+    const int error = PendingError(socket_.get());
+    if (error != 0) {
+      Finish(ConnectionError(error, StrCat("connection to ", peer_)));
+      return;
+    }
+    // Closed in both directions, and the handler does not want to know yet. The poller
+    // would report it for ever.
+    loop_.Unwatch(socket_.get(), this);
+    watched_ = false;
+  }
+  UpdateInterest();
+}
+
+void TcpStream::OnTurnEnd() {
+  if (aborted_) {
+    Finish(abort_reason_);
+    return;
+  }
+  if (std::exchange(offer_again_, false) && !input_.empty()) {
+    size_t consumed;
+    if (!Offer(input_.view(), &consumed)) return;
+    input_.Consume(consumed);
+  }
+  if (Flush()) UpdateInterest();
+}
+
+void TcpStream::OnLoopStopping() {
+  attached_ = false;
+  Finish(aborted_ ? abort_reason_
+                  : Cancelled("connection to ", peer_, ": the transport is stopping"));
+}
+
+bool TcpStream::ReadAvailable() {
+  for (int i = 0; i < kReadsPerEvent && reading_ && !peer_closed_; ++i) {
+    // Into the loop's memory, so that bytes which are consumed at once are not copied
+    // and idle streams hold none; behind what is left of earlier ones, if any.
+    const bool fresh = input_.empty();
+    if (!fresh) input_.Reserve(EventLoop::kScratchBytes);
+    char* const into = fresh ? loop_.scratch() : input_.Tail();
+    const size_t room = fresh ? EventLoop::kScratchBytes : input_.room();
+    const ssize_t count = recv(socket_.get(), into, room, 0);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) return true;
+      Finish(ConnectionError(errno, StrCat("read from ", peer_)));
+      return false;
+    }
+    if (count == 0) return ReceivePeerClosed();
+    if (!fresh) input_.Commit(count);
+    const std::string_view bytes =
+        fresh ? std::string_view(into, count) : input_.view();
+    size_t consumed;
+    if (!Offer(bytes, &consumed)) return false;
+    if (fresh) {
+      input_.Append(bytes.substr(consumed));
+    } else {
+      input_.Consume(consumed);
+    }
+    if (!Flush()) return false;
+    if (static_cast<size_t>(count) < room) return true;
+  }
+  return true;
+}
+
+bool TcpStream::Offer(std::string_view bytes, size_t* consumed) {
+  if (!Tell([&] { *consumed = handler_->OnData(bytes); })) return false;
+  CHECK_LE(*consumed, bytes.size()) << "consumed more than there is: " << peer_;
+  return true;
+}
+
+bool TcpStream::ReceivePeerClosed() {
+  peer_closed_ = true;
+  return Tell([this] { handler_->OnPeerClosed(); }) && Flush();
+}
+
+bool TcpStream::Flush() {
+  if (!output_.empty() && !blocked_ && !SendQueued()) return false;
+  if (!output_.empty()) return true;
+  if (std::exchange(above_mark_, false)) {
+    if (!Tell([this] { handler_->OnDrained(); })) return false;
+    // What the handler wrote leaves at the end of the turn: a handler that always has
+    // more must not keep the loop to itself.
+    if (!output_.empty()) {
+      Wake();
+      return true;
+    }
+  }
+  if (closing_ && !shut_) {
+    shut_ = true;
+    shutdown(socket_.get(), SHUT_WR);
+  }
+  if (shut_ && peer_closed_) {
+    Finish(absl::OkStatus());
+    return false;
+  }
+  return true;
+}
+
+bool TcpStream::SendQueued() {
+  while (!output_.empty()) {
+    const std::string_view bytes = output_.view();
+    const ssize_t sent = send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) {
+        blocked_ = true;
+        return true;
+      }
+      Finish(ConnectionError(
+          errno, StrCat("write to ", peer_, " (", bytes.size(), " bytes unsent)")));
+      return false;
+    }
+    output_.Consume(sent);
+  }
+  return true;
+}
+
+template <typename Event>
+bool TcpStream::Tell(Event event) {
+  bool destroyed = false;
+  destroyed_ = &destroyed;
+  telling_ = true;
+  event();
+  if (destroyed) return false;
+  destroyed_ = nullptr;
+  telling_ = false;
+  return socket_.valid();
+}
+
+void TcpStream::Finish(const absl::Status& reason) {
+  Disconnect();
+  output_.Consume(output_.size());
+  if (handler_ != nullptr) std::exchange(handler_, nullptr)->OnClosed(reason);
+}
+
+void TcpStream::Disconnect() {
+  if (linger_timer_ != TimerId()) loop_.Cancel(linger_timer_);
+  linger_timer_ = TimerId();
+  if (std::exchange(watched_, false)) loop_.Unwatch(socket_.get(), this);
+  if (std::exchange(attached_, false)) loop_.Detach(this);
+  socket_.Reset();
+}
+
+void TcpStream::UpdateInterest() {
+  if (!watched_) {
+    // Closed in both directions already; reading on will find that out.
+    if (!reading_ || peer_closed_) return;
+    const absl::Status status = loop_.Watch(socket_.get(), kReadable, this);
+    CHECK(status.ok()) << status;
+    watched_ = true;
+    interest_ = kReadable;
+  }
+  const Readiness wanted =
+      static_cast<Readiness>((reading_ && !peer_closed_ ? kReadable : kNothing) |
+                             (blocked_ ? kWritable : kNothing));
+  if (wanted == interest_) return;
+  interest_ = wanted;
+  loop_.ChangeInterest(socket_.get(), interest_, this);
+}
+
+void TcpStream::OnLingerPassed() {
+  linger_timer_ = TimerId();
+  Finish(DeadlineExceeded("connection to ", peer_, ": not closed in time, ",
+                          output_.size(), " bytes unsent"));
+}
+
+}  // namespace skep

@@ -1,0 +1,333 @@
+// Integration: sockets on the loopback interface, ports chosen by the kernel.
+
+#include "rpc/tcp_transport.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "gtest/gtest.h"
+#include "rpc/socket.h"
+#include "rpc/transport_conformance.h"
+
+namespace skep {
+namespace {
+
+constexpr absl::Duration kTestTimeout = absl::Seconds(60);
+
+class TcpBed final : public TestBed {
+ public:
+  ~TcpBed() override {
+    for (const int fd : black_hole_fds_) close(fd);
+  }
+  Transport& server() override { return server_; }
+  TcpTransport& tcp() { return server_; }
+  Transport& client() override { return client_; }
+  Address listen_address() override { return Address::Tcp("127.0.0.1", 0); }
+
+  // A listening socket whose queue is full: the kernel drops what asks for more.
+  Address black_hole() override {
+    const int listening = socket(AF_INET, SOCK_STREAM, 0);
+    black_hole_fds_.push_back(listening);
+    sockaddr_in at = {};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof at;
+    EXPECT_EQ(bind(listening, reinterpret_cast<sockaddr*>(&at), length), 0);
+    EXPECT_EQ(listen(listening, 0), 0);
+    getsockname(listening, reinterpret_cast<sockaddr*>(&at), &length);
+    for (int i = 0; i < 8; ++i) {
+      const int filler = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+      black_hole_fds_.push_back(filler);
+      [[maybe_unused]] const int ignored =
+          connect(filler, reinterpret_cast<sockaddr*>(&at), length);
+    }
+    return Address::Tcp("127.0.0.1", ntohs(at.sin_port));
+  }
+
+  bool WaitUntil(const std::function<bool()>& done) override {
+    const absl::Time deadline = Clock::Real().Now() + kTestTimeout;
+    MutexLock lock(mutex());
+    while (!done()) {
+      const absl::Duration left = deadline - Clock::Real().Now();
+      if (left <= absl::ZeroDuration()) return false;
+      changed().WaitFor(mutex(), left);
+    }
+    return true;
+  }
+
+ private:
+  TcpTransport server_{2};
+  TcpTransport client_{1};
+  std::vector<int> black_hole_fds_;
+};
+
+std::unique_ptr<TestBed> MakeTcpBed() { return std::make_unique<TcpBed>(); }
+INSTANTIATE_TEST_SUITE_P(Tcp, TransportConformance, testing::Values(&MakeTcpBed));
+
+// What only sockets have.
+class TcpTransportTest : public testing::Test {
+ protected:
+  // Connects, sends "hello" to an echo at `at`, and expects it back.
+  void ExpectEchoAt(const Address& at) {
+    auto listener = bed_.server().Listen(at, [this](auto stream) {
+      auto peer = std::make_unique<TestPeer>(bed_, std::move(stream));
+      peer->on_data = [](TestPeer& p, std::string_view bytes) {
+        p.stream().Write(bytes);
+        return bytes.size();
+      };
+      Keep(std::move(peer));
+    });
+    ASSERT_TRUE(listener.ok()) << listener.status();
+    const absl::Status status = Connect((*listener)->address());
+    ASSERT_TRUE(status.ok()) << status;
+    TestPeer* client;
+    {
+      MutexLock lock(bed_.mutex());
+      client = client_;
+    }
+    ASSERT_TRUE(client->Run([](Stream& stream) { stream.Write("hello"); }));
+    EXPECT_TRUE(bed_.WaitUntil([&] { return client->received == "hello"; }));
+    EXPECT_TRUE(client->Run([&](Stream& stream) {
+      EXPECT_EQ(stream.peer().substr(0, 5), (*listener)->address().is_unix()
+                                                ? "unix:"
+                                                : stream.peer().substr(0, 5));
+    }));
+  }
+
+  absl::Status Connect(const Address& to) {
+    bool done = false;
+    absl::Status status;
+    bed_.client().Connect(to, absl::Seconds(20), [&](auto stream) {
+      if (stream.ok()) {
+        auto peer = std::make_unique<TestPeer>(bed_, *std::move(stream));
+        TestPeer* const raw = peer.get();
+        Keep(std::move(peer));
+        MutexLock lock(bed_.mutex());
+        client_ = raw;
+      }
+      MutexLock lock(bed_.mutex());
+      status = stream.status();
+      done = true;
+      bed_.changed().SignalAll();
+    });
+    EXPECT_TRUE(bed_.WaitUntil([&] { return done; }));
+    return status;
+  }
+
+  // On the peer's executor.
+  void Keep(std::unique_ptr<TestPeer> peer) {
+    peer->Start();
+    MutexLock lock(bed_.mutex());
+    peers_.push_back(std::move(peer));
+    bed_.changed().SignalAll();
+  }
+
+  void TearDown() override {
+    for (const auto& peer : peers_) peer->Destroy();
+  }
+
+  TcpBed bed_;
+  std::vector<std::unique_ptr<TestPeer>> peers_;
+  TestPeer* client_ = nullptr;
+};
+
+TEST_F(TcpTransportTest, IPv6) {
+  const int probe = socket(AF_INET6, SOCK_STREAM, 0);
+  sockaddr_in6 at = {};
+  at.sin6_family = AF_INET6;
+  at.sin6_addr = in6addr_loopback;
+  const bool available =
+      probe >= 0 && bind(probe, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0;
+  close(probe);
+  if (!available) GTEST_SKIP() << "this machine has no IPv6";
+  ExpectEchoAt(Address::Tcp("::1", 0));
+}
+
+TEST_F(TcpTransportTest, HostName) { ExpectEchoAt(Address::Tcp("localhost", 0)); }
+
+TEST_F(TcpTransportTest, UnknownHostNameIsAnError) {
+  const absl::Status status = Connect(Address::Tcp("no-such-host.invalid", 80));
+  EXPECT_FALSE(status.ok());
+  EXPECT_NE(status.ToString().find("no-such-host.invalid"), std::string::npos)
+      << status;
+}
+
+TEST_F(TcpTransportTest, UnixSocketReplacesADeadOneOnly) {
+  // Not in the test's own directory, whose name may be too long for a socket.
+  const Address at = Address::Unix(StrCat("/tmp/skep-test-", getpid(), ".sock"));
+  ExpectEchoAt(at);
+  EXPECT_NE(access(at.unix_path().c_str(), F_OK), 0);
+  auto first = bed_.server().Listen(at, [](auto) {});
+  ASSERT_TRUE(first.ok()) << first.status();
+  auto second = bed_.server().Listen(at, [](auto) {});
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition)
+      << second.status();
+  // Its owner died without a word: the file stays and refuses.
+  const std::string kept = at.unix_path() + ".kept";
+  ASSERT_EQ(rename(at.unix_path().c_str(), kept.c_str()), 0);
+  first->reset();
+  ASSERT_EQ(rename(kept.c_str(), at.unix_path().c_str()), 0);
+  ExpectEchoAt(at);
+}
+
+TEST_F(TcpTransportTest, TooLongUnixPathIsTheUsersFault) {
+  const Address at = Address::Unix("/tmp/" + std::string(200, 'x'));
+  EXPECT_EQ(bed_.server().Listen(at, [](auto) {}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Connect(at).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(TcpTransportTest, PortInUseIsSaid) {
+  auto first = bed_.server().Listen(Address::Tcp("127.0.0.1", 0), [](auto) {});
+  ASSERT_TRUE(first.ok());
+  auto second = bed_.server().Listen((*first)->address(), [](auto) {});
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
+  const Address address = (*first)->address();
+  first->reset();
+  EXPECT_TRUE(bed_.server().Listen(address, [](auto) {}).ok());
+}
+
+TEST_F(TcpTransportTest, StreamsOverASocketPair) {
+  int fds[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+  TcpTransport transport(1);
+  std::vector<std::unique_ptr<TestPeer>> ends;
+  for (const int fd : fds) {
+    ends.push_back(std::make_unique<TestPeer>(bed_, transport.StreamOverFd(fd)));
+    EXPECT_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+  }
+  for (const auto& end : ends) {
+    ASSERT_TRUE(end->Run([&](Stream& stream) {
+      end->Start();
+      stream.Write("hello");
+    }));
+  }
+  for (const auto& end : ends) {
+    EXPECT_TRUE(bed_.WaitUntil([&] { return end->received == "hello"; }));
+  }
+  // One end goes away at once: the other sees the end.
+  ends[0]->Destroy();
+  EXPECT_TRUE(bed_.WaitUntil([&] { return ends[1]->closed == 1; }));
+  ends[1]->Destroy();
+}
+
+TEST_F(TcpTransportTest, ListenRawShowsTheFirstBytesAndLeavesThem) {
+  TcpTransport& transport = bed_.tcp();
+  std::string first;
+  auto listener = transport.ListenRaw(
+      Address::Tcp("127.0.0.1", 0), [&](int fd, std::string_view first_bytes) {
+        auto peer = std::make_unique<TestPeer>(bed_, transport.StreamOverFd(fd));
+        {
+          MutexLock lock(bed_.mutex());
+          first = first_bytes;
+        }
+        Keep(std::move(peer));
+      });
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  ASSERT_TRUE(Connect((*listener)->address()).ok());
+  TestPeer* const client = client_;
+  ASSERT_TRUE(client->Run([](Stream& stream) { stream.Write("PRI * HTTP/2.0"); }));
+  EXPECT_TRUE(bed_.WaitUntil(
+      [&] { return peers_.size() == 2 && peers_[1]->received == "PRI * HTTP/2.0"; }));
+  EXPECT_EQ(first, "PRI * HTTP/2.0");
+  EXPECT_TRUE(client->Run([](Stream& stream) { stream.Abort(Aborted("done")); }));
+  EXPECT_TRUE(bed_.WaitUntil([&] { return peers_[1]->closed == 1; }));
+}
+
+TEST_F(TcpTransportTest, ListenRawDropsTheSilent) {
+  auto listener = bed_.tcp().ListenRaw(
+      Address::Tcp("127.0.0.1", 0),
+      [](int, std::string_view) { FAIL() << "nothing was sent"; },
+      absl::Milliseconds(20));
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  ASSERT_TRUE(Connect((*listener)->address()).ok());
+  EXPECT_TRUE(bed_.WaitUntil([&] { return client_->closed == 1; }));
+}
+
+// The kernel connects a socket to itself when the port that it picks for our end is the
+// one that we call. Chance cannot be tested; this makes it certain by binding first.
+TEST(Socket, KnowsAConnectionToItself) {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in at = {};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof at;
+  ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&at), length), 0);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&at), &length);
+  EXPECT_FALSE(IsConnectedToItself(fd));
+  ASSERT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&at), length), 0);
+  EXPECT_TRUE(IsConnectedToItself(fd));
+  close(fd);
+}
+
+TEST_F(TcpTransportTest, OpenStreamsAreToldWhenTheTransportGoes) {
+  auto listener =
+      bed_.server().Listen(Address::Tcp("127.0.0.1", 0), [this](auto stream) {
+        Keep(std::make_unique<TestPeer>(bed_, std::move(stream)));
+      });
+  ASSERT_TRUE(listener.ok());
+  std::unique_ptr<TestPeer> peer;
+  {
+    TcpTransport transport(2);
+    transport.Connect((*listener)->address(), absl::Seconds(20), [&](auto stream) {
+      ASSERT_TRUE(stream.ok()) << stream.status();
+      auto connected = std::make_unique<TestPeer>(bed_, *std::move(stream));
+      connected->Start();
+      MutexLock lock(bed_.mutex());
+      peer = std::move(connected);
+      bed_.changed().SignalAll();
+    });
+    ASSERT_TRUE(bed_.WaitUntil([&] { return peer != nullptr; }));
+  }
+  EXPECT_EQ(peer->closed, 1);
+  EXPECT_EQ(peer->reason.code(), absl::StatusCode::kCancelled) << peer->reason;
+  peer.reset();
+  EXPECT_TRUE(
+      bed_.WaitUntil([&] { return peers_.size() == 1 && peers_[0]->closed == 1; }));
+}
+
+// With no descriptor left, clients are turned away at once instead of left to wait, and
+// service goes on when there are descriptors again.
+TEST_F(TcpTransportTest, OutOfDescriptorsRefusesAndRecovers) {
+  auto listener =
+      bed_.server().Listen(Address::Tcp("127.0.0.1", 0), [this](auto stream) {
+        Keep(std::make_unique<TestPeer>(bed_, std::move(stream)));
+      });
+  ASSERT_TRUE(listener.ok());
+  sockaddr_in at = {};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  at.sin_port = htons((*listener)->address().port());
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  ASSERT_GE(client, 0);
+  std::vector<int> hoard;
+  rlimit old;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &old), 0);
+  const rlimit few = {.rlim_cur = static_cast<rlim_t>(client) + 20,
+                      .rlim_max = old.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  for (int fd = dup(client); fd >= 0; fd = dup(client)) hoard.push_back(fd);
+  ASSERT_EQ(connect(client, reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
+  char byte;
+  EXPECT_LE(recv(client, &byte, 1, 0), 0);  // Closed, not left to wait.
+  for (const int fd : hoard) close(fd);
+  close(client);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
+  EXPECT_TRUE(Connect((*listener)->address()).ok());
+  EXPECT_TRUE(bed_.WaitUntil([&] { return peers_.size() == 2; }));
+}
+
+}  // namespace
+}  // namespace skep
