@@ -46,6 +46,10 @@ class Executor {
   // Whether the caller is one of this executor's closures.
   virtual bool IsCurrent() const = 0;
 
+  // Whether closures run without the caller's help. False for ManualExecutor: its user
+  // is the only thread, and must not wait for a closure.
+  virtual bool RunsByItself() const { return true; }
+
   virtual const Clock& clock() const = 0;
 };
 
@@ -58,6 +62,7 @@ class ManualExecutor final : public Executor {
   TimerId PostAfter(absl::Duration delay, Closure fn) override;
   bool Cancel(TimerId timer) override;
   bool IsCurrent() const override { return running_; }
+  bool RunsByItself() const override { return false; }
   const Clock& clock() const override { return clock_; }
 
   // Runs the next closure, moving the clock to its time; false when there is none.

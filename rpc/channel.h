@@ -1,9 +1,9 @@
 // One connection with a table of outstanding calls; both ends may call and serve.
 //
 // A Channel is thread-safe: calls may be made from any thread and complete on the
-// channel's executor (a loop). Each call completes exactly once, with the reply, an error,
-// DeadlineExceeded, Cancelled, or Unavailable when the connection ends. A completion
-// never runs inside the call that started it.
+// channel's executor (a loop). Each call completes exactly once, with the reply, an
+// error, DeadlineExceeded, Cancelled, or Unavailable when the connection ends. A
+// completion never runs inside the call that started it.
 
 #ifndef SKEP_RPC_CHANNEL_H_
 #define SKEP_RPC_CHANNEL_H_
@@ -25,6 +25,19 @@ struct CallTag;
 // Names one call of one channel: generation << 32 | slot, as on the wire.
 using CallId = StrongId<CallTag>;
 
+// What a channel has seen that was not meant for it, and what became of its calls.
+struct ChannelCounters {
+  uint64_t sent = 0;
+  uint64_t replies = 0;
+  uint64_t deadlines = 0;
+  uint64_t cancelled = 0;
+  uint64_t disconnected = 0;       // calls that ended with their connection
+  uint64_t late_replies = 0;       // dropped: the call had ended otherwise
+  uint64_t duplicate_replies = 0;  // dropped: the call had its reply
+  uint64_t foreign_replies = 0;    // dropped: never asked for
+  uint64_t error_frames = 0;       // dropped: frames of type ERROR
+};
+
 struct CallOptions {
   absl::Duration timeout = kDefaultCallTimeout;
   // Bulk bytes sent beside the request.
@@ -36,8 +49,10 @@ class Channel : public google::protobuf::RpcChannel {
   // Completion of a raw call: the controller holds status and response attachment.
   using Done = absl::AnyInvocable<void(const Controller&)>;
 
-  // The primitive under everything else. `response` must live until `done` has run; it
-  // is filled only if the status is Ok.
+  // The primitive under everything else. `request` is serialized before it returns. A
+  // method with the option noreturn completes as soon as its bytes are queued.
+  // Deadlines beyond 71 minutes hold here but are not told to the peer. `response` must
+  // live until `done` has run; it is filled only if the status is Ok.
   virtual CallId Start(const google::protobuf::MethodDescriptor& method,
                        const google::protobuf::Message& request,
                        google::protobuf::Message* response, CallOptions options,
@@ -54,6 +69,10 @@ class Channel : public google::protobuf::RpcChannel {
   virtual int pending() const = 0;
   // The peer, for logs and errors: "127.0.0.1:9981".
   virtual std::string peer() const = 0;
+  virtual ChannelCounters counters() const { return {}; }
+  // Whether the caller runs on the executor on which calls complete, and so must not
+  // wait for one.
+  virtual bool OnExecutor() const { return false; }
 
   // protobuf's door, for generated stubs. `controller` may be null or must be a
   // skep::Controller; `done` may be null, and the call then blocks (never on the
@@ -64,6 +83,11 @@ class Channel : public google::protobuf::RpcChannel {
                   google::protobuf::Message* response,
                   google::protobuf::Closure* done) override;
 };
+
+// Whether a call failed before a byte of it left this process: then it is safe to make
+// it elsewhere, even if its method is not idempotent.
+bool NeverSent(const absl::Status& status);
+absl::Status MarkNeverSent(absl::Status status);
 
 // A typed reply: the message and the attachment that came with it.
 template <typename Response>
@@ -83,7 +107,8 @@ CallId Call(Channel& channel, const google::protobuf::MethodDescriptor& method,
   Response* const out = response.get();
   return channel.Start(
       method, request, out, std::move(options),
-      [response = std::move(response), done = std::move(done)](const Controller& c) mutable {
+      [response = std::move(response),
+       done = std::move(done)](const Controller& c) mutable {
         if (!c.status().ok()) {
           done(c.status());
         } else {

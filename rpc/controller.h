@@ -71,7 +71,7 @@ class Controller final : public google::protobuf::RpcController {
   void set_peer(std::shared_ptr<Channel> peer) { peer_ = std::move(peer); }
 
   // --- google::protobuf::RpcController ----------------------------------------
-  void Reset() override { *this = Controller(); }
+  void Reset() override;
   bool Failed() const override { return !status_.ok(); }
   std::string ErrorText() const override { return status_.ToString(); }
   // A client that wants to cancel uses Channel::Cancel.
@@ -80,10 +80,8 @@ class Controller final : public google::protobuf::RpcController {
     SetStatus(absl::UnknownError(reason));
   }
   bool IsCanceled() const override { return stop_token_.stop_requested(); }
+  // Runs `callback` once: when the call is cancelled, else when this object goes.
   void NotifyOnCancel(google::protobuf::Closure* callback) override;
-
-  Controller(Controller&&) = default;
-  Controller& operator=(Controller&&) = default;
 
  private:
   absl::Status status_;
@@ -94,6 +92,7 @@ class Controller final : public google::protobuf::RpcController {
   std::string response_attachment_;
   std::stop_token stop_token_;
   std::shared_ptr<Channel> peer_;
+  std::shared_ptr<void> on_cancel_;  // type-erased: the hook's type is controller.cc's
 };
 
 }  // namespace skep

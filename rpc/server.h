@@ -28,6 +28,13 @@ struct ServerOptions {
   absl::Duration idle_timeout = absl::InfiniteDuration();
   // Where handlers run that were registered with Run::kPool. Borrowed; null: inline.
   ThreadPool* pool = nullptr;
+  // Who this end is, said in hello. Peers that name another fleet are refused.
+  std::string fleet;
+  std::string job_table_digest;
+  // Makes the handler of a connection that speaks another protocol: one whose first
+  // byte is over 0x04, which no frame's is. The stream, borrowed, has been started; the
+  // handler gets all its events from the first byte on. Null: no other protocol.
+  std::function<std::unique_ptr<StreamHandler>(Stream&)> other_protocol;
 };
 
 // The table of services that one end of a channel offers. Fill it before it is served;
@@ -84,15 +91,30 @@ struct ConnectOptions {
   bool wait_for_ready = true;
   absl::Duration min_backoff = absl::Milliseconds(50);
   absl::Duration max_backoff = absl::Seconds(5);
-  // Run on the channel's executor at every change.
+  // Run on the channel's executor at every change. Calls that it makes when connected
+  // are the first on the new connection, before those that waited for it.
   std::function<void(bool connected)> on_state;
+
+  // Bytes of calls that wait for a connection or for the socket; a call beyond them
+  // fails with ResourceExhausted.
+  size_t max_unsent_bytes = 256 << 20;
+  // Whether to say hello. Peers of other makes answer it with an error or not at all,
+  // which costs nothing; without it, cancel and go-away stay within this process.
+  bool hello = true;
+  std::string fleet;
+  std::string job_table_digest;
+  // Of the jitter between attempts to connect; 0: from the operating system.
+  uint64_t seed = 0;
 };
 
-// A channel to `to`, connecting in the background.
+// A channel to `to`, connecting in the background. It completes calls on one executor
+// of the transport's. Dropping it closes it: outstanding calls complete with Cancelled.
+// It, its services and its pool go before the transport.
 std::shared_ptr<Channel> Connect(Transport& transport, const Address& to,
                                  ConnectOptions options = {});
 
 // A channel over a stream that exists already (a socket pair, an accepted connection).
+// It ends with the stream. Of the options, those about reconnecting are not looked at.
 std::shared_ptr<Channel> ChannelOver(std::unique_ptr<Stream> stream,
                                      ConnectOptions options = {});
 

@@ -1,0 +1,554 @@
+// The channel's connection: making it, reading frames, hello and control, and its end.
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status.h"
+#include "glog/logging.h"
+#include "google/protobuf/descriptor.h"
+#include "rpc/channel_core.h"
+#include "rpc/control.pb.h"
+#include "rpc/frame.h"
+#include "rpc/pb_codec.h"
+
+namespace skep {
+namespace {
+
+constexpr uint32_t kProtocolVersion = 1;
+// How long an answer to hello is waited for. Calls do not wait for it.
+constexpr absl::Duration kHelloTimeout = absl::Seconds(2);
+// How long a connection that its owner closed waits for the peer's half to close.
+constexpr absl::Duration kCloseLinger = absl::Seconds(2);
+// No frame begins with a byte over this: sizes end at 64 MiB, 0x04000000.
+constexpr uint8_t kMaxFirstByte = 0x04;
+
+const std::string& ControlName() { return Control::descriptor()->full_name(); }
+
+}  // namespace
+
+void ChannelCore::Adopt(std::unique_ptr<Stream> stream) {
+  if (executor_.IsCurrent()) return OnStream(std::move(stream));
+  executor_.Post([self = shared_from_this(), stream = std::move(stream)]() mutable {
+    self->OnStream(std::move(stream));
+  });
+}
+
+void ChannelCore::ConnectTo(Transport* transport, Address to) {
+  executor_.Post([weak = weak_from_this(), transport, to = std::move(to)]() mutable {
+    const std::shared_ptr<ChannelCore> self = weak.lock();
+    if (self == nullptr) return;
+    self->transport_ = transport;
+    self->to_ = std::move(to);
+    self->TryConnect();
+  });
+}
+
+void ChannelCore::TryConnect() {
+  {
+    MutexLock lock(mutex_);
+    if (ended_) return;
+  }
+  // Asked for on our executor, the stream lives on it.
+  transport_->Connect(
+      to_, options_.connect.connect_timeout,
+      [weak = weak_from_this()](absl::StatusOr<std::unique_ptr<Stream>> stream) {
+        const std::shared_ptr<ChannelCore> self = weak.lock();
+        if (self == nullptr) return;
+        if (!stream.ok()) return self->OnConnectFailed(stream.status());
+        self->OnStream(*std::move(stream));
+      });
+}
+
+void ChannelCore::OnConnectFailed(const absl::Status& status) {
+  {
+    MutexLock lock(mutex_);
+    if (ended_) return;
+    last_error_ = status;
+  }
+  VLOG(1) << "connect_failed peer=" << peer_ << " reason=" << status;
+  if (!options_.connect.reconnect) {
+    return EndForGood(Unavailable("no connection to ", peer_, ": ", Message(status)));
+  }
+  ScheduleReconnect();
+}
+
+void ChannelCore::ScheduleReconnect() {
+  const ConnectOptions& options = options_.connect;
+  absl::Duration delay = options.min_backoff;
+  for (int i = 0; i < failures_ && delay < options.max_backoff; ++i) delay *= 2;
+  ++failures_;
+  // Half of it is jitter, so that a fleet does not come back in one instant.
+  delay = std::min(delay, options.max_backoff) * (0.5 + 0.5 * random_.Unit());
+  executor_.PostAfter(delay, [weak = weak_from_this()] {
+    if (const std::shared_ptr<ChannelCore> self = weak.lock()) self->TryConnect();
+  });
+}
+
+void ChannelCore::OnStream(std::unique_ptr<Stream> stream) {
+  {
+    MutexLock lock(mutex_);
+    if (ended_) return;
+    unsent_bytes_ = 0;
+    ready_ = true;
+  }
+  CHECK(&stream->executor() == &executor_)
+      << "the stream to " << peer_ << " lives on another executor than its channel";
+  stream_ = std::move(stream);
+  serving_ = std::make_unique<Serving>(options_.connect.services, options_.connect.pool,
+                                       executor_.clock(), load_, ++connection_);
+  seen_data_ = discarding_ = input_ended_ = draining_ = closing_ = false;
+  reading_ = true;
+  peer_is_skep_ = scoped_ = false;
+  last_activity_ = Now();
+  stream_->Start(this);
+  if (!options_.accepted && options_.connect.hello) SayHello();
+  SetState(true);
+  Flush();
+  if (options_.idle_timeout != absl::InfiniteDuration()) CheckIdle();
+}
+
+void ChannelCore::SetState(bool connected) {
+  if (connected == told_connected_) return;
+  told_connected_ = connected;
+  if (options_.connect.on_state) options_.connect.on_state(connected);
+}
+
+size_t ChannelCore::OnData(std::string_view bytes) {
+  if (delegate_ != nullptr) return delegate_->OnData(bytes);
+  if (discarding_) return bytes.size();
+  if (!seen_data_ && !bytes.empty()) {
+    seen_data_ = true;
+    if (options_.other_protocol && static_cast<uint8_t>(bytes[0]) > kMaxFirstByte) {
+      delegate_ = options_.other_protocol(*stream_);
+      return delegate_->OnData(bytes);
+    }
+  }
+  size_t used = 0;
+  while (reading_ && !discarding_) {
+    Frame frame = ParseFrame(bytes.substr(used));
+    if (frame.state == Frame::State::kNeedMore) break;
+    if (frame.state == Frame::State::kBad || !HandleBody(frame.body, &frame.fault)) {
+      Fault(frame.fault);
+      break;
+    }
+    used += frame.length;
+    failures_ = 0;
+    last_activity_ = Now();
+  }
+  // What this read made: deadlines of calls that handlers hold.
+  ArmTimer();
+  return discarding_ ? bytes.size() : used;
+}
+
+bool ChannelCore::HandleBody(std::string_view body, std::string* fault) {
+  if (IsPbBody(body)) {
+    PbMessage message;
+    if (!ParsePb(body, &message)) {
+      *fault = "the payload is not a PbMessage";
+      return false;
+    }
+    if (message.type() == muduo::net::REQUEST) {
+      serving_->HandlePb(message, shared_from_this(), shared_from_this());
+      UpdateReading();
+    }
+    return true;
+  }
+  if (!body.starts_with(kRpc0Tag)) {
+    *fault = "the tag is neither RPC0 nor PB";
+    return false;
+  }
+  Envelope envelope;
+  if (!ParseEnvelope(body.substr(kRpc0Tag.size()), &envelope)) {
+    *fault = "the payload is not an RpcMessage";
+    return false;
+  }
+  switch (envelope.type) {
+    case MessageType::kRequest:
+      OnRequest(envelope);
+      break;
+    case MessageType::kResponse:
+      OnReply(envelope);
+      break;
+    default: {
+      // ERROR: ignored, as the family's servers do.
+      MutexLock lock(mutex_);
+      ++counters_.error_frames;
+    }
+  }
+  return true;
+}
+
+void ChannelCore::OnRequest(const Envelope& request) {
+  if (request.service == ControlName()) return OnControl(request);
+  last_accepted_id_ = request.id;
+  serving_->Handle(request, peer_is_skep_, shared_from_this(), shared_from_this());
+  UpdateReading();
+}
+
+void ChannelCore::OnControl(const Envelope& request) {
+  if (request.method == "Hello") return OnHello(request);
+  if (request.method == "Cancel") {
+    ControlCancel cancel;
+    if (scoped_ && cancel.ParseFromArray(request.request.data(),
+                                         static_cast<int>(request.request.size()))) {
+      serving_->Cancel(cancel.id());
+    }
+  } else if (request.method == "GoAway") {
+    if (scoped_) OnGoAway();
+  } else if (request.method != "Ping" && (request.flags & kFlagNoReply) == 0) {
+    WriteFrame(EncodeErrorReply(
+        request.id, WireError::kNoMethod,
+        Unimplemented(ControlName(), " has no method ", request.method),
+        absl::ZeroDuration(), request.HasExtension()));
+  }
+}
+
+void ChannelCore::OnHello(const Envelope& request) {
+  ControlHello hello;
+  if (!hello.ParseFromArray(request.request.data(),
+                            static_cast<int>(request.request.size()))) {
+    return WriteFrame(EncodeErrorReply(request.id, WireError::kInvalidRequest,
+                                       InvalidArgument("not a ControlHello"),
+                                       absl::ZeroDuration(), request.HasExtension()));
+  }
+  const std::string& fleet = options_.connect.fleet;
+  if (!fleet.empty() && hello.has_fleet() && hello.fleet() != fleet) {
+    LOG(WARNING) << "hello_refused peer=" << peer_ << " its_fleet=" << hello.fleet()
+                 << " our_fleet=" << fleet;
+    return WriteFrame(
+        EncodeErrorReply(request.id, WireError::kInvalidRequest,
+                         FailedPrecondition("this is fleet \"", fleet, "\", not \"",
+                                            hello.fleet(), "\""),
+                         absl::ZeroDuration(), true));
+  }
+  peer_is_skep_ = true;
+  scoped_ = hello.id() == request.id;
+  ControlHello answer;
+  answer.set_id(request.id);
+  answer.set_version(kProtocolVersion);
+  if (!fleet.empty()) answer.set_fleet(fleet);
+  if (!options_.connect.job_table_digest.empty()) {
+    answer.set_job_table_digest(options_.connect.job_table_digest);
+  }
+  Envelope reply;
+  reply.type = MessageType::kResponse;
+  reply.id = request.id;
+  OutFrame frame;
+  const absl::Status encoded = EncodeFrame(reply, &answer, "", &frame);
+  CHECK(encoded.ok()) << encoded;
+  WriteFrame(std::move(frame));
+}
+
+void ChannelCore::SayHello() {
+  struct Exchange {
+    ControlHello sent;
+    ControlHello reply;
+  };
+  auto exchange = std::make_unique<Exchange>();
+  Exchange& said = *exchange;
+  OutstandingCall call;
+  call.method = &MethodOf(*Control::descriptor(), "Hello");
+  call.response = &said.reply;
+  call.timeout = kHelloTimeout;
+  call.deadline = Now() + kHelloTimeout;
+  call.sent = call.internal = true;
+  // Of this connection only: its end completes the call.
+  call.done = [this, exchange = std::move(exchange)](const Controller& outcome) {
+    OnHelloReply(outcome.status(), exchange->sent, exchange->reply);
+  };
+  CallId id;
+  {
+    MutexLock lock(mutex_);
+    id = calls_.Add(std::move(call));
+  }
+  said.sent.set_id(id.value());
+  said.sent.set_version(kProtocolVersion);
+  const ConnectOptions& options = options_.connect;
+  if (!options.fleet.empty()) said.sent.set_fleet(options.fleet);
+  if (!options.job_table_digest.empty()) {
+    said.sent.set_job_table_digest(options.job_table_digest);
+  }
+  Envelope envelope;
+  envelope.type = MessageType::kRequest;
+  envelope.id = id.value();
+  envelope.service = ControlName();
+  envelope.Set(Envelope::kService);
+  envelope.method = "Hello";
+  envelope.Set(Envelope::kMethod);
+  OutFrame frame;
+  const absl::Status encoded = EncodeFrame(envelope, &said.sent, "", &frame);
+  CHECK(encoded.ok()) << encoded;
+  WriteFrame(std::move(frame));
+  ArmTimer();
+}
+
+void ChannelCore::OnHelloReply(const absl::Status& status, const ControlHello& sent,
+                               const ControlHello& reply) {
+  if (absl::IsFailedPrecondition(status)) {
+    // The peer knows what hello is and does not want us.
+    LOG(WARNING) << "hello_refused peer=" << peer_ << " reason=" << status;
+    EndCalls(Unavailable(peer_, " refused us: ", Message(status)));
+    if (stream_ != nullptr) stream_->Abort(Unavailable(Message(status)));
+    return;
+  }
+  // Any other error is another make's way of not knowing hello.
+  if (!status.ok()) return;
+  peer_is_skep_ = true;
+  scoped_ = reply.id() == sent.id();
+}
+
+// Fire and forget: an id that no reply can match.
+void ChannelCore::SendControl(const char* method,
+                              const google::protobuf::Message& request) {
+  Envelope envelope;
+  envelope.type = MessageType::kRequest;
+  envelope.service = ControlName();
+  envelope.Set(Envelope::kService);
+  envelope.method = method;
+  envelope.Set(Envelope::kMethod);
+  envelope.flags = kFlagNoReply;
+  envelope.Set(Envelope::kFlags);
+  OutFrame frame;
+  const absl::Status encoded = EncodeFrame(envelope, &request, "", &frame);
+  CHECK(encoded.ok()) << encoded;
+  WriteFrame(std::move(frame));
+}
+
+void ChannelCore::CancelNow(CallId id) {
+  std::optional<OutstandingCall> call;
+  {
+    MutexLock lock(mutex_);
+    call = calls_.Take(id);
+    if (!call.has_value()) return;
+    ++counters_.cancelled;
+    if (!call->sent) PruneOutbox();
+  }
+  if (call->sent && scoped_) {
+    ControlCancel cancel;
+    cancel.set_id(id.value());
+    SendControl("Cancel", cancel);
+  }
+  absl::Status status = Cancelled(Describe(*call), ": cancelled by its caller");
+  if (!call->sent) status = MarkNeverSent(std::move(status));
+  Complete(*std::move(call), status, nullptr);
+  if (draining_) MaybeClose();
+}
+
+void ChannelCore::FinishCall(ServedCall call, OutFrame frame) {
+  if (!executor_.IsCurrent()) {
+    MutexLock lock(mutex_);
+    replies_.push_back({call, std::move(frame)});
+    PostFlush();
+    return;
+  }
+  // The connection that the call came by has ended: nobody waits.
+  if (call.connection != connection_ || serving_ == nullptr) return;
+  serving_->Finished(call.slot);
+  if (!frame.head.empty()) WriteFrame(std::move(frame));
+  UpdateReading();
+  MaybeClose();
+}
+
+void ChannelCore::OnGoAway() {
+  draining_ = true;
+  {
+    // New calls wait for the next connection.
+    MutexLock lock(mutex_);
+    ready_ = false;
+    last_error_ = Unavailable(peer_, " is shutting down");
+  }
+  MaybeClose();
+}
+
+void ChannelCore::BeginShutdown() {
+  if (stream_ == nullptr || closing_) return;
+  if (scoped_) {
+    ControlGoAway go_away;
+    go_away.set_last_accepted_id(last_accepted_id_);
+    SendControl("GoAway", go_away);
+    return;
+  }
+  draining_ = true;
+  UpdateReading();
+  MaybeClose();
+}
+
+// Closes our half once nothing more will be said: after the peer's half is closed, or
+// when draining and no call of ours is outstanding.
+void ChannelCore::MaybeClose() {
+  if (stream_ == nullptr || closing_ || delegate_ != nullptr) return;
+  if (!input_ended_ && !draining_) return;
+  if (serving_->in_progress() > 0) return;
+  if (!input_ended_) {
+    MutexLock lock(mutex_);
+    if (calls_.sent() > 0) return;
+  }
+  closing_ = true;
+  discarding_ = true;
+  UpdateReading();
+  stream_->CloseWhenDrained();
+}
+
+void ChannelCore::UpdateReading() {
+  if (stream_ == nullptr || delegate_ != nullptr) return;
+  // A client never stops for unsent bytes: if both ends did, neither would move.
+  const bool full =
+      serving_->in_progress() >= options_.max_calls ||
+      (options_.accepted &&
+       stream_->unsent() > std::max(options_.high_water_bytes, kStreamHighWater)) ||
+      (draining_ && options_.accepted);
+  const bool read = discarding_ || !full;
+  if (read == reading_) return;
+  reading_ = read;
+  stream_->SetReading(read);
+}
+
+void ChannelCore::OnDrained() {
+  if (delegate_ != nullptr) return delegate_->OnDrained();
+  {
+    MutexLock lock(mutex_);
+    unsent_bytes_ = 0;
+  }
+  UpdateReading();
+}
+
+void ChannelCore::Fault(std::string_view what) {
+  LOG(WARNING) << "bad_frame peer=" << peer_ << " fault=" << what;
+  EndCalls(Unavailable(peer_, " sent a bad frame: ", what));
+  if (closing_ || stream_ == nullptr) return;
+  discarding_ = true;
+  closing_ = true;
+  stream_->CloseWhenDrained();
+}
+
+void ChannelCore::OnPeerClosed() {
+  if (delegate_ != nullptr) return delegate_->OnPeerClosed();
+  input_ended_ = true;
+  EndCalls(Unavailable("the connection to ", peer_, " was closed by it"));
+  if (!peer_is_skep_) return MaybeClose();
+  // A peer of another make may still wait for its replies. One of ours closes its half
+  // only when it wants none.
+  serving_->StopAll();
+  if (closing_) return;
+  closing_ = discarding_ = true;
+  stream_->CloseWhenDrained();
+}
+
+void ChannelCore::EndCalls(const absl::Status& reason) {
+  std::vector<OutstandingCall> calls;
+  {
+    MutexLock lock(mutex_);
+    ready_ = false;
+    last_error_ = reason;
+    calls = calls_.TakeSent();
+    counters_.disconnected += calls.size();
+  }
+  CompleteAll(std::move(calls), reason);
+}
+
+void ChannelCore::OnClosed(const absl::Status& reason) {
+  const std::shared_ptr<ChannelCore> self = shared_from_this();
+  if (delegate_ != nullptr) delegate_->OnClosed(reason);
+  // Not destroyed inside its own event.
+  executor_.Post([stream = std::move(stream_), delegate = std::move(delegate_)] {});
+  ++connection_;
+  serving_->StopAll();
+  scoped_ = peer_is_skep_ = false;
+  EndCalls(reason.ok()
+               ? Unavailable("the connection to ", peer_, " was closed")
+               : Unavailable("the connection to ", peer_, " ended: ", Message(reason)));
+  SetState(false);
+  bool ended;
+  {
+    MutexLock lock(mutex_);
+    ended = ended_;
+  }
+  if (ended) {
+    if (options_.on_ended) options_.on_ended();
+    self_ = nullptr;
+  } else if (transport_ != nullptr && options_.connect.reconnect) {
+    ScheduleReconnect();
+  } else {
+    EndForGood(Unavailable("the connection to ", peer_, " has ended",
+                           reason.ok() ? "" : ": ", Message(reason)));
+  }
+}
+
+void ChannelCore::EndForGood(absl::Status reason) {
+  std::vector<OutstandingCall> calls;
+  {
+    MutexLock lock(mutex_);
+    if (ended_) return;
+    ended_ = true;
+    ready_ = false;
+    end_reason_ = reason;
+    calls = calls_.TakeAll();
+    counters_.disconnected += calls.size();
+    outbox_.clear();
+    outbox_bytes_ = 0;
+  }
+  executor_.Cancel(timer_);
+  timer_ = TimerId();
+  timer_at_ = absl::InfiniteFuture();
+  CompleteAll(std::move(calls), reason);
+  if (stream_ == nullptr && options_.on_ended) options_.on_ended();
+}
+
+void ChannelCore::Close(absl::Status reason) {
+  if (reason.ok()) reason = Cancelled("the channel to ", peer_, " was closed");
+  // Strong: the caller may be letting go of the channel.
+  executor_.Post([self = shared_from_this(), reason = std::move(reason)]() mutable {
+    self->CloseNow(std::move(reason));
+  });
+}
+
+void ChannelCore::CloseNow(absl::Status reason) {
+  const std::shared_ptr<ChannelCore> self = shared_from_this();
+  EndForGood(std::move(reason));
+  if (stream_ == nullptr) return;
+  self_ = self;
+  serving_->StopAll();
+  SetState(false);
+  if (closing_) return;
+  closing_ = true;
+  discarding_ = true;
+  UpdateReading();
+  stream_->CloseWhenDrained(kCloseLinger);
+}
+
+void ChannelCore::AbortNow(absl::Status reason) {
+  const std::shared_ptr<ChannelCore> self = shared_from_this();
+  EndForGood(reason);
+  if (stream_ == nullptr) return;
+  self_ = self;
+  closing_ = discarding_ = true;
+  serving_->StopAll();
+  stream_->Abort(std::move(reason));
+}
+
+void ChannelCore::DropNow(absl::Status reason) {
+  EndForGood(std::move(reason));
+  ++connection_;
+  if (serving_ != nullptr) serving_->StopAll();
+  delegate_ = nullptr;
+  stream_ = nullptr;
+}
+
+void ChannelCore::CheckIdle() {
+  const absl::Duration limit = options_.idle_timeout;
+  const absl::Duration idle = Now() - last_activity_;
+  const bool busy =
+      delegate_ != nullptr || serving_->in_progress() > 0 || pending() > 0;
+  if (!busy && idle >= limit) {
+    VLOG(1) << "idle_connection_closed peer=" << peer_;
+    return CloseNow(Unavailable("idle for ", absl::FormatDuration(idle)));
+  }
+  executor_.PostAfter(busy ? limit : limit - idle,
+                      [weak = weak_from_this(), connection = connection_] {
+                        const std::shared_ptr<ChannelCore> self = weak.lock();
+                        if (self == nullptr || self->connection_ != connection) return;
+                        self->CheckIdle();
+                      });
+}
+
+}  // namespace skep

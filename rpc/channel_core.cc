@@ -1,0 +1,392 @@
+#include "rpc/channel_core.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/coding.h"
+#include "base/status.h"
+#include "glog/logging.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+#include "rpc/rpc2.pb.h"
+
+namespace skep {
+namespace {
+
+// A budget that waited less than this is sent as it was encoded.
+constexpr absl::Duration kBudgetSlack = absl::Milliseconds(1);
+
+// The budget on the wire: 0 means none is told, because there is none or because it is
+// more than 32 bits of microseconds hold (71 minutes).
+uint32_t BudgetOf(absl::Duration left) {
+  const int64_t us = absl::ToInt64Microseconds(left);
+  if (us > std::numeric_limits<uint32_t>::max()) return 0;
+  return static_cast<uint32_t>(std::max<int64_t>(us, 1));
+}
+
+struct MethodFlags {
+  uint32_t wire = 0;
+  bool wants_reply = true;
+};
+
+MethodFlags FlagsOf(const google::protobuf::MethodDescriptor& method) {
+  const google::protobuf::MethodOptions& options = method.options();
+  MethodFlags flags;
+  // Most methods have no options, and looking for extensions is slow.
+  if (&options == &google::protobuf::MethodOptions::default_instance()) return flags;
+  if (options.GetExtension(rpc2::idempotent)) flags.wire |= kFlagIdempotent;
+  if (options.GetExtension(rpc2::noreturn)) {
+    flags.wire |= kFlagNoReply;
+    flags.wants_reply = false;
+  }
+  return flags;
+}
+
+absl::Status EncodeCall(const google::protobuf::MethodDescriptor& method, CallId id,
+                        const google::protobuf::Message& request, uint32_t flags,
+                        CallOptions& options, OutFrame* out) {
+  Envelope envelope;
+  envelope.type = MessageType::kRequest;
+  envelope.id = id.value();
+  envelope.service = method.service()->full_name();
+  envelope.Set(Envelope::kService);
+  envelope.method = method.name();
+  envelope.Set(Envelope::kMethod);
+  if (const uint32_t budget = BudgetOf(options.timeout); budget != 0) {
+    envelope.budget_us = budget;
+    envelope.Set(Envelope::kBudget);
+  }
+  if (flags != 0) {
+    envelope.flags = flags;
+    envelope.Set(Envelope::kFlags);
+  }
+  return EncodeFrame(envelope, &request, std::move(options.attachment), out);
+}
+
+}  // namespace
+
+ChannelCore::ChannelCore(Executor& executor, std::string peer,
+                         ChannelCoreOptions options)
+    : executor_(executor),
+      peer_(std::move(peer)),
+      options_(std::move(options)),
+      load_(options_.load != nullptr ? options_.load : std::make_shared<ServerLoad>()),
+      random_(options_.connect.seed != 0 ? options_.connect.seed : SystemRandom64()) {}
+
+ChannelCore::~ChannelCore() {
+  // Only a transport that went first leaves calls here; they still complete.
+  std::vector<OutstandingCall> calls;
+  {
+    MutexLock lock(mutex_);
+    calls = calls_.TakeAll();
+  }
+  CompleteAll(std::move(calls), Cancelled("the channel to ", peer_, " is gone"));
+}
+
+CallId ChannelCore::Refuse(absl::Status status, Done done) {
+  executor_.Post(
+      [status = MarkNeverSent(std::move(status)), done = std::move(done)]() mutable {
+        Controller outcome;
+        outcome.SetStatus(std::move(status));
+        done(outcome);
+      });
+  return CallId();
+}
+
+absl::Status ChannelCore::Admit() const {
+  if (ended_) return end_reason_;
+  if (!ready_ && !options_.connect.wait_for_ready) {
+    return Unavailable("no connection to ", peer_, last_error_.ok() ? "" : ": ",
+                       Message(last_error_));
+  }
+  if (outbox_bytes_ + unsent_bytes_ > options_.connect.max_unsent_bytes) {
+    return ResourceExhausted(outbox_bytes_ + unsent_bytes_, " bytes of calls to ",
+                             peer_, " wait to be sent, over the limit of ",
+                             options_.connect.max_unsent_bytes);
+  }
+  return absl::OkStatus();
+}
+
+CallId ChannelCore::Start(const google::protobuf::MethodDescriptor& method,
+                          const google::protobuf::Message& request,
+                          google::protobuf::Message* response, CallOptions options,
+                          Done done) {
+  if (!request.IsInitialized()) {
+    return Refuse(InvalidArgument(method.full_name(), ": the request lacks ",
+                                  request.InitializationErrorString()),
+                  std::move(done));
+  }
+  const MethodFlags flags = FlagsOf(method);
+  Request out;
+  out.encoded = Now();
+  out.deadline = options.timeout == absl::InfiniteDuration()
+                     ? absl::InfiniteFuture()
+                     : out.encoded + options.timeout;
+  out.wants_reply = flags.wants_reply;
+  {
+    MutexLock lock(mutex_);
+    absl::Status admitted = Admit();
+    if (!admitted.ok()) {
+      return Refuse(std::move(admitted), std::move(done));
+    }
+    OutstandingCall call;
+    call.method = &method;
+    call.response = response;
+    call.timeout = options.timeout;
+    call.deadline = out.deadline;
+    // A call without reply gets an id of its own all the same, so that the replies
+    // which some servers send to it are known for what they are.
+    if (flags.wants_reply) {
+      call.done = std::move(done);
+      pending_.fetch_add(1, std::memory_order_relaxed);
+    }
+    out.id = calls_.Add(std::move(call));
+    if (!flags.wants_reply) calls_.Take(out.id);
+  }
+  absl::Status encoded =
+      EncodeCall(method, out.id, request, flags.wire, options, &out.frame);
+  if (!encoded.ok()) {
+    if (flags.wants_reply) {
+      MutexLock lock(mutex_);
+      std::optional<OutstandingCall> call = calls_.Take(out.id);
+      // Gone if the connection or the deadline ended it meanwhile.
+      if (!call.has_value()) return CallId();
+      done = std::move(call->done);
+      pending_.fetch_sub(1, std::memory_order_relaxed);
+    }
+    return Refuse(Annotate(encoded, method.full_name()), std::move(done));
+  }
+  const CallId id = out.id;
+  Send(std::move(out));
+  if (!flags.wants_reply) {
+    executor_.Post([done = std::move(done)]() mutable { done(Controller()); });
+  }
+  return id;
+}
+
+void ChannelCore::Send(Request request) {
+  if (executor_.IsCurrent()) {
+    bool ready;
+    {
+      MutexLock lock(mutex_);
+      ready = ready_;
+      if (!ready) {
+        outbox_bytes_ += request.frame.size();
+        outbox_.push_back(std::move(request));
+      } else if (OutstandingCall* call = calls_.Find(request.id)) {
+        call->sent = true;
+      }
+      if (ready) ++counters_.sent;
+    }
+    if (ready) Transmit(std::move(request));
+    ArmTimer();
+    return;
+  }
+  MutexLock lock(mutex_);
+  outbox_bytes_ += request.frame.size();
+  outbox_.push_back(std::move(request));
+  PostFlush();
+}
+
+void ChannelCore::PostFlush() {
+  if (flush_posted_) return;
+  flush_posted_ = true;
+  executor_.Post([weak = weak_from_this()] {
+    if (const std::shared_ptr<ChannelCore> self = weak.lock()) self->Flush();
+  });
+}
+
+void ChannelCore::Flush() {
+  std::vector<Request> requests;
+  std::vector<QueuedReply> replies;
+  {
+    MutexLock lock(mutex_);
+    flush_posted_ = false;
+    replies.swap(replies_);
+    if (ready_) {
+      PruneOutbox();
+      requests.swap(outbox_);
+      outbox_bytes_ = 0;
+      for (const Request& request : requests) {
+        if (OutstandingCall* call = calls_.Find(request.id)) call->sent = true;
+      }
+      counters_.sent += requests.size();
+    }
+  }
+  for (QueuedReply& reply : replies) FinishCall(reply.call, std::move(reply.frame));
+  for (Request& request : requests) Transmit(std::move(request));
+  ArmTimer();
+}
+
+void ChannelCore::Transmit(Request request) {
+  if (HasFixedBudget(request.frame.head)) {
+    const absl::Time now = Now();
+    if (now - request.encoded > kBudgetSlack) {
+      RewriteBudget(&request.frame, BudgetOf(request.deadline - now));
+    }
+  }
+  WriteFrame(std::move(request.frame));
+}
+
+void ChannelCore::WriteFrame(OutFrame frame) {
+  if (stream_ == nullptr || closing_) return;
+  char checksum[4];
+  StoreBig32(frame.checksum, checksum);
+  if (frame.attachment.empty()) {
+    frame.head.append(checksum, sizeof checksum);
+    stream_->Write(frame.head);
+  } else {
+    stream_->Write(frame.head);
+    stream_->Write(frame.attachment);
+    stream_->Write(std::string_view(checksum, sizeof checksum));
+  }
+  const size_t unsent = stream_->unsent();
+  if (unsent > kStreamHighWater) {
+    MutexLock lock(mutex_);
+    unsent_bytes_ = unsent;
+  }
+}
+
+void ChannelCore::OnReply(const Envelope& reply) {
+  const CallId id(reply.id);
+  std::optional<OutstandingCall> call;
+  {
+    MutexLock lock(mutex_);
+    call = calls_.TakeForReply(id);
+    if (!call.has_value()) {
+      switch (calls_.Explain(id)) {
+        case CallTable::Stray::kLate:
+          ++counters_.late_replies;
+          break;
+        case CallTable::Stray::kDuplicate:
+          ++counters_.duplicate_replies;
+          break;
+        case CallTable::Stray::kForeign:
+          ++counters_.foreign_replies;
+          break;
+      }
+      return;
+    }
+    ++counters_.replies;
+  }
+  absl::Status status = StatusOfReply(reply, peer_);
+  if (status.ok() &&
+      !call->response->ParseFromArray(reply.response.data(),
+                                      static_cast<int>(reply.response.size()))) {
+    status = Internal(Describe(*call), ": the response of ", reply.response.size(),
+                      " bytes is not a ", call->method->output_type()->full_name());
+  }
+  Complete(*std::move(call), status, &reply);
+  if (draining_) MaybeClose();
+}
+
+void ChannelCore::Complete(OutstandingCall call, const absl::Status& status,
+                           const Envelope* reply) {
+  if (!call.internal) pending_.fetch_sub(1, std::memory_order_relaxed);
+  Controller outcome;
+  outcome.SetStatus(status);
+  if (reply != nullptr) {
+    if (status.ok()) outcome.mutable_response_attachment() = reply->attachment;
+    outcome.set_retry_after(absl::Microseconds(reply->retry_after_us));
+  }
+  call.done(outcome);
+}
+
+void ChannelCore::CompleteAll(std::vector<OutstandingCall> calls,
+                              const absl::Status& status) {
+  for (OutstandingCall& call : calls) {
+    absl::Status own = Annotate(status, Describe(call));
+    if (!call.sent) own = MarkNeverSent(std::move(own));
+    Complete(std::move(call), own, nullptr);
+  }
+}
+
+void ChannelCore::Cancel(CallId call) {
+  executor_.Post([weak = weak_from_this(), call] {
+    if (const std::shared_ptr<ChannelCore> self = weak.lock()) self->CancelNow(call);
+  });
+}
+
+void ChannelCore::ArmTimer() {
+  absl::Time earliest;
+  {
+    MutexLock lock(mutex_);
+    earliest = calls_.EarliestDeadline();
+  }
+  if (serving_ != nullptr) earliest = std::min(earliest, serving_->EarliestDeadline());
+  // A timer that comes too early finds nothing to do and arms the next: cheaper than
+  // one for every call, most of which end long before their deadline.
+  if (earliest >= timer_at_) return;
+  executor_.Cancel(timer_);
+  timer_at_ = earliest;
+  timer_ = executor_.PostAfter(earliest - Now(), [weak = weak_from_this()] {
+    if (const std::shared_ptr<ChannelCore> self = weak.lock()) self->OnTimer();
+  });
+}
+
+void ChannelCore::OnTimer() {
+  timer_ = TimerId();
+  timer_at_ = absl::InfiniteFuture();
+  const absl::Time now = Now();
+  if (serving_ != nullptr) serving_->StopExpired(now);
+  std::vector<OutstandingCall> expired;
+  absl::Status last_error;
+  {
+    MutexLock lock(mutex_);
+    bool unsent = false;
+    CallId id;
+    while (std::optional<OutstandingCall> call = calls_.TakeExpired(now, &id)) {
+      unsent |= !call->sent;
+      expired.push_back(*std::move(call));
+    }
+    counters_.deadlines += expired.size();
+    if (unsent) PruneOutbox();
+    last_error = last_error_;
+  }
+  for (OutstandingCall& call : expired) {
+    const bool sent = call.sent;
+    absl::Status status =
+        sent ? DeadlineExceeded(Describe(call), ": no reply within ",
+                                absl::FormatDuration(call.timeout))
+             : DeadlineExceeded(Describe(call), ": no connection within ",
+                                absl::FormatDuration(call.timeout),
+                                last_error.ok() ? "" : ": ", Message(last_error));
+    if (!sent) status = MarkNeverSent(std::move(status));
+    Complete(std::move(call), status, nullptr);
+  }
+  ArmTimer();
+  if (draining_) MaybeClose();
+}
+
+// Forgets requests whose calls have ended, so that they are neither sent nor counted.
+void ChannelCore::PruneOutbox() {
+  const absl::Time now = Now();
+  size_t kept = 0;
+  for (Request& request : outbox_) {
+    const bool wanted = request.wants_reply ? calls_.Find(request.id) != nullptr
+                                            : request.deadline > now;
+    if (!wanted) {
+      outbox_bytes_ -= request.frame.size();
+    } else if (&outbox_[kept++] != &request) {
+      outbox_[kept - 1] = std::move(request);
+    }
+  }
+  outbox_.erase(outbox_.begin() + kept, outbox_.end());
+}
+
+std::string ChannelCore::Describe(const OutstandingCall& call) const {
+  return StrCat(call.method->full_name(), " at ", peer_);
+}
+
+bool ChannelCore::connected() const {
+  MutexLock lock(mutex_);
+  return ready_;
+}
+
+ChannelCounters ChannelCore::counters() const {
+  MutexLock lock(mutex_);
+  return counters_;
+}
+
+}  // namespace skep

@@ -1,0 +1,201 @@
+// The channel itself: one connection at a time, the table of outstanding calls, and
+// what the peer calls here. Connect, ChannelOver and Server (server.h) are its makers.
+//
+// Threads: Start, Cancel, Close and replies come from anywhere. What they share is
+// under one mutex, held for a few instructions; everything else, and every event of the
+// stream, happens on the executor. Frames from other threads gather in an outbox, and
+// one posted closure sends them all.
+//
+// Life: whoever holds a shared_ptr keeps it alive; closing keeps it alive by itself
+// until the stream's last event.
+
+#ifndef SKEP_RPC_CHANNEL_CORE_H_
+#define SKEP_RPC_CHANNEL_CORE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/random.h"
+#include "rpc/call_table.h"
+#include "rpc/channel.h"
+#include "rpc/rpc0_codec.h"
+#include "rpc/server.h"
+#include "rpc/serving.h"
+#include "rpc/transport.h"
+
+namespace skep {
+
+class ControlHello;
+
+struct ChannelCoreOptions {
+  ConnectOptions connect;
+  // The server's end of a connection: it waits for hello instead of saying it, and
+  // stops reading while its replies are not taken.
+  bool accepted = false;
+  size_t high_water_bytes = 4 << 20;
+  int max_calls = 10'000;
+  absl::Duration idle_timeout = absl::InfiniteDuration();
+  std::function<std::unique_ptr<StreamHandler>(Stream&)> other_protocol;
+  // Shared by the server's connections; made if null.
+  std::shared_ptr<ServerLoad> load;
+  // The channel has ended for good. On the executor.
+  std::function<void()> on_ended;
+};
+
+class ChannelCore final : public Channel,
+                          public StreamHandler,
+                          public ReplySink,
+                          public std::enable_shared_from_this<ChannelCore> {
+ public:
+  ChannelCore(Executor& executor, std::string peer, ChannelCoreOptions options);
+  ~ChannelCore() override;
+
+  // One of the two, once. On any thread.
+  void Adopt(std::unique_ptr<Stream> stream);
+  void ConnectTo(Transport* transport, Address to);
+
+  // Tells a skep peer to go away, which closes when its calls are done; closes itself
+  // when what another peer asked is answered. On the executor.
+  void BeginShutdown();
+  // Ends the connection without waiting for anything. On the executor.
+  void AbortNow(absl::Status reason);
+  // The same without a further event, for an executor that may never run again. Not
+  // inside an event of the stream.
+  void DropNow(absl::Status reason);
+
+  Executor& executor() { return executor_; }
+
+  // Channel.
+  CallId Start(const google::protobuf::MethodDescriptor& method,
+               const google::protobuf::Message& request,
+               google::protobuf::Message* response, CallOptions options,
+               Done done) override;
+  void Cancel(CallId call) override;
+  void Close(absl::Status reason) override;
+  bool connected() const override;
+  int pending() const override { return pending_.load(std::memory_order_relaxed); }
+  std::string peer() const override { return peer_; }
+  ChannelCounters counters() const override;
+  bool OnExecutor() const override { return executor_.IsCurrent(); }
+
+  // StreamHandler.
+  size_t OnData(std::string_view bytes) override;
+  void OnPeerClosed() override;
+  void OnDrained() override;
+  void OnClosed(const absl::Status& reason) override;
+
+  // ReplySink.
+  void FinishCall(ServedCall call, OutFrame frame) override;
+
+ private:
+  // A request on its way out.
+  struct Request {
+    CallId id;
+    OutFrame frame;
+    absl::Time deadline;
+    absl::Time encoded;
+    bool wants_reply = true;
+  };
+  struct QueuedReply {
+    ServedCall call;
+    OutFrame frame;
+  };
+
+  // channel_core.cc: calls out.
+  CallId Refuse(absl::Status status, Done done);
+  absl::Status Admit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Send(Request request);
+  void PostFlush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Flush();
+  void Transmit(Request request);
+  void WriteFrame(OutFrame frame);
+  void OnReply(const Envelope& reply);
+  void Complete(OutstandingCall call, const absl::Status& status,
+                const Envelope* reply);
+  void CompleteAll(std::vector<OutstandingCall> calls, const absl::Status& status);
+  void CancelNow(CallId id);
+  void ArmTimer();
+  void OnTimer();
+  void PruneOutbox() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string Describe(const OutstandingCall& call) const;
+
+  // channel_connection.cc: the connection, calls in, control.
+  void TryConnect();
+  void OnConnectFailed(const absl::Status& status);
+  void ScheduleReconnect();
+  void OnStream(std::unique_ptr<Stream> stream);
+  // False: the frame is no good, and *fault says why.
+  bool HandleBody(std::string_view body, std::string* fault);
+  void OnRequest(const Envelope& request);
+  void OnControl(const Envelope& request);
+  void OnHello(const Envelope& request);
+  void SayHello();
+  void OnHelloReply(const absl::Status& status, const ControlHello& sent,
+                    const ControlHello& reply);
+  void SendControl(const char* method, const google::protobuf::Message& request);
+  void OnGoAway();
+  void Fault(std::string_view what);
+  // Nothing more comes in or goes out but what is queued: fails what was sent.
+  void EndCalls(const absl::Status& reason);
+  void EndForGood(absl::Status reason);
+  void CloseNow(absl::Status reason);
+  void UpdateReading();
+  void MaybeClose();
+  void CheckIdle();
+  void SetState(bool connected);
+  absl::Time Now() const { return executor_.clock().Now(); }
+
+  Executor& executor_;
+  const std::string peer_;
+  const ChannelCoreOptions options_;
+  const std::shared_ptr<ServerLoad> load_;
+  std::atomic<int> pending_{0};
+
+  mutable Mutex mutex_;
+  CallTable calls_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Request> outbox_ ABSL_GUARDED_BY(mutex_);
+  std::vector<QueuedReply> replies_ ABSL_GUARDED_BY(mutex_);
+  size_t outbox_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t unsent_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of the stream, as last seen
+  bool flush_posted_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ready_ ABSL_GUARDED_BY(mutex_) = false;  // connected, and not going away
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status end_reason_ ABSL_GUARDED_BY(mutex_);
+  absl::Status last_error_ ABSL_GUARDED_BY(mutex_);  // why there is no connection
+  ChannelCounters counters_ ABSL_GUARDED_BY(mutex_);
+
+  // On the executor only.
+  Transport* transport_ = nullptr;  // null: never reconnects
+  Address to_;
+  Random random_;
+  int failures_ = 0;  // attempts to connect in a row
+  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Serving> serving_;
+  std::unique_ptr<StreamHandler> delegate_;  // speaks another protocol on our stream
+  uint32_t connection_ = 0;
+  bool seen_data_ = false;
+  bool told_connected_ = false;
+  bool discarding_ = false;   // input no longer matters
+  bool input_ended_ = false;  // the peer's half is closed
+  bool draining_ = false;     // closes when its calls are done
+  bool closing_ = false;      // our half is closed, or will be when drained
+  bool reading_ = true;
+  bool peer_is_skep_ = false;
+  bool scoped_ = false;  // nothing between us and the peer: control messages work
+  uint64_t last_accepted_id_ = 0;
+  absl::Time last_activity_;
+  TimerId timer_;
+  absl::Time timer_at_ = absl::InfiniteFuture();
+  std::shared_ptr<ChannelCore> self_;  // while closing: see above
+};
+
+}  // namespace skep
+
+#endif  // SKEP_RPC_CHANNEL_CORE_H_

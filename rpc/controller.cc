@@ -1,0 +1,46 @@
+#include "rpc/controller.h"
+
+#include <atomic>
+
+namespace skep {
+namespace {
+
+// Runs its closure once, by whichever comes first: the stop or the end.
+class CancelHook {
+ public:
+  CancelHook(std::stop_token token, google::protobuf::Closure* closure)
+      : closure_(closure), on_stop_(std::move(token), Runner{this}) {}
+  ~CancelHook() { Run(); }
+
+ private:
+  struct Runner {
+    CancelHook* hook;
+    void operator()() const { hook->Run(); }
+  };
+  void Run() {
+    if (google::protobuf::Closure* closure = closure_.exchange(nullptr)) closure->Run();
+  }
+
+  std::atomic<google::protobuf::Closure*> closure_;
+  std::stop_callback<Runner> on_stop_;  // last: it may run at once
+};
+
+}  // namespace
+
+void Controller::Reset() {
+  status_ = absl::OkStatus();
+  retry_after_ = absl::ZeroDuration();
+  timeout_ = kDefaultCallTimeout;
+  deadline_ = absl::InfiniteFuture();
+  request_attachment_.clear();
+  response_attachment_.clear();
+  stop_token_ = std::stop_token();
+  peer_ = nullptr;
+  on_cancel_ = nullptr;
+}
+
+void Controller::NotifyOnCancel(google::protobuf::Closure* callback) {
+  on_cancel_ = std::make_shared<CancelHook>(stop_token_, callback);
+}
+
+}  // namespace skep

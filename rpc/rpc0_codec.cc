@@ -1,0 +1,397 @@
+#include "rpc/rpc0_codec.h"
+
+#include <cstring>
+#include <utility>
+
+#include "base/checksum.h"
+#include "base/coding.h"
+#include "base/status.h"
+#include "google/protobuf/message_lite.h"
+#include "rpc/frame.h"
+
+namespace skep {
+namespace {
+
+enum WireType : uint32_t {
+  kVarint = 0,
+  kFixed64 = 1,
+  kLengthDelimited = 2,
+  kGroup = 3,
+  kEndGroup = 4,
+  kFixed32 = 5,
+};
+
+// protobuf's default limit on nested groups.
+constexpr int kMaxGroups = 100;
+constexpr size_t kHeadBytes = kFrameSizeBytes + kRpc0Tag.size();
+// Attachments up to this are copied into the frame: cheaper than a write of their own.
+constexpr size_t kInlineAttachment = 4096;
+
+// Reads as protobuf's parser does, which is laxer than base/coding.h: bits beyond the
+// value's width are dropped, padded varints are taken up to a maximum length.
+class Reader {
+ public:
+  explicit Reader(std::string_view in) : at_(in.data()), end_(in.data() + in.size()) {}
+
+  bool done() const { return at_ == end_; }
+
+  bool Varint(uint64_t* value, int max_bytes = kMaxVarint64Bytes) {
+    uint64_t result = 0;
+    for (int i = 0; i < max_bytes; ++i) {
+      if (at_ == end_) return false;
+      const uint64_t byte = static_cast<uint8_t>(*at_++);
+      result |= (byte & 0x7f) << (7 * i);
+      if (byte < 0x80) {
+        *value = result;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  bool Tag(uint32_t* tag) {
+    uint64_t value;
+    if (!Varint(&value, 5)) return false;
+    *tag = static_cast<uint32_t>(value);
+    return *tag >> 3 != 0;
+  }
+
+  template <typename T>
+  bool Fixed(T* value) {
+    if (end_ - at_ < static_cast<ptrdiff_t>(sizeof(T))) return false;
+    *value = LoadLittle<T>(at_);
+    at_ += sizeof(T);
+    return true;
+  }
+
+  bool Bytes(std::string_view* bytes) {
+    uint64_t size;
+    if (!Varint(&size, 5) || size > static_cast<uint64_t>(end_ - at_)) return false;
+    *bytes = std::string_view(at_, size);
+    at_ += size;
+    return true;
+  }
+
+  // Skips a field whose tag has been read. `depth` counts the groups around it.
+  bool Skip(uint32_t tag, int depth) {
+    uint64_t number;
+    uint32_t number32;
+    std::string_view bytes;
+    switch (tag & 7) {
+      case kVarint:
+        return Varint(&number);
+      case kFixed64:
+        return Fixed(&number);
+      case kLengthDelimited:
+        return Bytes(&bytes);
+      case kFixed32:
+        return Fixed(&number32);
+      case kGroup:
+        if (depth == kMaxGroups) return false;
+        for (uint32_t inner; Tag(&inner);) {
+          if ((inner & 7) == kEndGroup) return inner == tag + 1;
+          if (!Skip(inner, depth + 1)) return false;
+        }
+        return false;
+      default:
+        return false;
+    }
+  }
+
+ private:
+  const char* at_;
+  const char* end_;
+};
+
+constexpr uint32_t TagOf(int field, WireType type) {
+  return static_cast<uint32_t>(field) << 3 | type;
+}
+
+bool ReadNumber(Reader& in, uint32_t* value) {
+  uint64_t wide;
+  if (!in.Varint(&wide)) return false;
+  *value = static_cast<uint32_t>(wide);
+  return true;
+}
+
+// Enums are int32 on the wire; a value that the enum does not have is an unknown field.
+bool ReadType(Reader& in, Envelope* out) {
+  uint32_t value;
+  if (!ReadNumber(in, &value)) return false;
+  if (value >= 1 && value <= 3) {
+    out->type = static_cast<MessageType>(value);
+    out->Set(Envelope::kType);
+  }
+  return true;
+}
+bool ReadError(Reader& in, Envelope* out) {
+  uint32_t value;
+  if (!ReadNumber(in, &value)) return false;
+  if (value <= 6) {
+    out->error = static_cast<WireError>(value);
+    out->Set(Envelope::kError);
+  }
+  return true;
+}
+
+// The known field of this tag, or false in *known.
+bool ReadField(Reader& in, uint32_t tag, Envelope* out, bool* known) {
+  const auto set = [&](bool ok) {
+    if (ok) out->Set(static_cast<Envelope::Field>(tag >> 3));
+    return ok;
+  };
+  switch (tag) {
+    case TagOf(Envelope::kType, kVarint):
+      return ReadType(in, out);
+    case TagOf(Envelope::kId, kFixed64):
+      return set(in.Fixed(&out->id));
+    case TagOf(Envelope::kService, kLengthDelimited):
+      return set(in.Bytes(&out->service));
+    case TagOf(Envelope::kMethod, kLengthDelimited):
+      return set(in.Bytes(&out->method));
+    case TagOf(Envelope::kRequest, kLengthDelimited):
+      return set(in.Bytes(&out->request));
+    case TagOf(Envelope::kResponse, kLengthDelimited):
+      return set(in.Bytes(&out->response));
+    case TagOf(Envelope::kError, kVarint):
+      return ReadError(in, out);
+    case TagOf(Envelope::kBudget, kFixed32):
+      return set(in.Fixed(&out->budget_us));
+    case TagOf(Envelope::kFlags, kVarint):
+      return set(ReadNumber(in, &out->flags));
+    case TagOf(Envelope::kStatus, kVarint):
+      return set(ReadNumber(in, &out->status));
+    case TagOf(Envelope::kMessage, kLengthDelimited):
+      return set(in.Bytes(&out->message));
+    case TagOf(Envelope::kRetryAfter, kVarint):
+      return set(ReadNumber(in, &out->retry_after_us));
+    case TagOf(Envelope::kLoad, kVarint):
+      return set(ReadNumber(in, &out->load));
+    case TagOf(Envelope::kTrace, kFixed64):
+      return set(in.Fixed(&out->trace));
+    case TagOf(Envelope::kAttachment, kLengthDelimited):
+      return set(in.Bytes(&out->attachment));
+    default:
+      *known = false;
+      return true;
+  }
+}
+
+class Writer {
+ public:
+  explicit Writer(std::string* out) : out_(*out) {}
+
+  void Varint(Envelope::Field field, uint64_t value) {
+    PutVarint(&out_, TagOf(field, kVarint));
+    PutVarint(&out_, value);
+  }
+  template <typename T>
+  void Fixed(Envelope::Field field, T value) {
+    out_.push_back(
+        static_cast<char>(TagOf(field, sizeof(T) == 8 ? kFixed64 : kFixed32)));
+    char bytes[sizeof(T)];
+    StoreLittle(value, bytes);
+    out_.append(bytes, sizeof bytes);
+  }
+  void Bytes(Envelope::Field field, std::string_view bytes) {
+    PutVarint(&out_, TagOf(field, kLengthDelimited));
+    PutBytes(&out_, bytes);
+  }
+  void Message(Envelope::Field field, const google::protobuf::MessageLite& message) {
+    const size_t size = message.ByteSizeLong();
+    PutVarint(&out_, TagOf(field, kLengthDelimited));
+    PutVarint(&out_, size);
+    const size_t at = out_.size();
+    out_.resize(at + size);
+    message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(&out_[at]));
+  }
+
+ private:
+  std::string& out_;
+};
+
+void WriteFields(const Envelope& e, const google::protobuf::MessageLite* body,
+                 std::string* out) {
+  Writer to(out);
+  to.Varint(Envelope::kType, static_cast<uint64_t>(e.type));
+  to.Fixed(Envelope::kId, e.id);
+  if (e.Has(Envelope::kBudget)) to.Fixed(Envelope::kBudget, e.budget_us);
+  if (e.Has(Envelope::kService)) to.Bytes(Envelope::kService, e.service);
+  if (e.Has(Envelope::kMethod)) to.Bytes(Envelope::kMethod, e.method);
+  if (body != nullptr) {
+    to.Message(
+        e.type == MessageType::kRequest ? Envelope::kRequest : Envelope::kResponse,
+        *body);
+  } else {
+    if (e.Has(Envelope::kRequest)) to.Bytes(Envelope::kRequest, e.request);
+    if (e.Has(Envelope::kResponse)) to.Bytes(Envelope::kResponse, e.response);
+  }
+  if (e.Has(Envelope::kError)) {
+    to.Varint(Envelope::kError, static_cast<uint64_t>(e.error));
+  }
+  if (e.Has(Envelope::kFlags)) to.Varint(Envelope::kFlags, e.flags);
+  if (e.Has(Envelope::kStatus)) to.Varint(Envelope::kStatus, e.status);
+  if (e.Has(Envelope::kMessage)) to.Bytes(Envelope::kMessage, e.message);
+  if (e.Has(Envelope::kRetryAfter)) to.Varint(Envelope::kRetryAfter, e.retry_after_us);
+  if (e.Has(Envelope::kLoad)) to.Varint(Envelope::kLoad, e.load);
+  if (e.Has(Envelope::kTrace)) to.Fixed(Envelope::kTrace, e.trace);
+}
+
+// Changes bytes of a frame's head; returns its new checksum. `total` is the number of
+// checksummed bytes.
+uint32_t Patch(char* frame, size_t total, uint32_t checksum, size_t offset,
+               std::string_view bytes) {
+  checksum = PatchAdler32(checksum, total, offset - kFrameSizeBytes,
+                          std::string_view(frame + offset, bytes.size()), bytes);
+  std::memcpy(frame + offset, bytes.data(), bytes.size());
+  return checksum;
+}
+
+void PatchWhole(char* frame, size_t size, size_t offset, std::string_view bytes) {
+  char* const tail = frame + size - kFrameChecksumBytes;
+  const size_t total = size - kFrameSizeBytes - kFrameChecksumBytes;
+  StoreBig32(Patch(frame, total, LoadBig32(tail), offset, bytes), tail);
+}
+
+}  // namespace
+
+bool ParseEnvelope(std::string_view payload, Envelope* out) {
+  *out = Envelope();
+  Reader in(payload);
+  while (!in.done()) {
+    uint32_t tag;
+    if (!in.Tag(&tag)) return false;
+    bool known = true;
+    if (!ReadField(in, tag, out, &known)) return false;
+    if (!known && !in.Skip(tag, 0)) return false;
+  }
+  return out->Has(Envelope::kType) && out->Has(Envelope::kId);
+}
+
+std::string OutFrame::ToString() const {
+  char tail[kFrameChecksumBytes];
+  StoreBig32(checksum, tail);
+  std::string all;
+  all.reserve(size());
+  return all.append(head).append(attachment).append(tail, sizeof tail);
+}
+
+absl::Status EncodeFrame(const Envelope& envelope,
+                         const google::protobuf::MessageLite* body,
+                         std::string attachment, OutFrame* out) {
+  const size_t body_size = body == nullptr ? 0 : body->ByteSizeLong();
+  // The fixed-width part and the lengths of the rest are well under 128 bytes.
+  const size_t estimate = kHeadBytes + 128 + envelope.service.size() +
+                          envelope.method.size() + envelope.request.size() +
+                          envelope.response.size() + envelope.message.size() +
+                          body_size;
+  if (estimate + attachment.size() > kMaxFrameSize) {
+    return InvalidArgument("a message of ", body_size, " bytes with an attachment of ",
+                           attachment.size(),
+                           " bytes does not fit into a frame, which ", "holds ",
+                           kMaxFrameSize, ": send it in parts");
+  }
+  out->head.clear();
+  const bool apart = attachment.size() > kInlineAttachment;
+  out->head.reserve(estimate + (apart ? 0 : attachment.size()));
+  out->head.assign(kFrameSizeBytes, '\0');
+  out->head.append(kRpc0Tag);
+  WriteFields(envelope, body, &out->head);
+  if (!attachment.empty()) {
+    PutVarint(&out->head, TagOf(Envelope::kAttachment, kLengthDelimited));
+    PutVarint(&out->head, attachment.size());
+    if (!apart) {
+      out->head.append(attachment);
+      attachment.clear();
+    }
+  }
+  out->attachment = std::move(attachment);
+  StoreBig32(static_cast<uint32_t>(out->size() - kFrameSizeBytes), out->head.data());
+  out->checksum = Adler32(Adler32(std::string_view(out->head).substr(kFrameSizeBytes)),
+                          out->attachment);
+  return absl::OkStatus();
+}
+
+bool HasFixedLayout(std::string_view frame) {
+  return frame.size() >= kIdOffset + 8 &&
+         frame.substr(kFrameSizeBytes, kRpc0Tag.size()) == kRpc0Tag &&
+         frame[kTypeOffset - 1] == TagOf(Envelope::kType, kVarint) &&
+         frame[kIdOffset - 1] == TagOf(Envelope::kId, kFixed64);
+}
+
+bool HasFixedBudget(std::string_view frame) {
+  return HasFixedLayout(frame) && frame.size() >= kBudgetOffset + 4 &&
+         frame[kBudgetOffset - 1] == TagOf(Envelope::kBudget, kFixed32);
+}
+
+void RewriteId(char* frame, size_t size, uint64_t id) {
+  char bytes[8];
+  StoreLittle(id, bytes);
+  PatchWhole(frame, size, kIdOffset, std::string_view(bytes, sizeof bytes));
+}
+
+void RewriteBudget(char* frame, size_t size, uint32_t budget_us) {
+  char bytes[4];
+  StoreLittle(budget_us, bytes);
+  PatchWhole(frame, size, kBudgetOffset, std::string_view(bytes, sizeof bytes));
+}
+
+void RewriteBudget(OutFrame* frame, uint32_t budget_us) {
+  char bytes[4];
+  StoreLittle(budget_us, bytes);
+  frame->checksum =
+      Patch(frame->head.data(), frame->size() - kFrameSizeBytes - kFrameChecksumBytes,
+            frame->checksum, kBudgetOffset, std::string_view(bytes, sizeof bytes));
+}
+
+absl::Status StatusOfReply(const Envelope& e, std::string_view peer) {
+  if (e.Has(Envelope::kStatus) && e.status != 0) {
+    const bool known =
+        e.status <= static_cast<uint32_t>(absl::StatusCode::kUnauthenticated);
+    return MakeStatus(
+        known ? static_cast<absl::StatusCode>(e.status) : absl::StatusCode::kUnknown,
+        e.message);
+  }
+  switch (e.error) {
+    case WireError::kNone:
+      break;
+    case WireError::kWrongProto:
+      return Internal(peer, " answered WRONG_PROTO: it does not understand our frame");
+    case WireError::kNoService:
+      return Unimplemented(peer,
+                           " answered NO_SERVICE: it does not serve that service");
+    case WireError::kNoMethod:
+      return Unimplemented(peer, " answered NO_METHOD: the service has no such method");
+    case WireError::kInvalidRequest:
+      return InvalidArgument(peer,
+                             " answered INVALID_REQUEST: it cannot read the request");
+    case WireError::kInvalidResponse:
+      return Internal(peer, " answered INVALID_RESPONSE: it failed to make a response");
+    case WireError::kTimeout:
+      return DeadlineExceeded(peer, " answered TIMEOUT");
+  }
+  if (!e.Has(Envelope::kResponse)) {
+    return Internal(peer, " sent a reply with neither response nor error");
+  }
+  return absl::OkStatus();
+}
+
+WireError WireErrorOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+      return WireError::kInvalidRequest;
+    case absl::StatusCode::kUnimplemented:
+      return WireError::kNoMethod;
+    // Worth another try, to somebody who knows only these codes.
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kCancelled:
+      return WireError::kTimeout;
+    default:
+      return WireError::kInvalidResponse;
+  }
+}
+
+}  // namespace skep

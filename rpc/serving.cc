@@ -1,0 +1,355 @@
+#include "rpc/serving.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "base/coding.h"
+#include "base/status.h"
+#include "glog/logging.h"
+#include "rpc/frame.h"
+#include "rpc/pb_codec.h"
+#include "rpc/service_table.h"
+
+namespace skep {
+namespace {
+
+// Told to callers when the pool's queue is full: long enough for a queue to move.
+constexpr absl::Duration kPoolRetryAfter = absl::Milliseconds(100);
+
+uint32_t Microseconds32(absl::Duration d) {
+  return static_cast<uint32_t>(std::clamp<int64_t>(
+      absl::ToInt64Microseconds(d), 0, std::numeric_limits<uint32_t>::max()));
+}
+
+OutFrame FromWhole(std::string frame) {
+  OutFrame out;
+  out.checksum = LoadBig32(frame.data() + frame.size() - kFrameChecksumBytes);
+  frame.resize(frame.size() - kFrameChecksumBytes);
+  out.head = std::move(frame);
+  return out;
+}
+
+// How the caller is to be answered.
+struct Origin {
+  uint64_t id = 0;
+  uint64_t trace = 0;
+  bool has_trace = false;
+  bool extended = false;
+  bool no_reply = false;
+  bool pb = false;
+};
+
+// One call, from its request to its reply; deletes itself when the handler runs it.
+class ServerCall final : public google::protobuf::Closure {
+ public:
+  ServerCall(const ServedMethod& method, const Origin& origin, ServedCall name,
+             std::shared_ptr<ReplySink> sink, std::shared_ptr<ServerLoad> load)
+      : method_(method),
+        origin_(origin),
+        name_(name),
+        sink_(std::move(sink)),
+        load_(std::move(load)),
+        request_(method.request->New()),
+        response_(method.response->New()) {
+    load_->CallBegins();
+  }
+  ~ServerCall() override { load_->CallEnds(); }
+
+  google::protobuf::Message& request() { return *request_; }
+  Controller& controller() { return controller_; }
+  const std::shared_ptr<ServerLoad>& load() const { return load_; }
+
+  void Execute(const Clock& clock) {
+    if (controller_.deadline() <= clock.Now()) {
+      controller_.SetStatus(DeadlineExceeded(
+          method_.method->full_name(), " was not begun before its caller's deadline"));
+      return Run();
+    }
+    method_.service->CallMethod(method_.method, &controller_, request_.get(),
+                                response_.get(), this);
+  }
+
+  void Fail(absl::Status status, WireError error) {
+    controller_.SetStatus(std::move(status));
+    error_ = error;
+    Run();
+  }
+
+  // The handler's `done`. On any thread.
+  void Run() override {
+    const std::unique_ptr<ServerCall> self(this);
+    OutFrame frame;
+    if (!origin_.no_reply) frame = EncodeReply();
+    sink_->FinishCall(name_, std::move(frame));
+  }
+
+ private:
+  OutFrame EncodeReply() {
+    if (controller_.status().ok() && !response_->IsInitialized()) {
+      controller_.SetStatus(Internal(method_.method->full_name(),
+                                     " made a response that lacks ",
+                                     response_->InitializationErrorString()));
+    }
+    if (!controller_.status().ok()) return EncodeError();
+    if (origin_.pb) return FromWhole(EncodePbReply(origin_.id, *response_));
+    Envelope reply;
+    reply.type = MessageType::kResponse;
+    reply.id = origin_.id;
+    if (origin_.extended) {
+      reply.load = load_->calls();
+      reply.Set(Envelope::kLoad);
+    }
+    if (origin_.has_trace) {
+      reply.trace = origin_.trace;
+      reply.Set(Envelope::kTrace);
+    }
+    OutFrame frame;
+    absl::Status encoded =
+        EncodeFrame(reply, response_.get(),
+                    std::move(controller_.mutable_response_attachment()), &frame);
+    if (encoded.ok()) return frame;
+    controller_.SetStatus(absl::Status(
+        absl::StatusCode::kFailedPrecondition,
+        absl::StrCat(method_.method->full_name(), ": ", encoded.message())));
+    return EncodeError();
+  }
+
+  OutFrame EncodeError() const {
+    const WireError error =
+        error_ == WireError::kNone ? WireErrorOf(controller_.status()) : error_;
+    if (origin_.pb) return FromWhole(EncodePbError(origin_.id, error));
+    return EncodeErrorReply(origin_.id, error, controller_.status(),
+                            controller_.retry_after(), origin_.extended);
+  }
+
+  const ServedMethod& method_;
+  const Origin origin_;
+  const ServedCall name_;
+  const std::shared_ptr<ReplySink> sink_;  // shared: handlers outlive connections
+  const std::shared_ptr<ServerLoad> load_;
+  const std::unique_ptr<google::protobuf::Message> request_;
+  const std::unique_ptr<google::protobuf::Message> response_;
+  Controller controller_;
+  WireError error_ = WireError::kNone;
+};
+
+bool Parse(std::string_view bytes, google::protobuf::Message* out) {
+  return out->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+}
+
+// By value: what the stop runs may end the call, and with it the slot's own source.
+void Stop(std::stop_source source) { source.request_stop(); }
+
+// Runs a call whose request has been read; it answers through its sink.
+void Dispatch(ServerCall* call, const ServedMethod& method, ThreadPool* pool,
+              const Clock& clock) {
+  if (method.run == ServiceTable::Run::kInline || pool == nullptr) {
+    call->Execute(clock);
+    return;
+  }
+  // Counted apart from the call: a handler may answer and still be running.
+  const std::shared_ptr<ServerLoad> load = call->load();
+  load->HandlerBegins();
+  const bool queued = pool->Schedule([call, &clock, load] {
+    call->Execute(clock);
+    load->HandlerEnds();
+  });
+  if (queued) return;
+  load->HandlerEnds();
+  call->controller().set_retry_after(kPoolRetryAfter);
+  call->Fail(ResourceExhausted("the server's pool has ", pool->queued(),
+                               " calls waiting: try again later"),
+             WireError::kTimeout);
+}
+
+}  // namespace
+
+void ServerLoad::CallBegins() {
+  MutexLock lock(mutex_);
+  ++calls_;
+}
+void ServerLoad::CallEnds() {
+  MutexLock lock(mutex_);
+  --calls_;
+}
+uint32_t ServerLoad::calls() const {
+  MutexLock lock(mutex_);
+  return calls_;
+}
+void ServerLoad::HandlerBegins() {
+  MutexLock lock(mutex_);
+  ++handlers_;
+}
+void ServerLoad::HandlerEnds() {
+  MutexLock lock(mutex_);
+  if (--handlers_ == 0) idle_.SignalAll();
+}
+bool ServerLoad::AwaitHandlers(absl::Duration timeout) {
+  const absl::Time end = Clock::Real().Now() + timeout;
+  MutexLock lock(mutex_);
+  while (handlers_ > 0) {
+    const absl::Duration left = end - Clock::Real().Now();
+    if (left <= absl::ZeroDuration()) return false;
+    idle_.WaitFor(mutex_, left);
+  }
+  return true;
+}
+
+OutFrame EncodeErrorReply(uint64_t id, WireError error, const absl::Status& status,
+                          absl::Duration retry_after, bool extended) {
+  Envelope reply;
+  reply.type = MessageType::kResponse;
+  reply.id = id;
+  reply.error = error;
+  reply.Set(Envelope::kError);
+  // A message is for people: a page of it is enough, and it always fits a frame.
+  const std::string_view message = Message(status).substr(0, 16 << 10);
+  if (extended) {
+    reply.status = static_cast<uint32_t>(status.code());
+    reply.Set(Envelope::kStatus);
+    reply.message = message;
+    reply.Set(Envelope::kMessage);
+    if (retry_after > absl::ZeroDuration()) {
+      reply.retry_after_us = Microseconds32(retry_after);
+      reply.Set(Envelope::kRetryAfter);
+    }
+  }
+  OutFrame frame;
+  const absl::Status encoded = EncodeFrame(reply, nullptr, "", &frame);
+  CHECK(encoded.ok()) << encoded;
+  return frame;
+}
+
+Serving::Serving(const ServiceTable* services, ThreadPool* pool, const Clock& clock,
+                 std::shared_ptr<ServerLoad> load, uint32_t connection)
+    : services_(services),
+      pool_(pool),
+      clock_(clock),
+      load_(std::move(load)),
+      connection_(connection) {}
+
+Serving::~Serving() { StopAll(); }
+
+uint32_t Serving::Begin(uint64_t id, absl::Time deadline) {
+  if (free_.empty()) {
+    free_.push_back(static_cast<uint32_t>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const uint32_t index = free_.back();
+  free_.pop_back();
+  Slot& slot = slots_[index];
+  slot.id = id;
+  slot.live = true;
+  slot.stop = std::stop_source();
+  deadlines_.Set(index, deadline);
+  ++live_;
+  return index;
+}
+
+void Serving::Handle(const Envelope& request, bool extended,
+                     const std::shared_ptr<ReplySink>& sink,
+                     const std::shared_ptr<Channel>& peer) {
+  Origin origin;
+  origin.id = request.id;
+  origin.trace = request.trace;
+  origin.has_trace = request.Has(Envelope::kTrace);
+  origin.extended = extended || request.HasExtension();
+  origin.no_reply = (request.flags & kFlagNoReply) != 0;
+  absl::Time deadline = absl::InfiniteFuture();
+  if (request.Has(Envelope::kBudget)) {
+    deadline = clock_.Now() + absl::Microseconds(request.budget_us);
+  }
+  const uint32_t slot = Begin(request.id, deadline);
+  const ServedCall name{connection_, slot};
+
+  WireError error = WireError::kNoService;
+  const ServedMethod* const method =
+      services_ == nullptr
+          ? nullptr
+          : services_->impl().Find(request.service, request.method, &error);
+  if (method == nullptr) {
+    OutFrame frame;
+    if (!origin.no_reply) {
+      const absl::Status status =
+          error == WireError::kNoService
+              ? Unimplemented("no service ", request.service, " is served here")
+              : Unimplemented(request.service, " has no method ", request.method);
+      frame = EncodeErrorReply(origin.id, error, status, absl::ZeroDuration(),
+                               origin.extended);
+    }
+    sink->FinishCall(name, std::move(frame));
+    return;
+  }
+  auto* const call = new ServerCall(*method, origin, name, sink, load_);
+  if (!Parse(request.request, &call->request())) {
+    call->Fail(InvalidArgument(method->method->full_name(), ": the request of ",
+                               request.request.size(), " bytes is not a ",
+                               method->method->input_type()->full_name()),
+               WireError::kInvalidRequest);
+    return;
+  }
+  Controller& controller = call->controller();
+  controller.mutable_request_attachment() = request.attachment;
+  controller.set_deadline(deadline);
+  controller.set_stop_token(slots_[slot].stop.get_token());
+  controller.set_peer(peer);
+  Dispatch(call, *method, pool_, clock_);
+}
+
+void Serving::HandlePb(const PbMessage& request, const std::shared_ptr<ReplySink>& sink,
+                       const std::shared_ptr<Channel>& peer) {
+  Origin origin;
+  origin.id = request.id();
+  origin.pb = true;
+  const uint32_t slot = Begin(origin.id, absl::InfiniteFuture());
+  const ServedCall name{connection_, slot};
+  const ServedMethod* const method =
+      services_ == nullptr ? nullptr
+                           : services_->impl().FindByRequestType(request.typename_());
+  if (method == nullptr) {
+    sink->FinishCall(name, FromWhole(EncodePbError(origin.id, WireError::kNoMethod)));
+    return;
+  }
+  auto* const call = new ServerCall(*method, origin, name, sink, load_);
+  if (!Parse(request.request(), &call->request())) {
+    call->Fail(InvalidArgument("the request is not a ", request.typename_()),
+               WireError::kInvalidRequest);
+    return;
+  }
+  call->controller().set_stop_token(slots_[slot].stop.get_token());
+  call->controller().set_peer(peer);
+  Dispatch(call, *method, pool_, clock_);
+}
+
+void Serving::Finished(uint32_t slot) {
+  slots_[slot].live = false;
+  slots_[slot].stop = std::stop_source(std::nostopstate);
+  deadlines_.Clear(slot);
+  free_.push_back(slot);
+  --live_;
+}
+
+void Serving::Cancel(uint64_t id) {
+  // A scan: cancels are rare, and calls in progress are bounded.
+  for (Slot& slot : slots_) {
+    if (slot.live && slot.id == id) Stop(slot.stop);
+  }
+}
+
+void Serving::StopAll() {
+  for (Slot& slot : slots_) {
+    if (slot.live) Stop(slot.stop);
+  }
+}
+
+void Serving::StopExpired(absl::Time now) {
+  while (!deadlines_.empty() && deadlines_.Earliest() <= now) {
+    const uint32_t slot = deadlines_.EarliestSlot();
+    deadlines_.Clear(slot);
+    Stop(slots_[slot].stop);
+  }
+}
+
+}  // namespace skep

@@ -1,0 +1,115 @@
+// One connection's calls in progress: finds the method, runs its handler inline or on
+// the pool, and hands the encoded reply to the connection's channel.
+
+#ifndef SKEP_RPC_SERVING_H_
+#define SKEP_RPC_SERVING_H_
+
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/mutex.h"
+#include "base/thread_pool.h"
+#include "rpc/channel.h"
+#include "rpc/deadline_heap.h"
+#include "rpc/pb_message.pb.h"
+#include "rpc/rpc0_codec.h"
+#include "rpc/server.h"
+
+namespace skep {
+
+// What a server holds, over all its connections. Thread-safe.
+class ServerLoad {
+ public:
+  void CallBegins() ABSL_LOCKS_EXCLUDED(mutex_);
+  void CallEnds() ABSL_LOCKS_EXCLUDED(mutex_);
+  uint32_t calls() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Handlers queued or running on the pool: they use the services that the server
+  // borrows.
+  void HandlerBegins() ABSL_LOCKS_EXCLUDED(mutex_);
+  void HandlerEnds() ABSL_LOCKS_EXCLUDED(mutex_);
+  // False when some still run after `timeout`.
+  bool AwaitHandlers(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  mutable Mutex mutex_;
+  CondVar idle_;
+  uint32_t calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  int handlers_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// Names a call in progress on one connection of a channel, so that a reply which comes
+// after the connection ended reaches no other.
+struct ServedCall {
+  uint32_t connection = 0;
+  uint32_t slot = 0;
+};
+
+// Where replies go: the channel. Thread-safe.
+class ReplySink {
+ public:
+  virtual ~ReplySink() = default;
+  // The call is over; `frame` answers it. An empty head: no reply is wanted.
+  virtual void FinishCall(ServedCall call, OutFrame frame) = 0;
+};
+
+// On the channel's executor only.
+class Serving {
+ public:
+  // `services` (may be null) and `pool` are borrowed. `connection` numbers the
+  // connection.
+  Serving(const ServiceTable* services, ThreadPool* pool, const Clock& clock,
+          std::shared_ptr<ServerLoad> load, uint32_t connection);
+  ~Serving();
+  Serving(const Serving&) = delete;
+  Serving& operator=(const Serving&) = delete;
+
+  // Serves a REQUEST. The reply may come inside this call. `extended`: the peer is
+  // known to read skep's fields.
+  void Handle(const Envelope& request, bool extended,
+              const std::shared_ptr<ReplySink>& sink,
+              const std::shared_ptr<Channel>& peer);
+  // The same for a typed request: the method is the one that takes its type.
+  void HandlePb(const PbMessage& request, const std::shared_ptr<ReplySink>& sink,
+                const std::shared_ptr<Channel>& peer);
+
+  // The sink got the reply.
+  void Finished(uint32_t slot);
+  int in_progress() const { return live_; }
+
+  // Stops what the peer calls `id`, if it is in progress.
+  void Cancel(uint64_t id);
+  void StopAll();
+  // Stops calls whose deadline has passed.
+  void StopExpired(absl::Time now);
+  absl::Time EarliestDeadline() const { return deadlines_.Earliest(); }
+
+ private:
+  struct Slot {
+    uint64_t id = 0;
+    bool live = false;
+    std::stop_source stop{std::nostopstate};
+  };
+  uint32_t Begin(uint64_t id, absl::Time deadline);
+
+  const ServiceTable* const services_;
+  ThreadPool* const pool_;
+  const Clock& clock_;
+  const std::shared_ptr<ServerLoad> load_;  // with calls, which may outlive this
+  const uint32_t connection_;
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_;
+  int live_ = 0;
+  DeadlineHeap deadlines_;
+};
+
+// An error reply to `id`: with status and message only if `extended`.
+OutFrame EncodeErrorReply(uint64_t id, WireError error, const absl::Status& status,
+                          absl::Duration retry_after, bool extended);
+
+}  // namespace skep
+
+#endif  // SKEP_RPC_SERVING_H_
