@@ -1,9 +1,9 @@
 // The FileSystem door: named files, whole directories, atomic renames.
 //
 // The real one (posix_file_system.h) is the machine's; MemoryFileSystem is the fake and
-// the simulator's disk; FaultyFileSystem wraps any of them and injects full disks, short
-// reads and I/O errors. One conformance suite runs on all. Paths are ordinary strings
-// with '/'. Thread-safe; the file objects are not, unless said.
+// the simulator's disk; FaultyFileSystem wraps any of them and injects full disks,
+// short reads and I/O errors. One conformance suite runs on all. Paths are ordinary
+// strings with '/'. Thread-safe; the file objects are not, unless said.
 //
 // Errors: NotFound (no such file), AlreadyExists, PermissionDenied, InvalidArgument (a
 // directory where a file was wanted), ResourceExhausted (disk full: the message says
@@ -29,7 +29,8 @@ class ReadableFile {
  public:
   virtual ~ReadableFile() = default;
   // Reads up to `size` bytes at `offset` into `out`; fewer only at the end of the file.
-  virtual absl::StatusOr<size_t> ReadAt(uint64_t offset, size_t size, char* out) const = 0;
+  virtual absl::StatusOr<size_t> ReadAt(uint64_t offset, size_t size,
+                                        char* out) const = 0;
 };
 
 // A file opened for writing from its start (or its end, where it was opened to append).
@@ -48,11 +49,13 @@ struct FileInfo {
   uint64_t size = 0;
   absl::Time modified;
   bool is_directory = false;
+  bool is_special = false;  // a device, pipe or socket: has no size, reading may block
 };
 
 struct DirectoryEntry {
-  std::string name;  // without the directory
-  bool is_directory = false;
+  std::string name;           // without the directory
+  bool is_directory = false;  // of what a link points to, where it points to something
+  bool is_link = false;       // a symbolic link
 };
 
 class FileSystem {

@@ -1,0 +1,38 @@
+// What a user may name as input, turned into files.
+//
+//   a file            itself
+//   a directory       every file below it: hidden names (".x") are skipped, links to
+//                     files are followed, links to directories are not (so a cycle of
+//                     links is harmless); devices, pipes and sockets are skipped
+//   a glob (glob.h)   what matches, unless a file of just that name exists
+//
+// "-" is the caller's. The order is defined, so that splits and answers are: arguments
+// as given, matches and directories in byte order of the names. A file named twice is
+// read twice.
+
+#ifndef SKEP_STORAGE_INPUT_LIST_H_
+#define SKEP_STORAGE_INPUT_LIST_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "storage/file_system.h"
+#include "storage/input_split.pb.h"
+
+namespace skep {
+
+// Beyond this the descriptions alone would take more memory than a master should give.
+inline constexpr size_t kMaxInputFiles = 1'000'000;
+
+// Relative arguments stand in `working_directory`, which is absolute. Errors name the
+// argument or file: NotFound (no such file, nothing matches, a directory without files,
+// a link in a directory that points nowhere), PermissionDenied, InvalidArgument (no
+// arguments, too many files, a pipe or device).
+absl::StatusOr<std::vector<InputFile>> ListInputs(
+    FileSystem& fs, const std::string& working_directory,
+    const std::vector<std::string>& arguments);
+
+}  // namespace skep
+
+#endif  // SKEP_STORAGE_INPUT_LIST_H_
