@@ -53,7 +53,7 @@ class WriteCounts final : public Reducer {
   }
 
   absl::Status Finish(ReduceContext& context) override {
-    context.Count("distinct words", distinct_);
+    context.Count("distinct_words", distinct_);
     return absl::OkStatus();
   }
 
@@ -74,7 +74,7 @@ class KeepTop final : public Reducer {
   }
 
   absl::Status Finish(ReduceContext& context) override {
-    context.Count("distinct words", distinct_);
+    context.Count("distinct_words", distinct_);
     std::string result;
     if (top_) {
       for (const CountedKey& word : top_->Take()) {
@@ -126,13 +126,8 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
   }
   const StageResult& result = input.finished.back();
   if (top > 0) return AnswerTop(result, top);
-  const auto& counters = result.counters();
-  const auto counter = [&](const char* name) -> uint64_t {
-    const auto it = counters.find(name);
-    return it == counters.end() ? 0 : it->second;
-  };
-  return Done("", StrCat("{\"total\":", counter("words"),
-                         ",\"distinct\":", counter("distinct words"), "}"));
+  return Done("", StrCat("{\"total\":", CounterOf(result, "words"),
+                         ",\"distinct\":", CounterOf(result, "distinct_words"), "}"));
 }
 
 absl::Status CheckTop(const std::string& value) {

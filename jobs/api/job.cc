@@ -197,6 +197,11 @@ absl::StatusOr<PlanResult> Job::MakePlan(const PlanInput& input) const {
   return NextStage(std::move(stage));
 }
 
+uint64_t CounterOf(const StageResult& stage, const std::string& name) {
+  const auto it = stage.counters().find(name);
+  return it == stage.counters().end() ? 0 : it->second;
+}
+
 PlanResult NextStage(StageSpec stage) {
   PlanResult plan;
   *plan.mutable_stage() = std::move(stage);

@@ -133,6 +133,9 @@ class Job {
   Planner planner_;
 };
 
+// A counter of a stage; 0 if no task counted it.
+uint64_t CounterOf(const StageResult& stage, const std::string& name);
+
 // A planner's answers, in short.
 PlanResult NextStage(StageSpec stage);
 PlanResult Done(std::string text, std::string json = "",

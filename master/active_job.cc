@@ -1,0 +1,233 @@
+#include "master/active_job.h"
+
+#include <algorithm>
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "master/receipt.h"
+
+namespace skep {
+
+ActiveJob::ActiveJob(JobId id, JobSpec spec, absl::Time now)
+    : id_(id), spec_(std::move(spec)) {
+  context_.set_name(spec_.name());
+  *context_.mutable_options() = spec_.options();
+  *context_.mutable_output() = spec_.output();
+  context_.set_submitter_address(spec_.submitter_address());
+  context_.set_submitter_host(spec_.submitter_host());
+  context_.set_task_memory_bytes(spec_.task_memory_bytes());
+  status_.set_id(id.value());
+  status_.set_name(spec_.name());
+  status_.set_user(spec_.user());
+  status_.set_submitted_ms(absl::ToUnixMillis(now));
+  BeginPlan();
+}
+
+uint32_t ActiveJob::max_attempts() const {
+  return spec_.max_attempts() > 0 ? spec_.max_attempts() : kDefaultMaxAttempts;
+}
+
+TaskGroup* ActiveJob::ready_group() {
+  for (TaskKind kind : {TASK_PLAN, TASK_MAP, TASK_PUBLISH}) {
+    if (!groups_[kind].waiting().empty()) return &groups_[kind];
+  }
+  TaskGroup& reduces = groups_[TASK_REDUCE];
+  if (reduces.waiting().empty() || !groups_[TASK_MAP].all_done()) return nullptr;
+  return &reduces;
+}
+
+std::string ActiveJob::Describe(TaskKind kind, uint32_t task) const {
+  if (kind == TASK_PLAN) return StrCat("the plan of stage ", stage_);
+  if (kind == TASK_PUBLISH) return "publishing the output";
+  return StrCat(KindName(kind), " task ", task, " of stage ", stage_spec_.name());
+}
+
+TaskSpec ActiveJob::MakeTask(TaskKind kind, uint32_t task, Attempt& attempt,
+                             const WorkerTable& workers) const {
+  TaskSpec spec;
+  *spec.mutable_id() = ToProto({KeyOf(kind, task), attempt.number}, attempt.epoch);
+  *spec.mutable_job() = context_;
+  if (phase_ == Phase::kStage) *spec.mutable_stage() = stage_spec_;
+  switch (kind) {
+    case TASK_MAP:
+      if (stage_spec_.has_tasks()) {
+        spec.set_payload(payloads_.payload(task));
+      } else {
+        *spec.mutable_split() = spec_.splits(task);
+      }
+      break;
+    case TASK_REDUCE:
+      FillReduce(spec, attempt, workers);
+      break;
+    case TASK_PLAN:
+      FillPlan(spec);
+      break;
+    default:
+      FillPublish(spec);
+  }
+  return spec;
+}
+
+// The attempt's expectation is taken from the very outputs that it is sent to fetch: a
+// map that runs again later changes nothing about what this attempt must consume.
+void ActiveJob::FillReduce(TaskSpec& spec, Attempt& attempt,
+                           const WorkerTable& workers) const {
+  const TaskGroup& maps = groups_[TASK_MAP];
+  spec.mutable_map_outputs()->Reserve(static_cast<int>(maps.size()));
+  for (uint32_t m = 0; m < maps.size(); ++m) {
+    const Task& map = maps[m];
+    MapOutput& output = *spec.add_map_outputs();
+    output.set_task(m);
+    output.set_attempt(map.winner.number);
+    output.set_epoch(map.winner.epoch);
+    output.set_worker(map.winner.worker.value());
+    if (const Worker* worker = workers.Find(map.winner.worker)) {
+      output.set_address(worker->shuffle_address);
+    }
+    attempt.expected.Add(map.result.produced(static_cast<int>(spec.id().task())));
+  }
+}
+
+void ActiveJob::FillPlan(TaskSpec& spec) const {
+  *spec.mutable_splits() = spec_.splits();
+  spec.mutable_finished()->Assign(finished_.begin(), finished_.end());
+  spec.set_partitions_hint(spec_.partitions());
+}
+
+void ActiveJob::FillPublish(TaskSpec& spec) const {
+  spec.mutable_parts()->Assign(parts_.begin(), parts_.end());
+  spec.set_receipt(MakeReceipt(spec_, parts_));
+}
+
+bool ActiveJob::PhaseDone() const {
+  switch (phase_) {
+    case Phase::kPlan:
+      return groups_[TASK_PLAN].all_done();
+    case Phase::kStage:
+      // Maps that run again do not matter once every reduce task is done.
+      return groups_[reduces_follow() ? TASK_REDUCE : TASK_MAP].all_done();
+    case Phase::kPublish:
+      return groups_[TASK_PUBLISH].all_done();
+  }
+  return false;
+}
+
+bool ActiveJob::OutputsNeeded() const {
+  return phase_ == Phase::kStage && reduces_follow() && !PhaseDone();
+}
+
+absl::Status ActiveJob::TakePlan(bool* answered) {
+  PlanResult plan = std::move(*groups_[TASK_PLAN][0].result.mutable_plan());
+  AddWarnings(groups_[TASK_PLAN][0].result);
+  status_.set_cpu_seconds(status_.cpu_seconds() +
+                          groups_[TASK_PLAN][0].result.cpu_seconds());
+  groups_[TASK_PLAN].Reset(0);
+  *answered = plan.has_answer();
+  if (*answered) {
+    *status_.mutable_answer() = std::move(*plan.mutable_answer());
+    return absl::OkStatus();
+  }
+  SKEP_RETURN_IF_ERROR(CheckStage(plan.stage()));
+  BeginStage(std::move(*plan.mutable_stage()));
+  return absl::OkStatus();
+}
+
+absl::Status ActiveJob::CheckStage(const StageSpec& stage) const {
+  if (stage_ >= kMaxStages) {
+    return Internal("job ", spec_.name(), " planned more than ", kMaxStages,
+                    " stages: its planner does not come to an end");
+  }
+  const int tasks =
+      stage.has_tasks() ? stage.tasks().payload_size() : spec_.splits_size();
+  if (tasks > static_cast<int>(kMaxTasks) || stage.partitions() > kMaxPartitions) {
+    return ResourceExhausted("stage ", stage.name(), " of job ", spec_.name(), " has ",
+                             tasks, " map tasks and ", stage.partitions(),
+                             " partitions; at most ", kMaxTasks, " and ",
+                             kMaxPartitions, " are allowed");
+  }
+  if (stage.range_bounds_size() > 0 &&
+      stage.range_bounds_size() + 1 != static_cast<int>(stage.partitions())) {
+    return Internal("stage ", stage.name(), " of job ", spec_.name(), " has ",
+                    stage.partitions(), " partitions but ", stage.range_bounds_size(),
+                    " range bounds");
+  }
+  return absl::OkStatus();
+}
+
+void ActiveJob::BeginPlan() {
+  phase_ = Phase::kPlan;
+  groups_[TASK_PLAN].Reset(1);
+}
+
+void ActiveJob::BeginStage(StageSpec stage) {
+  phase_ = Phase::kStage;
+  payloads_.Clear();
+  size_t maps = spec_.splits_size();
+  if (stage.has_tasks()) {
+    maps = stage.tasks().payload_size();
+    payloads_.Swap(stage.mutable_tasks());
+  }
+  stage_spec_ = std::move(stage);
+  groups_[TASK_MAP].Reset(maps);
+  groups_[TASK_REDUCE].Reset(stage_spec_.partitions());
+}
+
+void ActiveJob::EndStage() {
+  *status_.add_stages() = Progress();
+  StageResult& finished = finished_.emplace_back();
+  *finished.mutable_spec() = stage_spec_;
+  auto take = [&](TaskKind kind) {
+    TaskGroup& group = groups_[kind];
+    for (uint32_t i = 0; i < group.size(); ++i) {
+      TaskResult& result = group[i].result;
+      (kind == TASK_MAP ? finished.add_map_results() : finished.add_reduce_results())
+          ->swap(*result.mutable_result());
+      for (const auto& [name, n] : result.counters()) {
+        (*finished.mutable_counters())[name] += n;
+        (*status_.mutable_counters())[name] += n;
+      }
+      for (OutputFile& file : *result.mutable_output())
+        parts_.push_back(std::move(file));
+      AddWarnings(result);
+      status_.set_cpu_seconds(status_.cpu_seconds() + result.cpu_seconds());
+    }
+    group.Reset(0);
+  };
+  take(TASK_MAP);
+  take(TASK_REDUCE);
+  ++stage_;
+  BeginPlan();
+}
+
+void ActiveJob::BeginPublish() {
+  phase_ = Phase::kPublish;
+  groups_[TASK_PUBLISH].Reset(1);
+}
+
+void ActiveJob::AddWarnings(const TaskResult& result) {
+  for (const std::string& warning : result.warnings()) {
+    if (status_.warnings_size() >= kMaxWarnings) return;
+    status_.add_warnings(warning);
+  }
+}
+
+StageProgress ActiveJob::Progress() const {
+  auto fill = [](const TaskGroup& group, TaskCounts& counts) {
+    counts.set_waiting(static_cast<uint32_t>(group.waiting().size()));
+    counts.set_running(static_cast<uint32_t>(group.running()));
+    counts.set_done(static_cast<uint32_t>(group.done()));
+  };
+  StageProgress progress;
+  progress.set_name(stage_spec_.name());
+  fill(groups_[TASK_MAP], *progress.mutable_maps());
+  fill(groups_[TASK_REDUCE], *progress.mutable_reduces());
+  return progress;
+}
+
+JobStatus ActiveJob::Status() const {
+  JobStatus status = status_;
+  if (phase_ == Phase::kStage) *status.add_stages() = Progress();
+  return status;
+}
+
+}  // namespace skep

@@ -1,0 +1,152 @@
+#include "master/worker_table.h"
+
+#include <algorithm>
+
+namespace skep {
+namespace {
+
+// Fewer pending a slot; cross-multiplied, so exact.
+int CompareLoad(const Worker& a, const Worker& b) {
+  const uint64_t left = uint64_t{a.pending()} * b.slots;
+  const uint64_t right = uint64_t{b.pending()} * a.slots;
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+bool Matches(const Worker& worker, const std::string& binary_digest) {
+  return worker.connected() &&
+         (binary_digest.empty() || worker.binary_digest == binary_digest);
+}
+
+}  // namespace
+
+Worker* WorkerTable::Find(WorkerId id) {
+  const auto it = workers_.find(id);
+  return it == workers_.end() ? nullptr : &it->second;
+}
+
+const Worker* WorkerTable::Find(WorkerId id) const {
+  return const_cast<WorkerTable*>(this)->Find(id);
+}
+
+Worker* WorkerTable::FindByIncarnation(uint64_t incarnation) {
+  const auto it = by_incarnation_.find(incarnation);
+  return it == by_incarnation_.end() ? nullptr : Find(it->second);
+}
+
+Worker* WorkerTable::FindByConnection(ConnectionId connection) {
+  const auto it = by_connection_.find(connection);
+  return it == by_connection_.end() ? nullptr : Find(it->second);
+}
+
+Worker& WorkerTable::Register(ConnectionId connection, const RegisterRequest& request) {
+  Worker* worker = FindByIncarnation(request.incarnation());
+  if (worker == nullptr) {
+    const WorkerId id(++last_id_);
+    worker = &workers_[id];
+    worker->id = id;
+    worker->incarnation = request.incarnation();
+    by_incarnation_[request.incarnation()] = id;
+    worker->lease_end = absl::InfinitePast();
+    leases_.emplace(worker->lease_end, id);
+  }
+  Disconnect(*worker);
+  worker->name = request.name();
+  worker->slots = std::max(1u, request.slots());
+  worker->shuffle_address = request.shuffle_address();
+  worker->binary_digest = request.binary_digest();
+  worker->connection = connection;
+  by_connection_[connection] = worker->id;
+  return *worker;
+}
+
+void WorkerTable::Disconnect(Worker& worker) {
+  by_connection_.erase(worker.connection);
+  worker.connection = ConnectionId();
+}
+
+void WorkerTable::Remove(WorkerId id) {
+  Worker* worker = Find(id);
+  if (worker == nullptr) return;
+  Disconnect(*worker);
+  by_incarnation_.erase(worker->incarnation);
+  leases_.erase({worker->lease_end, id});
+  std::erase_if(punishments_, [&](const auto& p) { return p.second == id; });
+  workers_.erase(id);
+}
+
+void WorkerTable::Renew(Worker& worker, absl::Time lease_end) {
+  leases_.erase({worker.lease_end, worker.id});
+  worker.lease_end = lease_end;
+  leases_.emplace(lease_end, worker.id);
+}
+
+std::vector<WorkerId> WorkerTable::Expired(absl::Time now) const {
+  std::vector<WorkerId> expired;
+  for (const auto& [end, id] : leases_) {
+    if (end > now) break;
+    expired.push_back(id);
+  }
+  return expired;
+}
+
+void WorkerTable::ExtendLeases(absl::Duration by) {
+  leases_.clear();
+  for (auto& [id, worker] : workers_) {
+    worker.lease_end += by;
+    leases_.emplace(worker.lease_end, id);
+  }
+}
+
+Worker* WorkerTable::Pick(const std::string& binary_digest, WorkerId avoid,
+                          Random& random) {
+  Worker* best = nullptr;
+  Worker* avoided = nullptr;
+  bool others = false;  // matching workers besides `avoid`, busy ones too
+  uint64_t ties = 0;
+  for (auto& [id, worker] : workers_) {
+    if (!Matches(worker, binary_digest)) continue;
+    if (id == avoid) {
+      if (worker.pending() < worker.slots) avoided = &worker;
+      continue;
+    }
+    others = true;
+    if (worker.pending() >= worker.slots) continue;
+    const int order = best == nullptr ? -1 : CompareLoad(worker, *best);
+    if (order < 0) {
+      best = &worker;
+      ties = 1;
+    } else if (order == 0 && random.Below(++ties) == 0) {
+      best = &worker;  // the k-th of equals with probability 1/k: uniform in the end
+    }
+  }
+  return others ? best : avoided;
+}
+
+void WorkerTable::Punish(Worker& worker, absl::Time until) {
+  ++worker.punished;
+  punishments_.emplace(until, worker.id);
+}
+
+bool WorkerTable::Forgive(absl::Time now) {
+  bool any = false;
+  while (!punishments_.empty() && punishments_.begin()->first <= now) {
+    if (Worker* worker = Find(punishments_.begin()->second)) --worker->punished;
+    punishments_.erase(punishments_.begin());
+    any = true;
+  }
+  return any;
+}
+
+bool WorkerTable::AnyFree() const {
+  return std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+    return entry.second.connected() && entry.second.pending() < entry.second.slots;
+  });
+}
+
+int WorkerTable::CountMatching(const std::string& binary_digest) const {
+  return std::count_if(workers_.begin(), workers_.end(), [&](const auto& entry) {
+    return Matches(entry.second, binary_digest);
+  });
+}
+
+}  // namespace skep
