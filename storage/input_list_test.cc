@@ -77,6 +77,15 @@ TEST_F(InputListTest, DescribesFiles) {
   EXPECT_EQ((*ListInputs(fs_, "/w", {"z"}))[0].compression(), COMPRESSION_GZIP);
 }
 
+TEST_F(InputListTest, NamesNeedNotBeUtf8) {
+  Put("/w/\xff\xfe");
+  const InputFile file = (*ListInputs(fs_, "/w", {"*"}))[0];
+  InputFile parsed;
+  ASSERT_TRUE(parsed.ParseFromString(file.SerializeAsString()));
+  EXPECT_EQ(parsed.path(), "/w/\xff\xfe");
+  EXPECT_EQ(parsed.name(), "\xff\xfe");
+}
+
 TEST_F(InputListTest, SaysWhatIsWrong) {
   Put("/w/a");
   Put("/w/secret/file");

@@ -35,7 +35,7 @@ class RunWriter {
   // Call once, after the last record; a run that was not finished is damaged.
   absl::Status Finish();
 
-  // stored_bytes are complete after Finish.
+  // stored_bytes and the digest are complete after Finish.
   const RunStats& stats() const { return stats_; }
 
  private:
