@@ -1,0 +1,114 @@
+// Average: count, smallest and largest, sum, mean and variance, each rounded once from
+// the exact value, so that they do not depend on the order or the splits.
+
+#include <string>
+
+#include "base/coding.h"
+#include "jobs/api/job.h"
+#include "jobs/api/json_text.h"
+#include "jobs/kernels/exact_summary.h"
+#include "jobs/numbers.h"
+
+namespace skep {
+namespace {
+
+class Summarise final : public Mapper {
+ public:
+  absl::Status Map(const Block& block, MapContext& context) override {
+    SKEP_RETURN_IF_ERROR(reader_.Read(block, context.options()));
+    summary_.Add(reader_.integers());
+    summary_.Add(reader_.reals());
+    return absl::OkStatus();
+  }
+
+  absl::Status Finish(MapContext& context) override {
+    std::string result;
+    PutBytes(&result, reader_.Report());
+    PutBytes(&result, summary_.Serialize());
+    context.SetResult(std::move(result));
+    return absl::OkStatus();
+  }
+
+ private:
+  NumberReader reader_;
+  ExactSummary summary_;
+};
+
+// Integers are summed without any rounding at all.
+std::string SumText(const ExactSummary& summary) {
+  const auto integer = summary.IntegerSum();
+  return integer ? Int128ToString(*integer) : DoubleToString(summary.Sum());
+}
+
+std::string SumJson(const ExactSummary& summary) {
+  const auto integer = summary.IntegerSum();
+  return integer ? Int128ToString(*integer) : JsonNumber(summary.Sum());
+}
+
+std::vector<std::string> Notes(const ExactSummary& summary,
+                               const InputAccount& account) {
+  std::vector<std::string> notes = account.Notes();
+  const uint64_t plus = summary.positive_infinities();
+  const uint64_t minus = summary.negative_infinities();
+  if (plus > 0 && minus > 0) {
+    notes.push_back(StrCat("the input holds +inf (", plus, " times) and -inf (", minus,
+                           " times): there is no sum, mean or variance"));
+  } else if (plus + minus > 0) {
+    notes.push_back(StrCat("the input holds ", plus > 0 ? "+inf (" : "-inf (",
+                           plus + minus, " times): there is no variance"));
+  }
+  return notes;
+}
+
+PlanResult Answer(const ExactSummary& summary, const InputAccount& account) {
+  const double mean = summary.Mean();
+  const double variance = summary.PopulationVariance();
+  const double sample_variance = summary.SampleVariance();
+  return Done(
+      StrCat("count\t", summary.count(), "\nmin\t", summary.Min().ToString(), "\nmax\t",
+             summary.Max().ToString(), "\nsum\t", SumText(summary), "\nmean\t",
+             DoubleToString(mean), "\nvariance\t", DoubleToString(variance),
+             "\nsample variance\t", DoubleToString(sample_variance), "\n"),
+      StrCat("{\"count\":", summary.count(), ",\"min\":", JsonOf(summary.Min()),
+             ",\"max\":", JsonOf(summary.Max()), ",\"sum\":", SumJson(summary),
+             ",\"mean\":", JsonNumber(mean), ",\"variance\":", JsonNumber(variance),
+             ",\"sample_variance\":", JsonNumber(sample_variance), ",", account.Json(),
+             "}"),
+      Notes(summary, account));
+}
+
+absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
+  if (input.finished.empty()) {
+    StageSpec stage;
+    stage.set_name("summarise");
+    stage.set_job_input(true);
+    return NextStage(std::move(stage));
+  }
+  ExactSummary total;
+  std::vector<std::string_view> reports;
+  for (const std::string& result : input.finished[0].map_results()) {
+    std::string_view rest = result, report, bytes;
+    if (!GetBytes(&rest, &report) || !GetBytes(&rest, &bytes)) {
+      return Internal("average: a map task's result is malformed");
+    }
+    SKEP_ASSIGN_OR_RETURN(const ExactSummary summary, ExactSummary::Parse(bytes));
+    total.Merge(summary);
+    reports.push_back(report);
+  }
+  SKEP_ASSIGN_OR_RETURN(const InputAccount account, CollectInput(input, reports));
+  return Answer(total, account);
+}
+
+}  // namespace
+
+void Average(Job& job) {
+  TakeNumbers(job);
+  job.Summary(
+         "Counts, sums and averages numbers; tells the smallest, largest and variance")
+      .Example("skep run average numbers.txt")
+      .Output(OutputShape::kNone)
+      .AddStage("summarise", {.mapper = [] { return std::make_unique<Summarise>(); }})
+      .Plan(Plan);
+}
+
+}  // namespace skep

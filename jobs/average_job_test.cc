@@ -1,0 +1,133 @@
+#include <cmath>
+
+#include "base/random.h"
+#include "base/strings.h"
+#include "gtest/gtest.h"
+#include "jobs/api/json_text.h"
+#include "jobs/job_testing.h"
+
+namespace skep {
+
+void Average(Job& job);
+
+namespace {
+
+std::vector<std::string> NotesOf(const absl::StatusOr<LocalResult>& result) {
+  if (!result.ok()) return {};
+  return {result->answer.notes().begin(), result->answer.notes().end()};
+}
+
+// The bytes of the values, one after another.
+template <typename T>
+std::string Binary(const std::vector<T>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
+}
+
+TEST(Average, TellsWhatThereIsToTell) {
+  const auto result = RunJob(Average, {}, "4 2\n4\n5 5 7\n9 4\n");
+  EXPECT_EQ(AnswerOf(result),
+            "count\t8\nmin\t2\nmax\t9\nsum\t40\nmean\t5\nvariance\t4\n"
+            "sample variance\t4.571428571428571\n");
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->answer.json(),
+            "{\"count\":8,\"min\":2,\"max\":9,\"sum\":40,\"mean\":5,\"variance\":4,"
+            "\"sample_variance\":4.571428571428571,\"unparsable\":0,\"nan\":0}");
+  EXPECT_TRUE(NotesOf(result).empty());
+}
+
+TEST(Average, OneValue) {
+  EXPECT_EQ(AnswerOf(RunJob(Average, {}, "-2.5")),
+            "count\t1\nmin\t-2.5\nmax\t-2.5\nsum\t-2.5\nmean\t-2.5\nvariance\t0\n"
+            "sample variance\tnan\n");
+}
+
+TEST(Average, NoValueIsAnError) {
+  const auto result = RunJob(Average, {}, " \n");
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(AnswerOf(result), "error: there are no numbers in the input");
+  EXPECT_EQ(
+      AnswerOf(RunJob(Average, {}, "\nx\n")),
+      "error: there are no numbers in the input: 1 value was left out, the first: "
+      "input:2: \"x\" is not a number");
+}
+
+TEST(Average, IsExactWhereDoublesWouldRound) {
+  // In floating point this sum is 0 or 2, by the order.
+  EXPECT_NE(AnswerOf(RunJob(Average, {}, "1e100 1 -1e100 1 1")).find("mean\t0.6\n"),
+            std::string::npos);
+  EXPECT_NE(AnswerOf(RunJob(Average, {}, "9223372036854775807 9223372036854775807"))
+                .find("sum\t18446744073709551614\n"),
+            std::string::npos);
+}
+
+TEST(Average, InfinitiesAreReported) {
+  const auto both = RunJob(Average, {}, "inf 1 -inf");
+  EXPECT_NE(AnswerOf(both).find("mean\tnan\n"), std::string::npos);
+  EXPECT_EQ(NotesOf(both), (std::vector<std::string>{
+                               "the input holds +inf (1 times) and -inf (1 times): "
+                               "there is no sum, mean or variance"}));
+  const auto one = RunJob(Average, {}, "-inf 1");
+  EXPECT_NE(AnswerOf(one).find("min\t-inf\nmax\t1\nsum\t-inf\nmean\t-inf\n"),
+            std::string::npos);
+  EXPECT_EQ(NotesOf(one).size(), 1);
+}
+
+TEST(Average, ReportsWhatIsNoNumberByFileAndLine) {
+  const std::vector<LocalFile> files = {{"a.txt", "1\n2 x\n\n3\n"},
+                                        {"b.txt", "4\n5\nNaN 6\n7e\n"}};
+  const auto result = RunJob(Average, {}, files);
+  EXPECT_EQ(NotesOf(result),
+            (std::vector<std::string>{"3 values were left out: 2 not a number, 1 NaN",
+                                      "a.txt:2: \"x\" is not a number", "b.txt:3: NaN",
+                                      "b.txt:4: \"7e\" is not a number"}));
+  EXPECT_NE(AnswerOf(result).find("count\t6\n"), std::string::npos);
+
+  const auto strict = RunJob(Average, {{"strict", "true"}}, files);
+  EXPECT_EQ(strict.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(
+      AnswerOf(strict),
+      "error: a.txt:2: \"x\" is not a number (and 2 more like it); without --strict "
+      "they are left out");
+}
+
+TEST(Average, KeepsTheReportShort) {
+  std::string text = "1\n";
+  for (int i = 0; i < 100; ++i) text += "bad\n";
+  const std::vector<std::string> notes = NotesOf(RunJob(Average, {}, text));
+  ASSERT_EQ(notes.size(), 12);
+  EXPECT_EQ(notes[10], "input:11: \"bad\" is not a number");
+  EXPECT_EQ(notes[11], "... and 90 more");
+}
+
+TEST(Average, ReadsBinaryFiles) {
+  EXPECT_NE(AnswerOf(RunJob(Average, {{"format", "i64"}},
+                            Binary<int64_t>({INT64_MIN, -1, 5, INT64_MAX})))
+                .find("min\t-9223372036854775808\nmax\t9223372036854775807\nsum\t3\n"),
+            std::string::npos);
+  const auto doubles =
+      RunJob(Average, {{"format", "f64"}}, Binary<double>({0.5, NAN, -1.5, 4}));
+  EXPECT_NE(AnswerOf(doubles).find("count\t3\nmin\t-1.5\nmax\t4\nsum\t3\nmean\t1\n"),
+            std::string::npos);
+  EXPECT_EQ(NotesOf(doubles)[1], "input: record 1: NaN");
+  EXPECT_EQ(RunJob(Average, {{"format", "f64"}}, "123").status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(Average, ManyValuesEqualAStraightforwardSum) {
+  Random random(3);
+  std::string text;
+  __int128 sum = 0;
+  constexpr int kCount = 20'000;
+  for (int i = 0; i < kCount; ++i) {
+    const auto value = static_cast<int64_t>(random());
+    sum += value;
+    StrAppend(&text, value, i % 3 == 0 ? "\n" : " ");
+  }
+  const auto mean = static_cast<double>(static_cast<long double>(sum) / kCount);
+  EXPECT_NE(AnswerOf(RunJob(Average, {}, text))
+                .find(StrCat("mean\t", JsonNumber(mean), "\n")),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace skep

@@ -1,0 +1,167 @@
+#include "jobs/numbers.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/coding.h"
+#include "base/status.h"
+#include "jobs/api/json_text.h"
+
+namespace skep {
+namespace {
+
+// Of what was left out: enough to see the pattern.
+constexpr size_t kMaxExamples = 10;
+// Of the binary formats.
+constexpr uint32_t kRecordBytes = 8;
+
+absl::Status CheckFormat(const std::string& value) {
+  if (value == "text" || value == "i64" || value == "f64") return absl::OkStatus();
+  return InvalidArgument("give text, i64 or f64");
+}
+
+// What a report says, decoded.
+struct Report {
+  uint64_t lines = 0, numbers = 0, nans = 0, unparsable = 0;
+  std::vector<std::pair<uint64_t, std::string_view>> examples;
+};
+
+absl::StatusOr<Report> DecodeReport(std::string_view bytes) {
+  Report report;
+  bool good = GetVarint(&bytes, &report.lines) && GetVarint(&bytes, &report.numbers) &&
+              GetVarint(&bytes, &report.nans) && GetVarint(&bytes, &report.unparsable);
+  while (good && !bytes.empty()) {
+    auto& [place, what] = report.examples.emplace_back();
+    good = GetVarint(&bytes, &place) && GetBytes(&bytes, &what);
+  }
+  if (!good) return Internal("numbers: a task's report is malformed");
+  return report;
+}
+
+std::string Plural(uint64_t n, std::string_view one, std::string_view many) {
+  return StrCat(n, " ", n == 1 ? one : many);
+}
+
+}  // namespace
+
+void TakeNumbers(Job& job) {
+  job.AddFlag({.name = "format",
+               .type = Flag::Type::kString,
+               .default_value = "text",
+               .value_name = "FORMAT",
+               .help = "text: numbers between white space or commas; i64 or f64: "
+                       "binary, 8 bytes "
+                       "each, little endian",
+               .check = CheckFormat})
+      .AddFlag({.name = "strict",
+                .type = Flag::Type::kBool,
+                .help =
+                    "Fail on NaN and on text that is no number, instead of leaving it "
+                    "out and saying so"})
+      .Input([](const Options& options) -> absl::StatusOr<InputFormat> {
+        if (options.GetString("format") == "text") return InputFormat{};
+        return InputFormat{.kind = InputFormat::Kind::kFixed,
+                           .record_size = kRecordBytes};
+      });
+}
+
+absl::Status NumberReader::Read(const Block& block, const Options& options) {
+  if (!started_) first_offset_ = block.file_offset;
+  started_ = true;
+  parsed_.ClearNumbers();
+  const std::string& format = options.GetString("format");
+  if (format == "i64") {
+    SKEP_RETURN_IF_ERROR(DecodeIntegers(block.bytes, &parsed_));
+  } else if (format == "f64") {
+    SKEP_RETURN_IF_ERROR(DecodeDoubles(block.bytes, &parsed_));
+  } else {
+    ParseNumbers(block.bytes, &parsed_);
+  }
+  numbers_ += parsed_.integers.size() + parsed_.doubles.size();
+  return absl::OkStatus();
+}
+
+std::string NumberReader::Report() const {
+  std::string bytes;
+  for (const uint64_t count :
+       {parsed_.line_ends, numbers_, parsed_.nans, parsed_.unparsable}) {
+    PutVarint(&bytes, count);
+  }
+  const size_t examples = std::min(parsed_.problems.size(), kMaxExamples);
+  for (size_t i = 0; i < examples; ++i) {
+    const NumberProblem& problem = parsed_.problems[i];
+    // A line within the split, or a record of the file.
+    PutVarint(&bytes, problem.line > 0
+                          ? problem.line
+                          : (first_offset_ + problem.offset) / kRecordBytes);
+    PutBytes(&bytes, problem.is_nan
+                         ? "NaN"
+                         : StrCat("\"", problem.token, "\" is not a number"));
+  }
+  return bytes;
+}
+
+absl::StatusOr<InputAccount> CollectInput(
+    const PlanInput& input, const std::vector<std::string_view>& reports) {
+  if (reports.size() != input.splits.size()) {
+    return Internal("numbers: ", reports.size(), " reports of ", input.splits.size(),
+                    " splits");
+  }
+  const bool text = input.options.GetString("format") == "text";
+  InputAccount account;
+  // Lines of a file before the split at hand: splits are in the order of the file.
+  std::map<std::string, uint64_t> lines_before;
+  for (size_t i = 0; i < reports.size(); ++i) {
+    SKEP_ASSIGN_OR_RETURN(const struct Report report, DecodeReport(reports[i]));
+    const InputFile& file = input.splits[i].file();
+    uint64_t& lines = lines_before[file.path()];
+    for (const auto& [place, what] : report.examples) {
+      if (account.examples.size() == kMaxExamples) break;
+      account.examples.push_back(
+          text ? StrCat(file.name(), ":", lines + place, ": ", what)
+               : StrCat(file.name(), ": record ", place, ": ", what));
+    }
+    lines += report.lines;
+    account.numbers += report.numbers;
+    account.nans += report.nans;
+    account.unparsable += report.unparsable;
+  }
+  const uint64_t bad = account.nans + account.unparsable;
+  if (bad > 0 && input.options.GetBool("strict")) {
+    return InvalidArgument(account.examples[0],
+                           bad > 1 ? StrCat(" (and ", bad - 1, " more like it)") : "",
+                           "; without --strict they are left out");
+  }
+  if (account.numbers == 0) {
+    return FailedPrecondition(
+        "there are no numbers in the input",
+        bad > 0 ? StrCat(": ", Plural(bad, "value was", "values were"),
+                         " left out, the first: ", account.examples[0])
+                : "");
+  }
+  return account;
+}
+
+std::vector<std::string> InputAccount::Notes() const {
+  const uint64_t bad = nans + unparsable;
+  if (bad == 0) return {};
+  std::vector<std::string> notes = {StrCat(Plural(bad, "value was", "values were"),
+                                           " left out: ", unparsable, " not a number, ",
+                                           nans, " NaN")};
+  notes.insert(notes.end(), examples.begin(), examples.end());
+  if (bad > examples.size()) {
+    notes.push_back(StrCat("... and ", bad - examples.size(), " more"));
+  }
+  return notes;
+}
+
+std::string InputAccount::Json() const {
+  return StrCat("\"unparsable\":", unparsable, ",\"nan\":", nans);
+}
+
+std::string JsonOf(const Number& number) {
+  return number.is_integer ? number.ToString() : JsonNumber(number.real);
+}
+
+}  // namespace skep
