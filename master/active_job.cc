@@ -81,7 +81,7 @@ void ActiveJob::FillReduce(TaskSpec& spec, Attempt& attempt,
     output.set_attempt(map.winner.number);
     output.set_epoch(map.winner.epoch);
     output.set_worker(map.winner.worker.value());
-    if (const Worker* worker = workers.Find(map.winner.worker)) {
+    if (const WorkerEntry* worker = workers.Find(map.winner.worker)) {
       output.set_address(worker->shuffle_address);
     }
     attempt.expected.Add(map.result.produced(static_cast<int>(spec.id().task())));

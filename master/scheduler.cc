@@ -93,7 +93,7 @@ Scheduler::Found Scheduler::FindLive(const AttemptId& id, WorkerId worker) {
 
 void Scheduler::OnFinished(AttemptFinished event) {
   const Found found = FindLive(event.id(), WorkerId(event.worker()));
-  Worker* worker = workers_.Find(WorkerId(event.worker()));
+  WorkerEntry* worker = workers_.Find(WorkerId(event.worker()));
   if (found.job == nullptr || worker == nullptr) return;  // stale
   const AttemptKey key = KeyOf(event.id());
   TaskResult& result = *event.mutable_result();
@@ -145,13 +145,13 @@ absl::Status Scheduler::CheckResult(const Found& found, const AttemptKey& key,
   return absl::OkStatus();
 }
 
-void Scheduler::Succeed(const Found& found, const AttemptKey& key, Worker& worker,
+void Scheduler::Succeed(const Found& found, const AttemptKey& key, WorkerEntry& worker,
                         TaskResult result) {
   worker.live.erase(key);
   const std::vector<Attempt> others =
       found.group->Finish(key.task.task, key.attempt, std::move(result));
   for (const Attempt& other : others) {
-    Worker* runner = workers_.Find(other.worker);
+    WorkerEntry* runner = workers_.Find(other.worker);
     if (runner == nullptr) continue;
     const AttemptKey other_key{key.task, other.number};
     runner->live.erase(other_key);
@@ -162,8 +162,8 @@ void Scheduler::Succeed(const Found& found, const AttemptKey& key, Worker& worke
   if (key.task.kind == TASK_MAP && found.job->OutputsNeeded()) worker.held.insert(key);
 }
 
-void Scheduler::FailAttempt(const Found& found, const AttemptKey& key, Worker& worker,
-                            const absl::Status& error) {
+void Scheduler::FailAttempt(const Found& found, const AttemptKey& key,
+                            WorkerEntry& worker, const absl::Status& error) {
   ActiveJob& job = *found.job;
   Task& task = (*found.group)[key.task.task];
   worker.live.erase(key);
@@ -198,7 +198,7 @@ void Scheduler::LoseInputs(ActiveJob& job, const TaskResult& result) {
 }
 
 void Scheduler::OnDropped(const AttemptDropped& event) {
-  Worker* worker = workers_.Find(WorkerId(event.worker()));
+  WorkerEntry* worker = workers_.Find(WorkerId(event.worker()));
   // The end of an older connection says nothing about this one.
   if (worker == nullptr || worker->connection != ConnectionId(event.connection()))
     return;
@@ -243,7 +243,8 @@ bool Scheduler::StartOne(ActiveJob& job) {
   int looked_at = 0;
   for (uint32_t task : group->waiting()) {
     const WorkerId avoid = (*group)[task].avoid;
-    if (Worker* worker = workers_.Pick(job.spec().binary_digest(), avoid, random_)) {
+    if (WorkerEntry* worker =
+            workers_.Pick(job.spec().binary_digest(), avoid, random_)) {
       const auto kind = static_cast<TaskKind>(group - &job.group(TASK_MAP));
       StartTask(job, kind, task, *worker);
       if (job.ready_group() == nullptr) ready_.erase(job.id());
@@ -255,7 +256,7 @@ bool Scheduler::StartOne(ActiveJob& job) {
 }
 
 void Scheduler::StartTask(ActiveJob& job, TaskKind kind, uint32_t task,
-                          Worker& worker) {
+                          WorkerEntry& worker) {
   Attempt& attempt = job.group(kind).Start(task, worker.id, epoch_, now_);
   const AttemptKey key{job.KeyOf(kind, task), attempt.number};
   worker.live.insert(key);

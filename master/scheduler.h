@@ -103,9 +103,9 @@ class Scheduler {
   void OnDisconnected(const WorkerDisconnected& event);
   void OnHeartbeat(const WorkerHeartbeat& event);
   void OnTick(const Tick& event);
-  void Suspect(Worker& worker, const std::string& reason);
+  void Suspect(WorkerEntry& worker, const std::string& reason);
   void LoseWorker(WorkerId id);
-  bool Keeps(const Worker& worker, const AttemptId& id);
+  bool Keeps(const WorkerEntry& worker, const AttemptId& id);
   void LoseAttempt(const AttemptKey& key, const std::string& reason);
   void LoseOutput(const AttemptKey& key, const std::string& reason);
   void CheckLosses(ActiveJob& job, const TaskKey& key, const std::string& reason);
@@ -116,14 +116,14 @@ class Scheduler {
   void OnCommit(const CommitRequested& event);
   absl::Status CheckResult(const Found& found, const AttemptKey& key,
                            const TaskResult& result) const;
-  void Succeed(const Found& found, const AttemptKey& key, Worker& worker,
+  void Succeed(const Found& found, const AttemptKey& key, WorkerEntry& worker,
                TaskResult result);
-  void FailAttempt(const Found& found, const AttemptKey& key, Worker& worker,
+  void FailAttempt(const Found& found, const AttemptKey& key, WorkerEntry& worker,
                    const absl::Status& error);
   void LoseInputs(ActiveJob& job, const TaskResult& result);
   void Dispatch();
   bool StartOne(ActiveJob& job);
-  void StartTask(ActiveJob& job, TaskKind kind, uint32_t task, Worker& worker);
+  void StartTask(ActiveJob& job, TaskKind kind, uint32_t task, WorkerEntry& worker);
 
   // Jobs (scheduler_jobs.cc).
   void OnSubmitted(JobSubmitted event);

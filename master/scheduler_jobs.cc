@@ -82,7 +82,7 @@ void Scheduler::Settle(ActiveJob& job) {
 // workers that hold map outputs may go without harm.
 void Scheduler::LeaveStage(ActiveJob& job, bool job_ended) {
   for (WorkerId id : job.workers) {
-    Worker* worker = workers_.Find(id);
+    WorkerEntry* worker = workers_.Find(id);
     if (worker == nullptr) continue;
     for (const AttemptKey& key : TakeJob(worker->live, job.id())) {
       const Attempt* attempt =

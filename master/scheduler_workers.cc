@@ -12,7 +12,7 @@ void Scheduler::OnMasterStarted(const MasterStarted& event) {
   std::vector<WorkerId> ids;
   for (const auto& [id, worker] : workers_.all()) ids.push_back(id);
   for (WorkerId id : ids) {
-    Worker& worker = *workers_.Find(id);
+    WorkerEntry& worker = *workers_.Find(id);
     workers_.Disconnect(worker);
     workers_.Renew(worker, now_ + options_.lease);
   }
@@ -20,7 +20,7 @@ void Scheduler::OnMasterStarted(const MasterStarted& event) {
 
 void Scheduler::OnRegistered(const WorkerRegistered& event) {
   const RegisterRequest& request = event.request();
-  Worker& worker = workers_.Register(ConnectionId(event.connection()), request);
+  WorkerEntry& worker = workers_.Register(ConnectionId(event.connection()), request);
   workers_.Renew(worker, now_ + options_.lease);
   Emit(Note{StrCat("worker_registered worker=", worker.id, " name=", worker.name,
                    " slots=", worker.slots, " running=", request.running_size(),
@@ -62,26 +62,27 @@ void Scheduler::OnRegistered(const WorkerRegistered& event) {
 }
 
 // Whether the worker keeps this attempt's output for reducers to come.
-bool Scheduler::Keeps(const Worker& worker, const AttemptId& id) {
+bool Scheduler::Keeps(const WorkerEntry& worker, const AttemptId& id) {
   const AttemptKey key = KeyOf(id);
   if (!worker.held.contains(key)) return false;
   return FindJob(key.task.job)->group(TASK_MAP)[id.task()].winner.epoch == id.epoch();
 }
 
 void Scheduler::OnDisconnected(const WorkerDisconnected& event) {
-  if (Worker* worker = workers_.FindByConnection(ConnectionId(event.connection()))) {
+  if (WorkerEntry* worker =
+          workers_.FindByConnection(ConnectionId(event.connection()))) {
     Suspect(*worker, "disconnected");
   }
 }
 
-void Scheduler::Suspect(Worker& worker, const std::string& reason) {
+void Scheduler::Suspect(WorkerEntry& worker, const std::string& reason) {
   Emit(Note{StrCat("worker_suspect worker=", worker.id, " name=", worker.name,
                    " running=", worker.live.size(), " reason=", reason)});
   workers_.Disconnect(worker);
 }
 
 void Scheduler::OnHeartbeat(const WorkerHeartbeat& event) {
-  Worker* worker = workers_.FindByConnection(ConnectionId(event.connection()));
+  WorkerEntry* worker = workers_.FindByConnection(ConnectionId(event.connection()));
   ReplyHeartbeat reply{event.call(), {}};
   if (worker != nullptr && worker->id == WorkerId(event.request().worker()) &&
       worker->incarnation == event.request().incarnation()) {
@@ -108,7 +109,7 @@ void Scheduler::OnTick(const Tick& event) {
 }
 
 void Scheduler::LoseWorker(WorkerId id) {
-  Worker* worker = workers_.Find(id);
+  WorkerEntry* worker = workers_.Find(id);
   if (worker == nullptr) return;
   Emit(Note{StrCat("worker_lost worker=", id, " name=", worker->name, " running=",
                    worker->live.size(), " outputs=", worker->held.size())});
@@ -123,7 +124,7 @@ void Scheduler::LoseAttempt(const AttemptKey& key, const std::string& reason) {
   ActiveJob& job = *FindJob(key.task.job);
   TaskGroup& group = job.group(key.task.kind);
   const WorkerId id = group.FindLive(key.task.task, key.attempt)->worker;
-  if (Worker* worker = workers_.Find(id)) worker->live.erase(key);
+  if (WorkerEntry* worker = workers_.Find(id)) worker->live.erase(key);
   group.End(key.task.task, key.attempt, TaskGroup::Why::kLost);
   job.status().set_attempts_lost(job.status().attempts_lost() + 1);
   Emit(Note{StrCat("attempt_lost attempt=", key, " worker=", id, " reason=", reason)});
@@ -135,7 +136,7 @@ void Scheduler::LoseOutput(const AttemptKey& key, const std::string& reason) {
   TaskGroup& maps = job.group(TASK_MAP);
   Task& map = maps[key.task.task];
   if (map.state != TaskState::kDone) return;  // known, and on its way to run again
-  if (Worker* worker = workers_.Find(map.winner.worker)) worker->held.erase(key);
+  if (WorkerEntry* worker = workers_.Find(map.winner.worker)) worker->held.erase(key);
   maps.LoseOutput(key.task.task);
   job.status().set_maps_lost(job.status().maps_lost() + 1);
   Emit(Note{StrCat("output_lost attempt=", key, " worker=", map.winner.worker,

@@ -6,40 +6,41 @@ namespace skep {
 namespace {
 
 // Fewer pending a slot; cross-multiplied, so exact.
-int CompareLoad(const Worker& a, const Worker& b) {
+int CompareLoad(const WorkerEntry& a, const WorkerEntry& b) {
   const uint64_t left = uint64_t{a.pending()} * b.slots;
   const uint64_t right = uint64_t{b.pending()} * a.slots;
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-bool Matches(const Worker& worker, const std::string& binary_digest) {
+bool Matches(const WorkerEntry& worker, const std::string& binary_digest) {
   return worker.connected() &&
          (binary_digest.empty() || worker.binary_digest == binary_digest);
 }
 
 }  // namespace
 
-Worker* WorkerTable::Find(WorkerId id) {
+WorkerEntry* WorkerTable::Find(WorkerId id) {
   const auto it = workers_.find(id);
   return it == workers_.end() ? nullptr : &it->second;
 }
 
-const Worker* WorkerTable::Find(WorkerId id) const {
+const WorkerEntry* WorkerTable::Find(WorkerId id) const {
   return const_cast<WorkerTable*>(this)->Find(id);
 }
 
-Worker* WorkerTable::FindByIncarnation(uint64_t incarnation) {
+WorkerEntry* WorkerTable::FindByIncarnation(uint64_t incarnation) {
   const auto it = by_incarnation_.find(incarnation);
   return it == by_incarnation_.end() ? nullptr : Find(it->second);
 }
 
-Worker* WorkerTable::FindByConnection(ConnectionId connection) {
+WorkerEntry* WorkerTable::FindByConnection(ConnectionId connection) {
   const auto it = by_connection_.find(connection);
   return it == by_connection_.end() ? nullptr : Find(it->second);
 }
 
-Worker& WorkerTable::Register(ConnectionId connection, const RegisterRequest& request) {
-  Worker* worker = FindByIncarnation(request.incarnation());
+WorkerEntry& WorkerTable::Register(ConnectionId connection,
+                                   const RegisterRequest& request) {
+  WorkerEntry* worker = FindByIncarnation(request.incarnation());
   if (worker == nullptr) {
     const WorkerId id(++last_id_);
     worker = &workers_[id];
@@ -59,13 +60,13 @@ Worker& WorkerTable::Register(ConnectionId connection, const RegisterRequest& re
   return *worker;
 }
 
-void WorkerTable::Disconnect(Worker& worker) {
+void WorkerTable::Disconnect(WorkerEntry& worker) {
   by_connection_.erase(worker.connection);
   worker.connection = ConnectionId();
 }
 
 void WorkerTable::Remove(WorkerId id) {
-  Worker* worker = Find(id);
+  WorkerEntry* worker = Find(id);
   if (worker == nullptr) return;
   Disconnect(*worker);
   by_incarnation_.erase(worker->incarnation);
@@ -74,7 +75,7 @@ void WorkerTable::Remove(WorkerId id) {
   workers_.erase(id);
 }
 
-void WorkerTable::Renew(Worker& worker, absl::Time lease_end) {
+void WorkerTable::Renew(WorkerEntry& worker, absl::Time lease_end) {
   leases_.erase({worker.lease_end, worker.id});
   worker.lease_end = lease_end;
   leases_.emplace(lease_end, worker.id);
@@ -97,10 +98,10 @@ void WorkerTable::ExtendLeases(absl::Duration by) {
   }
 }
 
-Worker* WorkerTable::Pick(const std::string& binary_digest, WorkerId avoid,
-                          Random& random) {
-  Worker* best = nullptr;
-  Worker* avoided = nullptr;
+WorkerEntry* WorkerTable::Pick(const std::string& binary_digest, WorkerId avoid,
+                               Random& random) {
+  WorkerEntry* best = nullptr;
+  WorkerEntry* avoided = nullptr;
   bool others = false;  // matching workers besides `avoid`, busy ones too
   uint64_t ties = 0;
   for (auto& [id, worker] : workers_) {
@@ -122,7 +123,7 @@ Worker* WorkerTable::Pick(const std::string& binary_digest, WorkerId avoid,
   return others ? best : avoided;
 }
 
-void WorkerTable::Punish(Worker& worker, absl::Time until) {
+void WorkerTable::Punish(WorkerEntry& worker, absl::Time until) {
   ++worker.punished;
   punishments_.emplace(until, worker.id);
 }
@@ -130,7 +131,7 @@ void WorkerTable::Punish(Worker& worker, absl::Time until) {
 bool WorkerTable::Forgive(absl::Time now) {
   bool any = false;
   while (!punishments_.empty() && punishments_.begin()->first <= now) {
-    if (Worker* worker = Find(punishments_.begin()->second)) --worker->punished;
+    if (WorkerEntry* worker = Find(punishments_.begin()->second)) --worker->punished;
     punishments_.erase(punishments_.begin());
     any = true;
   }

@@ -20,7 +20,7 @@
 
 namespace skep {
 
-struct Worker {
+struct WorkerEntry {
   WorkerId id;
   std::string name;
   uint64_t incarnation = 0;
@@ -39,18 +39,18 @@ struct Worker {
 
 class WorkerTable {
  public:
-  const std::map<WorkerId, Worker>& all() const { return workers_; }
+  const std::map<WorkerId, WorkerEntry>& all() const { return workers_; }
   // Null if there is none.
-  Worker* Find(WorkerId id);
-  const Worker* Find(WorkerId id) const;
-  Worker* FindByIncarnation(uint64_t incarnation);
-  Worker* FindByConnection(ConnectionId connection);
+  WorkerEntry* Find(WorkerId id);
+  const WorkerEntry* Find(WorkerId id) const;
+  WorkerEntry* FindByIncarnation(uint64_t incarnation);
+  WorkerEntry* FindByConnection(ConnectionId connection);
 
   // A new worker, or a known incarnation on a new connection.
-  Worker& Register(ConnectionId connection, const RegisterRequest& request);
-  void Disconnect(Worker& worker);
+  WorkerEntry& Register(ConnectionId connection, const RegisterRequest& request);
+  void Disconnect(WorkerEntry& worker);
   void Remove(WorkerId id);
-  void Renew(Worker& worker, absl::Time lease_end);
+  void Renew(WorkerEntry& worker, absl::Time lease_end);
   // Whose lease has ended, in the order of their ends.
   std::vector<WorkerId> Expired(absl::Time now) const;
   // Moves every lease's end: time in which the master did not listen does not count.
@@ -60,11 +60,11 @@ class WorkerTable {
   // the fewest pending attempts relative to its slots; random among equals (always the
   // first would herd). `avoid` does get it when it is the only one that could. Null:
   // none has a free slot. An empty digest means any binary.
-  Worker* Pick(const std::string& binary_digest, WorkerId avoid, Random& random);
+  WorkerEntry* Pick(const std::string& binary_digest, WorkerId avoid, Random& random);
 
   // Keeps one of its slots empty until then: a worker that fails fast must not attract
   // everything by being idle.
-  void Punish(Worker& worker, absl::Time until);
+  void Punish(WorkerEntry& worker, absl::Time until);
   // Ends punishments that are over; true if there were any.
   bool Forgive(absl::Time now);
 
@@ -74,7 +74,7 @@ class WorkerTable {
   int CountMatching(const std::string& binary_digest) const;
 
  private:
-  std::map<WorkerId, Worker> workers_;
+  std::map<WorkerId, WorkerEntry> workers_;
   std::map<uint64_t, WorkerId> by_incarnation_;
   std::map<ConnectionId, WorkerId> by_connection_;
   std::set<std::pair<absl::Time, WorkerId>> leases_;
