@@ -1,0 +1,130 @@
+#include <grpcpp/grpcpp.h>
+
+#include <utility>
+
+#include "base/status.h"
+#include "master/job_service.grpc.pb.h"
+#include "tools/client/job_client.h"
+
+namespace skep {
+namespace {
+
+// As the master's: a job's splits, a job's answer.
+constexpr int kMaxMessageBytes = 64 << 20;
+constexpr absl::Duration kRetryPause = absl::Milliseconds(200);
+
+class GrpcJobClient final : public JobClient {
+ public:
+  explicit GrpcJobClient(const std::string& address) : address_(address) {
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+    arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+    // A fleet is never reached through a proxy for web pages.
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+    stub_ = JobService::NewStub(grpc::CreateCustomChannel(
+        address, grpc::InsecureChannelCredentials(), arguments));
+  }
+
+  absl::StatusOr<uint64_t> Submit(const JobSpec& spec) override {
+    SubmitJobRequest request;
+    *request.mutable_spec() = spec;
+    SubmitJobReply reply;
+    SKEP_RETURN_IF_ERROR(Call(&JobService::Stub::Submit, request, &reply));
+    return reply.job();
+  }
+
+  absl::StatusOr<JobStatus> Status(uint64_t job) override {
+    GetJobRequest request;
+    request.set_job(job);
+    JobStatus reply;
+    SKEP_RETURN_IF_ERROR(Call(&JobService::Stub::Get, request, &reply));
+    return reply;
+  }
+
+  absl::StatusOr<std::vector<JobStatus>> List() override {
+    ListJobsReply reply;
+    SKEP_RETURN_IF_ERROR(Call(&JobService::Stub::List, ListJobsRequest(), &reply));
+    return std::vector<JobStatus>(reply.jobs().begin(), reply.jobs().end());
+  }
+
+  absl::Status Cancel(uint64_t job, const std::string& reason) override {
+    CancelJobRequest request;
+    request.set_job(job);
+    request.set_reason(reason);
+    CancelJobReply reply;
+    return Call(&JobService::Stub::Cancel, request, &reply);
+  }
+
+  absl::StatusOr<JobStatus> Watch(
+      uint64_t job, const std::function<void(const JobStatus&)>& on_change) override {
+    absl::Time last_word = absl::Now();
+    while (true) {
+      JobStatus status;
+      const absl::Status ended = WatchOnce(job, on_change, &status, &last_word);
+      if (ended.ok() && IsFinalState(status.state())) return status;
+      if (!ended.ok() && !absl::IsUnavailable(ended)) return ended;
+      if (absl::Now() - last_word > kMasterPatience) {
+        return Unavailable("lost the master at ", address_, " for ",
+                           absl::ToInt64Seconds(kMasterPatience), " s; job ", job,
+                           " may still run: ask again with skep status ", job,
+                           " --master ", address_);
+      }
+      absl::SleepFor(kRetryPause);
+    }
+  }
+
+ private:
+  static bool IsFinalState(JobState state) {
+    return state == JOB_SUCCEEDED || state == JOB_FAILED || state == JOB_CANCELLED;
+  }
+
+  // One stream: until it ends or breaks.
+  absl::Status WatchOnce(uint64_t job,
+                         const std::function<void(const JobStatus&)>& on_change,
+                         JobStatus* status, absl::Time* last_word) {
+    grpc::ClientContext context;
+    WatchJobRequest request;
+    request.set_job(job);
+    const auto stream = stub_->Watch(&context, request);
+    while (stream->Read(status)) {
+      *last_word = absl::Now();
+      on_change(*status);
+    }
+    return ToStatus(stream->Finish());
+  }
+
+  template <typename Request, typename Reply>
+  absl::Status Call(grpc::Status (JobService::Stub::*method)(grpc::ClientContext*,
+                                                             const Request&, Reply*),
+                    const Request& request, Reply* reply) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + kCallTimeout));
+    return ToStatus((stub_.get()->*method)(&context, request, reply));
+  }
+
+  // gRPC's codes are absl's.
+  absl::Status ToStatus(const grpc::Status& status) const {
+    if (status.ok()) return absl::OkStatus();
+    const auto code = static_cast<absl::StatusCode>(status.error_code());
+    if (code == absl::StatusCode::kUnavailable ||
+        code == absl::StatusCode::kDeadlineExceeded) {
+      return Unavailable("cannot reach the master at ", address_, " (",
+                         status.error_message(),
+                         "): is `skep master` running there, and is --master right?");
+    }
+    return MakeStatus(code, status.error_message());
+  }
+
+  const std::string address_;
+  std::unique_ptr<JobService::Stub> stub_;
+};
+
+}  // namespace
+
+std::unique_ptr<JobClient> MakeGrpcJobClient(const std::string& address) {
+  return std::make_unique<GrpcJobClient>(address);
+}
+
+}  // namespace skep

@@ -1,0 +1,47 @@
+// The master's job service as the client library sees it; the gRPC behind it stays in
+// grpc_job_client.cc, whose headers are slow to compile. The fake is in the tests.
+
+#ifndef SKEP_TOOLS_CLIENT_JOB_CLIENT_H_
+#define SKEP_TOOLS_CLIENT_JOB_CLIENT_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "jobs/api/task.pb.h"
+#include "master/job_status.pb.h"
+
+namespace skep {
+
+// Thread-safe. Every call but Watch ends within kCallTimeout; Unavailable says which
+// master could not be reached and what to do.
+class JobClient {
+ public:
+  static constexpr absl::Duration kCallTimeout = absl::Seconds(10);
+
+  virtual ~JobClient() = default;
+
+  // The new job's id.
+  virtual absl::StatusOr<uint64_t> Submit(const JobSpec& spec) = 0;
+  virtual absl::StatusOr<JobStatus> Status(uint64_t job) = 0;
+  virtual absl::StatusOr<std::vector<JobStatus>> List() = 0;
+  virtual absl::Status Cancel(uint64_t job, const std::string& reason) = 0;
+
+  // Calls `on_change` with the job's status now and at every change until it is final,
+  // and returns that one. A master that goes away is waited for: at most
+  // kMasterPatience in a row, then Unavailable; the job itself may go on.
+  static constexpr absl::Duration kMasterPatience = absl::Seconds(30);
+  virtual absl::StatusOr<JobStatus> Watch(
+      uint64_t job, const std::function<void(const JobStatus&)>& on_change) = 0;
+};
+
+// A client of the master at `address`. Connects at the first call.
+std::unique_ptr<JobClient> MakeGrpcJobClient(const std::string& address);
+
+}  // namespace skep
+
+#endif  // SKEP_TOOLS_CLIENT_JOB_CLIENT_H_

@@ -1,0 +1,141 @@
+#include "tools/client/result.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "base/status.h"
+#include "tools/client/progress.h"
+
+namespace skep {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json AnswerJson(const Answer& answer) {
+  if (!answer.json().empty()) {
+    Json parsed = Json::parse(answer.json(), nullptr, /*allow_exceptions=*/false);
+    if (!parsed.is_discarded()) return parsed;
+  }
+  if (!answer.text().empty()) return answer.text();
+  return nullptr;
+}
+
+std::string Seconds(absl::Duration d) {
+  return absl::StrFormat("%.2f s", absl::ToDoubleSeconds(d));
+}
+
+}  // namespace
+
+std::string JobJson(const JobStatus& status, std::string_view output_path,
+                    absl::Duration took) {
+  Json json;
+  json["job"] = status.name();
+  json["id"] = status.id();
+  json["state"] = StateName(status.state());
+  json["answer"] = AnswerJson(status.answer());
+  json["counters"] = Json::object();
+  for (const auto& [name, count] : std::map<std::string, uint64_t>(
+           status.counters().begin(), status.counters().end())) {
+    json["counters"][name] = count;
+  }
+  json["output"] = output_path.empty() ? Json(nullptr) : Json(std::string(output_path));
+  json["seconds"] = absl::ToDoubleSeconds(took);
+  const absl::Status error = JobError(status);
+  json["error"] = error.ok() ? Json(nullptr) : Json(std::string(Message(error)));
+  json["ran_again"] = {{"failed", status.attempts_failed()},
+                       {"lost", status.attempts_lost()},
+                       {"map_outputs", status.maps_lost()}};
+  json["warnings"] = Json::array();
+  for (const std::string& warning : status.warnings())
+    json["warnings"].push_back(warning);
+  // Bytes that are not UTF-8 (a file's name, a word) become U+FFFD.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+absl::Duration TimeTaken(const JobStatus& status, absl::Time now) {
+  const absl::Time submitted = absl::FromUnixMillis(status.submitted_ms());
+  const absl::Time end =
+      status.finished_ms() == 0 ? now : absl::FromUnixMillis(status.finished_ms());
+  return std::max(absl::ZeroDuration(), end - submitted);
+}
+
+absl::Status JobError(const JobStatus& status) {
+  if (status.state() == JOB_CANCELLED) {
+    return Cancelled(status.error_message().empty() ? "the job was cancelled"
+                                                    : status.error_message());
+  }
+  if (status.state() != JOB_FAILED) return absl::OkStatus();
+  const auto code = static_cast<absl::StatusCode>(status.error_code());
+  return MakeStatus(code == absl::StatusCode::kOk ? absl::StatusCode::kUnknown : code,
+                    status.error_message());
+}
+
+std::string JobText(const JobStatus& status) {
+  std::string text =
+      StrCat("job: ", status.id(), "\nname: ", status.name(), "\nuser: ", status.user(),
+             "\nstate: ", StateName(status.state()), "\n");
+  if (!status.waiting_for().empty()) {
+    StrAppend(&text, "waiting for: ", status.waiting_for(), "\n");
+  }
+  for (const StageProgress& stage : status.stages()) {
+    StrAppend(&text, "stage ", stage.name(), ": maps ", stage.maps().done(), " done, ",
+              stage.maps().running(), " running, ", stage.maps().waiting(),
+              " waiting; reduces ", stage.reduces().done(), " done, ",
+              stage.reduces().running(), " running, ", stage.reduces().waiting(),
+              " waiting\n");
+  }
+  StrAppend(&text, "ran again: ", status.attempts_failed(), " failed attempts, ",
+            status.attempts_lost(), " lost attempts, ", status.maps_lost(),
+            " lost map outputs\n");
+  for (const auto& [name, count] : std::map<std::string, uint64_t>(
+           status.counters().begin(), status.counters().end())) {
+    StrAppend(&text, "counter ", name, ": ", count, "\n");
+  }
+  for (const std::string& warning : status.warnings()) {
+    StrAppend(&text, "warning: ", warning, "\n");
+  }
+  StrAppend(
+      &text, "seconds: ",
+      absl::StrFormat("%.3f", absl::ToDoubleSeconds(TimeTaken(status, absl::Now()))),
+      "\n");
+  const absl::Status error = JobError(status);
+  if (!error.ok()) StrAppend(&text, "error: ", Message(error), "\n");
+  if (!status.answer().text().empty()) {
+    StrAppend(&text, "answer:\n", status.answer().text());
+    if (text.back() != '\n') text += '\n';
+  }
+  return text;
+}
+
+std::string JobTableText(const std::vector<JobStatus>& jobs) {
+  std::string text = absl::StrFormat("%6s  %-16s %-11s %10s  %s\n", "ID", "JOB",
+                                     "STATE", "TIME", "USER");
+  for (const JobStatus& job : jobs) {
+    StrAppend(&text, absl::StrFormat("%6d  %-16s %-11s %10s  %s\n", job.id(),
+                                     job.name(), std::string(StateName(job.state())),
+                                     Seconds(TimeTaken(job, absl::Now())), job.user()));
+  }
+  return text;
+}
+
+absl::Status StandardOutput::Write(std::string_view bytes) {
+  while (!bytes.empty() && !closed_) {
+    const ssize_t written = write(STDOUT_FILENO, bytes.data(), bytes.size());
+    if (written >= 0) {
+      bytes.remove_prefix(written);
+    } else if (errno == EPIPE) {
+      closed_ = true;
+    } else if (errno != EINTR) {
+      return ErrnoToStatus(errno, "write to standard output");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace skep

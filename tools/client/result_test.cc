@@ -1,0 +1,84 @@
+#include "tools/client/result.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/status.h"
+#include "gtest/gtest.h"
+
+namespace skep {
+namespace {
+
+using Json = nlohmann::json;
+
+JobStatus Succeeded() {
+  JobStatus status;
+  status.set_id(7);
+  status.set_name("wordcount");
+  status.set_state(JOB_SUCCEEDED);
+  (*status.mutable_counters())["words"] = 12;
+  status.set_attempts_lost(2);
+  status.set_submitted_ms(1000);
+  status.set_finished_ms(3500);
+  return status;
+}
+
+TEST(ResultTest, JsonHasEveryKey) {
+  const Json json = Json::parse(JobJson(Succeeded(), "/out", absl::Milliseconds(1500)));
+  EXPECT_EQ(json["job"], "wordcount");
+  EXPECT_EQ(json["id"], 7);
+  EXPECT_EQ(json["state"], "succeeded");
+  EXPECT_EQ(json["answer"], nullptr);
+  EXPECT_EQ(json["counters"]["words"], 12);
+  EXPECT_EQ(json["output"], "/out");
+  EXPECT_EQ(json["seconds"], 1.5);
+  EXPECT_EQ(json["error"], nullptr);
+  EXPECT_EQ(json["ran_again"]["lost"], 2);
+}
+
+TEST(ResultTest, AnswersAreTheJobsJsonElseItsText) {
+  JobStatus status = Succeeded();
+  status.mutable_answer()->set_text("365596\n");
+  EXPECT_EQ(Json::parse(JobJson(status, "", absl::Seconds(1)))["answer"], "365596\n");
+  status.mutable_answer()->set_json(R"({"solutions": 365596})");
+  const Json json = Json::parse(JobJson(status, "", absl::Seconds(1)));
+  EXPECT_EQ(json["answer"]["solutions"], 365596);
+  EXPECT_EQ(json["output"], nullptr);
+}
+
+TEST(ResultTest, BytesThatAreNotUtf8DoNotBreakTheJson) {
+  JobStatus status = Succeeded();
+  status.mutable_answer()->set_text("caf\xe9");
+  status.add_warnings("bad \xff");
+  EXPECT_FALSE(Json::parse(JobJson(status, "", absl::Seconds(1)))["answer"].is_null());
+}
+
+TEST(ResultTest, FailuresAreErrors) {
+  JobStatus status = Succeeded();
+  EXPECT_TRUE(JobError(status).ok());
+  status.set_state(JOB_FAILED);
+  status.set_error_code(static_cast<int>(absl::StatusCode::kFailedPrecondition));
+  status.set_error_message("no numbers");
+  EXPECT_TRUE(absl::IsFailedPrecondition(JobError(status)));
+  EXPECT_EQ(Json::parse(JobJson(status, "", absl::Seconds(1)))["error"], "no numbers");
+  EXPECT_NE(JobText(status).find("error: no numbers\n"), std::string::npos);
+  status.set_state(JOB_CANCELLED);
+  EXPECT_TRUE(absl::IsCancelled(JobError(status)));
+}
+
+TEST(ResultTest, TimeTakenEndsWithTheJob) {
+  JobStatus status = Succeeded();
+  const absl::Time later = absl::FromUnixMillis(9000);
+  EXPECT_EQ(TimeTaken(status, later), absl::Milliseconds(2500));
+  status.set_finished_ms(0);
+  EXPECT_EQ(TimeTaken(status, later), absl::Milliseconds(8000));
+}
+
+TEST(ResultTest, TheTableHasALineForEachJob) {
+  const std::string table = JobTableText({Succeeded(), Succeeded()});
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 3);
+  EXPECT_NE(table.find("2.50 s"), std::string::npos) << table;
+}
+
+}  // namespace
+}  // namespace skep

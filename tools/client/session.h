@@ -1,0 +1,36 @@
+// One job from submission to result: what `skep run` and `skep submit` do.
+
+#ifndef SKEP_TOOLS_CLIENT_SESSION_H_
+#define SKEP_TOOLS_CLIENT_SESSION_H_
+
+#include <string>
+
+#include "rpc/address.h"
+#include "rpc/transport.h"
+#include "storage/file_system.h"
+#include "tools/client/job_client.h"
+#include "tools/client/job_request.h"
+
+namespace skep {
+
+struct SessionOptions {
+  std::string output;  // --output; empty: the terminal
+  bool json = false;
+  bool quiet = false;   // no progress and no summary
+  bool detach = false;  // only submit; prints the job's id
+  // Where workers reach the submitter's files.
+  Address listen = Address::Tcp("127.0.0.1", 0);
+  std::string binary_digest;
+};
+
+// Submits the job, waits, prints its result on stdout and everything else on stderr;
+// Ctrl-C cancels it. Returns the exit code. Borrows everything.
+int RunSession(JobClient& jobs, Transport& transport, FileSystem& fs,
+               const JobRequest& request, const SessionOptions& options);
+
+// "skep: what (how to mend it)" on stderr; returns the exit code.
+int ReportError(const absl::Status& status);
+
+}  // namespace skep
+
+#endif  // SKEP_TOOLS_CLIENT_SESSION_H_

@@ -1,0 +1,29 @@
+// The hidden command that a worker starts, at the other end of a socket pair.
+
+#include <signal.h>
+
+#include "base/logging.h"
+#include "jobs/job_table.h"
+#include "tools/client/session.h"
+#include "tools/command_line.h"
+#include "tools/commands/commands.h"
+#include "worker/executor_main.h"
+
+namespace skep {
+
+int RunExecutor(const Args& args) {
+  int64_t fd = -1;
+  LogOptions log;
+  CommandLine line("executor", "Runs attempts for the worker that started it.");
+  line.Flag("fd", &fd, "The socket to the worker", "FD");
+  line.LogFlags(&log);
+  if (const auto code = line.Parse(args)) return *code;
+  if (const absl::Status status = InitLogging("skep-executor", log); !status.ok()) {
+    return ReportError(status);
+  }
+  // Ctrl-C on a terminal is for the worker, which then tells us.
+  signal(SIGINT, SIG_IGN);
+  ExecutorMain(static_cast<int>(fd), BuiltInJobs());
+}
+
+}  // namespace skep

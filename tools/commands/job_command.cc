@@ -1,0 +1,124 @@
+#include "tools/commands/job_command.h"
+
+#include <cstdio>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "jobs/job_table.h"
+#include "tools/exit_code.h"
+
+namespace skep {
+namespace {
+
+constexpr int64_t kMaxPartitions = 100'000;
+
+void AddEngineFlags(CommandLine& line, JobCommand* parsed) {
+  line.Heading("Engine flags");
+  line.Flag("output", &parsed->session.output,
+            "Write the output to DIR (new or empty) or FILE", "PATH");
+  line.Flag("json", &parsed->session.json, "Print the result as one JSON object");
+  line.Flag("quiet", &parsed->session.quiet, "No progress, no summary");
+  const auto bounded = [&line](const char* name, int64_t* value, int64_t most,
+                               const char* help) {
+    line.ParsedFlag(name, help, "N", "", [value, most](const std::string& text) {
+      char* end = nullptr;
+      const long long number = std::strtoll(text.c_str(), &end, 10);
+      if (text.empty() || *end != '\0' || number < 1 || number > most) {
+        return InvalidArgument("'", text, "' is not a number from 1 to ", most);
+      }
+      *value = number;
+      return absl::OkStatus();
+    });
+  };
+  bounded("partitions", &parsed->request.partitions, kMaxPartitions,
+          "Reduce tasks and part files; by default as suits the input");
+  bounded("max-attempts", &parsed->request.max_attempts, 100,
+          "Attempts at a task before its job fails; by default 4");
+  line.SizeFlag("memory", &parsed->request.task_memory_bytes,
+                "Sort and combine buffers of one task; by default 256M");
+  line.SizeFlag("split-size", &parsed->request.split_bytes,
+                "Input of one map task; by default as suits the input");
+}
+
+void AddJobFlags(CommandLine& line, const Job& job, Options* options) {
+  for (const Flag& flag : job.flags()) {
+    const auto set = [options, name = flag.name](const std::string& text) {
+      return options->Set(name, text);
+    };
+    if (flag.type == Flag::Type::kBool) {
+      line.ParsedSwitch(flag.name, flag.help, set);
+    } else {
+      line.ParsedFlag(flag.name, flag.help, flag.value_name, flag.default_value, set);
+    }
+  }
+}
+
+std::string JobList() {
+  std::string list = "\nJobs:\n";
+  for (const auto& [name, job] : BuiltInJobs().jobs) {
+    std::string padded = name;
+    padded.resize(std::max<size_t>(name.size() + 2, 14), ' ');
+    StrAppend(&list, "  ", padded, job.summary(), "\n");
+  }
+  return list;
+}
+
+int UnknownJob(const std::string& command, const std::string& name) {
+  std::vector<std::string> names;
+  for (const auto& [known, job] : BuiltInJobs().jobs) names.push_back(known);
+  const std::string nearest = Nearest(name, names);
+  std::fprintf(stderr, "skep %s: there is no job '%s'%s (see: skep %s --help)\n",
+               command.c_str(), name.c_str(),
+               nearest.empty() ? "" : StrCat("; did you mean ", nearest, "?").c_str(),
+               command.c_str());
+  return kUsage;
+}
+
+}  // namespace
+
+std::optional<int> ParseJobCommand(const std::string& command,
+                                   const std::string& summary, const Args& args,
+                                   const std::function<void(CommandLine&)>& more_flags,
+                                   JobCommand* parsed) {
+  const auto add_common = [&](CommandLine& line) {
+    AddEngineFlags(line, parsed);
+    more_flags(line);
+    line.LogFlags(&parsed->log);
+  };
+  // The job's name comes first of all positional arguments, and says which flags there
+  // are.
+  CommandLine without_job(command, summary);
+  add_common(without_job);
+  const size_t at = without_job.FindPositional(args);
+  if (at == args.size()) {
+    std::string job;
+    without_job.Positional("JOB", &job, "Which job; then its flags and inputs");
+    without_job.Example(StrCat("skep ", command, " wordcount --top 10 book.txt"));
+    without_job.Example(StrCat("skep ", command, " wordcount --help"));
+    const std::optional<int> code = without_job.Parse(args);
+    if (code == kOk) std::fputs(JobList().c_str(), stdout);
+    return code.value_or(kUsage);
+  }
+  const Job* const job = BuiltInJobs().Find(args[at]);
+  if (job == nullptr) return UnknownJob(command, args[at]);
+
+  Args rest = args;
+  rest.erase(rest.begin() + static_cast<ptrdiff_t>(at));
+  parsed->request.job = job;
+  parsed->request.options = Options(job->flags());
+  CommandLine line(StrCat(command, " ", job->name()), job->summary());
+  line.Heading("Flags of this job");
+  AddJobFlags(line, *job, &parsed->request.options);
+  add_common(line);
+  line.Inputs("INPUT", &parsed->request.inputs,
+              "Files, directories, globs, or - for standard input", /*required=*/false);
+  line.Example(job->example());
+  if (const auto code = line.Parse(rest)) return code;
+  const absl::Status logging = InitLogging("skep", parsed->log);
+  if (!logging.ok()) return ReportError(logging);
+  return std::nullopt;
+}
+
+}  // namespace skep

@@ -1,0 +1,92 @@
+// `skep jobs`, `skep status ID`, `skep cancel ID`: questions to a master.
+
+#include <charconv>
+#include <cstdio>
+#include <memory>
+
+#include "base/status.h"
+#include "tools/client/result.h"
+#include "tools/client/session.h"
+#include "tools/commands/commands.h"
+#include "tools/commands/master_flag.h"
+#include "tools/exit_code.h"
+
+namespace skep {
+namespace {
+
+absl::StatusOr<uint64_t> ParseJobId(const std::string& text) {
+  uint64_t id = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, id);
+  if (error != std::errc() || stop != end || id == 0) {
+    return InvalidArgument("'", text, "' is not a job's id: see skep jobs");
+  }
+  return id;
+}
+
+std::string Json(const JobStatus& job) {
+  return JobJson(job, "", TimeTaken(job, absl::Now()));
+}
+
+}  // namespace
+
+int RunJobs(const Args& args) {
+  Address master = DefaultMaster();
+  bool json = false;
+  CommandLine line("jobs", "Lists the jobs that a master remembers.");
+  AddMasterFlag(line, &master);
+  line.Flag("json", &json, "Print one JSON object a line");
+  line.Example("skep jobs --master 127.0.0.1:7700");
+  if (const auto code = line.Parse(args)) return *code;
+  const auto jobs = ConnectTo(master)->List();
+  if (!jobs.ok()) return ReportError(jobs.status());
+  if (json) {
+    for (const JobStatus& job : *jobs) std::printf("%s\n", Json(job).c_str());
+  } else {
+    std::fputs(JobTableText(*jobs).c_str(), stdout);
+  }
+  return kOk;
+}
+
+int RunStatus(const Args& args) {
+  Address master = DefaultMaster();
+  bool json = false;
+  std::string id_text;
+  CommandLine line("status", "Shows one job: its tasks, counters, answer or error.");
+  AddMasterFlag(line, &master);
+  line.Flag("json", &json, "Print one JSON object");
+  line.Positional("ID", &id_text, "The job, as skep jobs lists it");
+  line.Example("skep status 7");
+  if (const auto code = line.Parse(args)) return *code;
+  const absl::StatusOr<uint64_t> id = ParseJobId(id_text);
+  if (!id.ok()) return ReportError(id.status());
+  const absl::StatusOr<JobStatus> job = ConnectTo(master)->Status(*id);
+  if (absl::IsNotFound(job.status())) {
+    std::fprintf(stderr, "skep: %s\n", std::string(Message(job.status())).c_str());
+    return kJobFailed;
+  }
+  if (!job.ok()) return ReportError(job.status());
+  std::fputs(json ? (Json(*job) + "\n").c_str() : JobText(*job).c_str(), stdout);
+  return job->state() == JOB_FAILED ? kJobFailed : kOk;
+}
+
+int RunCancel(const Args& args) {
+  Address master = DefaultMaster();
+  std::string id_text;
+  CommandLine line("cancel", "Cancels a job; one that has ended stays as it is.");
+  AddMasterFlag(line, &master);
+  line.Positional("ID", &id_text, "The job, as skep jobs lists it");
+  line.Example("skep cancel 7");
+  if (const auto code = line.Parse(args)) return *code;
+  const absl::StatusOr<uint64_t> id = ParseJobId(id_text);
+  if (!id.ok()) return ReportError(id.status());
+  const absl::Status status =
+      ConnectTo(master)->Cancel(*id, "cancelled by skep cancel");
+  if (absl::IsNotFound(status)) {
+    std::fprintf(stderr, "skep: %s\n", std::string(Message(status)).c_str());
+    return kJobFailed;
+  }
+  return status.ok() ? kOk : ReportError(status);
+}
+
+}  // namespace skep

@@ -1,0 +1,31 @@
+#include "tools/commands/master_flag.h"
+
+#include "base/status.h"
+
+namespace skep {
+
+void AddAddressFlag(CommandLine& line, const std::string& name, Address* address,
+                    const std::string& help) {
+  line.ParsedFlag(name, help, "ADDR", address->ToString(),
+                  [address](const std::string& text) -> absl::Status {
+                    SKEP_ASSIGN_OR_RETURN(*address, Address::Parse(text, kMasterPort));
+                    return absl::OkStatus();
+                  });
+}
+
+void AddMasterFlag(CommandLine& line, Address* master) {
+  AddAddressFlag(line, "master", master, "Where the master listens");
+}
+
+absl::Status InsecureListen(const Address& address) {
+  return InvalidArgument(
+      "refused to listen on ", address,
+      ": other machines could reach it, and nothing is encrypted or authenticated yet; "
+      "listen on 127.0.0.1, or say --insecure if everyone on that network may connect");
+}
+
+std::unique_ptr<JobClient> ConnectTo(const Address& master) {
+  return MakeGrpcJobClient(master.ToString());
+}
+
+}  // namespace skep

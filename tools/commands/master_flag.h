@@ -1,0 +1,33 @@
+// --master, of every command that talks to one.
+
+#ifndef SKEP_TOOLS_COMMANDS_MASTER_FLAG_H_
+#define SKEP_TOOLS_COMMANDS_MASTER_FLAG_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "rpc/address.h"
+#include "tools/client/job_client.h"
+#include "tools/command_line.h"
+
+namespace skep {
+
+inline constexpr uint16_t kMasterPort = 7700;
+
+// Declares a flag that holds an address; the default is `*address`.
+void AddAddressFlag(CommandLine& line, const std::string& name, Address* address,
+                    const std::string& help);
+
+// Declares --master.
+void AddMasterFlag(CommandLine& line, Address* master);
+inline Address DefaultMaster() { return Address::Tcp("127.0.0.1", kMasterPort); }
+
+// The error for --listen addresses that other machines can reach, without --insecure.
+absl::Status InsecureListen(const Address& address);
+
+std::unique_ptr<JobClient> ConnectTo(const Address& master);
+
+}  // namespace skep
+
+#endif  // SKEP_TOOLS_COMMANDS_MASTER_FLAG_H_

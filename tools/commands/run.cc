@@ -1,0 +1,55 @@
+#include <algorithm>
+#include <thread>
+
+#include "rpc/tcp_transport.h"
+#include "tools/binary_digest.h"
+#include "tools/commands/commands.h"
+#include "tools/commands/executors_flag.h"
+#include "tools/commands/job_command.h"
+#include "tools/commands/master_flag.h"
+#include "tools/exit_code.h"
+#include "tools/local_fleet.h"
+
+namespace skep {
+namespace {
+
+// Each is a slot with its buffers; more than this on one machine is a mistake.
+constexpr int64_t kMaxWorkers = 1024;
+
+}  // namespace
+
+int RunRun(const Args& args) {
+  JobCommand command;
+  LocalFleetOptions fleet_options;
+  int64_t workers = std::max(1u, std::thread::hardware_concurrency());
+  const auto more_flags = [&](CommandLine& line) {
+    line.Flag("workers", &workers, "Tasks at a time; by default as many as cores", "N",
+              1);
+    AddExecutorFlag(line, &fleet_options.executors);
+  };
+  if (const auto code =
+          ParseJobCommand("run", "Runs a job here, on a fleet inside this process.",
+                          args, more_flags, &command)) {
+    return *code;
+  }
+  if (workers > kMaxWorkers) {
+    return ReportError(
+        InvalidArgument("--workers ", workers, ": at most ", kMaxWorkers));
+  }
+  absl::StatusOr<std::string> digest = BinaryDigest();
+  if (!digest.ok()) return ReportError(digest.status());
+  fleet_options.workers = static_cast<int>(workers);
+  fleet_options.binary_digest = *digest;
+  command.session.binary_digest = *std::move(digest);
+  TcpTransport transport(std::clamp(static_cast<int>(workers / 4), 1, 4));
+  const auto fleet = LocalFleet::Start(transport, fleet_options);
+  if (!fleet.ok()) {
+    ReportError(fleet.status());
+    return kUnavailable;
+  }
+  const std::unique_ptr<JobClient> jobs = ConnectTo((*fleet)->master());
+  return RunSession(*jobs, transport, FileSystem::Real(), command.request,
+                    command.session);
+}
+
+}  // namespace skep

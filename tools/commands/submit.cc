@@ -1,0 +1,45 @@
+#include "rpc/tcp_transport.h"
+#include "tools/binary_digest.h"
+#include "tools/client/session.h"
+#include "tools/commands/commands.h"
+#include "tools/commands/job_command.h"
+#include "tools/commands/master_flag.h"
+
+namespace skep {
+
+int RunSubmit(const Args& args) {
+  JobCommand command;
+  Address master = DefaultMaster();
+  bool insecure = false;
+  const auto more_flags = [&](CommandLine& line) {
+    line.Heading("Fleet");
+    AddMasterFlag(line, &master);
+    line.Flag(
+        "detach", &command.session.detach,
+        "Only submit: print the job's id and end; inputs and output must be files "
+        "that the workers can reach");
+    AddAddressFlag(line, "listen", &command.session.listen,
+                   "Where workers get the submitter's files");
+    line.Flag("insecure", &insecure,
+              "Allow --listen beyond loopback, without encryption");
+    line.Example(
+        "skep submit wordcount --master 127.0.0.1:7700 --output counts books/");
+  };
+  if (const auto code =
+          ParseJobCommand("submit", "Runs a job on the fleet of a master.", args,
+                          more_flags, &command)) {
+    return *code;
+  }
+  if (!insecure && !command.session.listen.IsLoopback()) {
+    return ReportError(InsecureListen(command.session.listen));
+  }
+  absl::StatusOr<std::string> digest = BinaryDigest();
+  if (!digest.ok()) return ReportError(digest.status());
+  command.session.binary_digest = *std::move(digest);
+  TcpTransport transport(1);
+  const std::unique_ptr<JobClient> jobs = ConnectTo(master);
+  return RunSession(*jobs, transport, FileSystem::Real(), command.request,
+                    command.session);
+}
+
+}  // namespace skep

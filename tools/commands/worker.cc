@@ -1,0 +1,103 @@
+#include "worker/worker.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "base/status.h"
+#include "jobs/job_table.h"
+#include "rpc/tcp_transport.h"
+#include "tools/binary_digest.h"
+#include "tools/client/session.h"
+#include "tools/commands/commands.h"
+#include "tools/commands/executors_flag.h"
+#include "tools/commands/master_flag.h"
+#include "tools/exit_code.h"
+#include "tools/scratch.h"
+#include "tools/signals.h"
+
+namespace skep {
+namespace {
+
+// What runs is given this long to end when the worker is told to stop.
+constexpr absl::Duration kShutdownGrace = absl::Seconds(2);
+constexpr absl::Duration kReportInterval = absl::Milliseconds(50);
+
+// Says when it has registered, and why it has not where that takes long.
+void ReportState(const Worker& worker, const std::string& master,
+                 std::stop_token stop) {
+  const absl::Time start = absl::Now();
+  bool complained = false;
+  while (!stop.stop_requested()) {
+    const absl::Status state = worker.state();
+    if (state.ok()) {
+      std::printf("skep worker: registered with %s\n", master.c_str());
+      std::fflush(stdout);
+      return;
+    }
+    if (!complained && absl::Now() - start > absl::Seconds(2)) {
+      complained = true;
+      std::fprintf(stderr, "skep worker: still trying to register with %s: %s\n",
+                   master.c_str(), std::string(Message(state)).c_str());
+    }
+    absl::SleepFor(kReportInterval);
+  }
+}
+
+}  // namespace
+
+int RunWorker(const Args& args) {
+  WorkerOptions options;
+  options.master = DefaultMaster();
+  options.name = StrCat(HostName(), ":", getpid());
+  options.scratch = ScratchDirectory();
+  options.executors = WorkerOptions::Executors::kProcesses;
+  int64_t slots = static_cast<int64_t>(std::thread::hardware_concurrency());
+  bool insecure = false;
+  LogOptions log;
+  CommandLine line("worker", "Serves a master as a worker until Ctrl-C.");
+  AddMasterFlag(line, &options.master);
+  line.Flag("slots", &slots, "Attempts at a time; by default as many as cores", "N", 1);
+  AddAddressFlag(line, "listen", &options.shuffle_listen,
+                 "Where other workers fetch map output; port 0 takes a free one");
+  line.Flag("scratch", &options.scratch, "Where map output is kept", "DIR");
+  line.Flag("name", &options.name, "What people call this worker", "NAME");
+  line.Flag("fleet", &options.fleet, "The master's fleet, if it has a name", "NAME");
+  line.Flag("insecure", &insecure,
+            "Allow --listen beyond loopback, without encryption");
+  AddExecutorFlag(line, &options.executors);
+  line.LogFlags(&log);
+  line.Example("skep worker --master 127.0.0.1:7700 --slots 4");
+  if (const auto code = line.Parse(args)) return *code;
+  if (const absl::Status status = InitLogging("skep-worker", log); !status.ok()) {
+    return ReportError(status);
+  }
+  if (!insecure && !options.shuffle_listen.IsLoopback()) {
+    return ReportError(InsecureListen(options.shuffle_listen));
+  }
+  absl::StatusOr<std::string> digest = BinaryDigest();
+  if (!digest.ok()) return ReportError(digest.status());
+  options.binary_digest = *std::move(digest);
+  options.slots = static_cast<int>(slots);
+
+  StopSignal stop;
+  TcpTransport transport(2);
+  options.process_transport = &transport;
+  const std::string master = options.master.ToString();
+  absl::StatusOr<std::unique_ptr<Worker>> worker =
+      Worker::Start(std::move(options), transport, FileSystem::Real(), BuiltInJobs());
+  if (!worker.ok()) {
+    ReportError(worker.status());
+    return kUnavailable;
+  }
+  std::jthread reporter(
+      [&](std::stop_token ended) { ReportState(**worker, master, ended); });
+  stop.Wait();
+  reporter.request_stop();
+  (*worker)->Shutdown(kShutdownGrace);
+  return kOk;
+}
+
+}  // namespace skep

@@ -1,0 +1,103 @@
+// The skep command: finds the subcommand and runs it.
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tools/command_line.h"
+#include "tools/commands/commands.h"
+#include "tools/exit_code.h"
+#include "tools/signals.h"
+
+namespace skep {
+namespace {
+
+struct Command {
+  const char* name;
+  const char* summary;  // null: not shown
+  int (*run)(const Args& args);
+};
+
+constexpr Command kCommands[] = {
+    {"run", "Run a job here, on a fleet inside this process", RunRun},
+    {"submit", "Run a job on the fleet of a master", RunSubmit},
+    {"jobs", "List a master's jobs", RunJobs},
+    {"status", "Show one job", RunStatus},
+    {"cancel", "Cancel a job", RunCancel},
+    {"master", "Serve as a fleet's master", RunMaster},
+    {"worker", "Serve a master as a worker", RunWorker},
+    {"executor", nullptr, RunExecutor},
+    {"version", "Print the version", RunVersion},
+};
+
+constexpr char kAbout[] = R"(skep runs MapReduce jobs.
+
+Usage: skep COMMAND [ARGUMENTS]
+
+Commands:
+%s
+`skep COMMAND --help` explains one; `skep run --help` lists the jobs.
+
+Examples:
+  skep run wordcount --top 10 /usr/share/common-licenses/*
+  skep run median numbers.txt
+  skep master & skep worker & skep submit wordcount --output counts books/
+
+Exit codes:
+  0  success
+  1  the job failed, or the answer is no
+  2  the command line is wrong
+  3  a server cannot be reached, or an address not be listened on
+  4  cancelled, by Ctrl-C or `skep cancel`
+  5  an input cannot be read, or an output not be written
+)";
+
+int Help() {
+  std::string list;
+  for (const Command& command : kCommands) {
+    if (command.summary == nullptr) continue;
+    std::string name = command.name;
+    name.resize(10, ' ');
+    list += "  " + name + command.summary + "\n";
+  }
+  std::printf(kAbout, list.c_str());
+  return kOk;
+}
+
+int UnknownCommand(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) {
+    if (command.summary != nullptr) names.push_back(command.name);
+  }
+  const std::string nearest = Nearest(name, names);
+  std::fprintf(stderr, "skep: unknown command '%s'%s (see: skep --help)\n",
+               name.c_str(),
+               nearest.empty() ? "" : ("; did you mean " + nearest + "?").c_str());
+  return kUsage;
+}
+
+int Main(const Args& args) {
+  if (args.empty()) {
+    std::fprintf(stderr, "skep: name a command (see: skep --help)\n");
+    return kUsage;
+  }
+  const std::string& name = args[0];
+  if (name == "--help" || name == "-h" || name == "help") return Help();
+  if (name == "--version") return RunVersion({});
+  for (const Command& command : kCommands) {
+    if (name == command.name) return command.run(Args(args.begin() + 1, args.end()));
+  }
+  return UnknownCommand(name);
+}
+
+}  // namespace
+}  // namespace skep
+
+int main(int argc, char** argv) {
+  skep::IgnoreBrokenPipes();
+  // What matters of gRPC's troubles is in the errors that its calls return.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  return skep::Main(skep::Args(argv + 1, argv + argc));
+}

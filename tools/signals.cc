@@ -1,0 +1,71 @@
+#include "tools/signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "glog/logging.h"
+#include "tools/exit_code.h"
+
+namespace skep {
+namespace {
+
+// What the signal handler may touch: it has no `this`.
+constexpr int kNone = -1;
+std::atomic<int> wake_fd = kNone;
+std::atomic<int> signals_seen = 0;
+
+void Wake() {
+  const int saved = errno;
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_fd.load(), &one, sizeof one);
+  errno = saved;
+}
+
+void OnSignal(int) {
+  if (signals_seen.fetch_add(1) > 0) _exit(kCancelled);
+  Wake();
+}
+
+void Handle(void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace
+
+StopSignal::StopSignal(std::function<void()> on_stop) {
+  CHECK_EQ(wake_fd.load(), kNone) << "two StopSignals at a time";
+  signals_seen = 0;
+  wake_fd = eventfd(0, EFD_CLOEXEC);
+  PCHECK(wake_fd.load() >= 0) << "eventfd";
+  thread_ = std::thread([on_stop = std::move(on_stop)] {
+    uint64_t count;
+    while (read(wake_fd.load(), &count, sizeof count) < 0 && errno == EINTR) {
+    }
+    if (signals_seen.load() > 0 && on_stop) on_stop();
+  });
+  Handle(OnSignal);
+}
+
+StopSignal::~StopSignal() {
+  Handle(SIG_DFL);
+  Wake();
+  if (thread_.joinable()) thread_.join();
+  close(wake_fd.exchange(kNone));
+}
+
+void StopSignal::Wait() { thread_.join(); }
+
+void IgnoreBrokenPipes() { signal(SIGPIPE, SIG_IGN); }
+
+}  // namespace skep

@@ -1,0 +1,34 @@
+// Ctrl-C and SIGTERM as an orderly request to stop; a second one ends the process at
+// once.
+
+#ifndef SKEP_TOOLS_SIGNALS_H_
+#define SKEP_TOOLS_SIGNALS_H_
+
+#include <functional>
+#include <thread>
+
+namespace skep {
+
+// Catches SIGINT and SIGTERM for as long as it lives. One at a time in a process.
+class StopSignal {
+ public:
+  // `on_stop` runs once, on a thread of its own, at the first signal; may be null.
+  explicit StopSignal(std::function<void()> on_stop = nullptr);
+  ~StopSignal();
+  StopSignal(const StopSignal&) = delete;
+  StopSignal& operator=(const StopSignal&) = delete;
+
+  // Blocks until the first signal, and its `on_stop`, have come.
+  void Wait();
+
+ private:
+  std::thread thread_;
+};
+
+// Writing to a pipe or socket that nobody reads is an error, not the end of the
+// process.
+void IgnoreBrokenPipes();
+
+}  // namespace skep
+
+#endif  // SKEP_TOOLS_SIGNALS_H_
