@@ -1,0 +1,383 @@
+#include "master/master.h"
+
+#include <set>
+#include <utility>
+
+#include "base/status.h"
+#include "glog/logging.h"
+#include "rpc/controller.h"
+
+namespace skep {
+namespace {
+
+// For calls to workers that are not watched by a lease.
+constexpr absl::Duration kTellTimeout = absl::Seconds(10);
+
+bool IsFinal(JobState state) {
+  return state == JOB_SUCCEEDED || state == JOB_FAILED || state == JOB_CANCELLED;
+}
+
+absl::Status NoSuchJob(JobId job) {
+  return NotFound("there is no job ", job,
+                  ": it was never submitted, or ended so long ago that the master has "
+                  "forgotten it");
+}
+
+absl::Status Stopping() { return Unavailable("the master is stopping"); }
+
+}  // namespace
+
+std::shared_ptr<Master> Master::Start(Executor& executor, MasterOptions options) {
+  std::shared_ptr<Master> master(new Master(executor, std::move(options)));
+  master->Run(
+      [master] {
+        Event event;
+        event.mutable_master_started()->set_epoch(master->scheduler_.epoch());
+        master->Step(std::move(event));
+        master->OnTick();
+      },
+      [] {});
+  return master;
+}
+
+Master::Master(Executor& executor, MasterOptions options)
+    : executor_(executor),
+      options_(std::move(options)),
+      scheduler_(options_.scheduler) {}
+
+void Master::Stop() {
+  Run(
+      [self = shared_from_this()] {
+        self->stopped_ = true;
+        self->executor_.Cancel(self->tick_);
+        for (auto& [id, connection] : self->connections_) {
+          if (connection.registering.done != nullptr) {
+            self->Fail(connection.registering, Stopping());
+          }
+        }
+        for (auto& [id, call] : self->calls_) self->Fail(call, Stopping());
+        for (auto& [id, watcher] : self->watchers_) watcher.tell(Stopping());
+        self->connections_.clear();
+        self->by_channel_.clear();
+        self->calls_.clear();
+        self->watchers_.clear();
+      },
+      [] {});
+}
+
+void Master::Run(absl::AnyInvocable<void()> fn, absl::AnyInvocable<void()> otherwise) {
+  executor_.Post([self = shared_from_this(), fn = std::move(fn),
+                  otherwise = std::move(otherwise)]() mutable {
+    self->stopped_ ? otherwise() : fn();
+  });
+}
+
+void Master::RunCall(Call call, absl::AnyInvocable<void()> fn) {
+  Run(std::move(fn), [this, call]() mutable { Fail(call, Stopping()); });
+}
+
+// --- Jobs ---------------------------------------------------------------------------
+
+void Master::Submit(JobSpec spec, Done<JobId> done) {
+  auto shared = std::make_shared<Done<JobId>>(std::move(done));
+  Run(
+      [this, spec = std::move(spec), shared]() mutable {
+        if (spec.name().empty()) {
+          return (*shared)(
+              InvalidArgument("the job has no name: JobSpec.name is one of "
+                              "the job table, as \"wordcount\""));
+        }
+        if (spec.splits_size() > static_cast<int>(kMaxTasks)) {
+          return (*shared)(ResourceExhausted("the job has ", spec.splits_size(),
+                                             " input splits; at most ", kMaxTasks,
+                                             " are allowed"));
+        }
+        if (scheduler_.active_jobs() >= options_.max_active_jobs) {
+          return (*shared)(
+              ResourceExhausted(scheduler_.active_jobs(),
+                                " jobs are waiting or running already: try "
+                                "again when some have ended"));
+        }
+        const JobId id = scheduler_.next_job();
+        Event event;
+        event.mutable_job_submitted()->set_job(id.value());
+        *event.mutable_job_submitted()->mutable_spec() = std::move(spec);
+        Step(std::move(event));
+        (*shared)(id);
+      },
+      [shared] { (*shared)(Stopping()); });
+}
+
+void Master::Get(JobId job, Done<JobStatus> done) {
+  auto shared = std::make_shared<Done<JobStatus>>(std::move(done));
+  Run(
+      [this, job, shared] {
+        std::optional<JobStatus> status = scheduler_.Status(job);
+        status ? (*shared)(*std::move(status)) : (*shared)(NoSuchJob(job));
+      },
+      [shared] { (*shared)(Stopping()); });
+}
+
+void Master::List(Done<std::vector<JobStatus>> done) {
+  auto shared = std::make_shared<Done<std::vector<JobStatus>>>(std::move(done));
+  Run(
+      [this, shared] {
+        std::vector<JobStatus> all;
+        for (JobId job : scheduler_.Jobs()) {
+          all.push_back(*scheduler_.Status(job));
+          all.back().clear_answer();
+          all.back().clear_output();
+        }
+        (*shared)(std::move(all));
+      },
+      [shared] { (*shared)(Stopping()); });
+}
+
+void Master::Cancel(JobId job, std::string reason, Done<bool> done) {
+  auto shared = std::make_shared<Done<bool>>(std::move(done));
+  Run(
+      [this, job, reason = std::move(reason), shared] {
+        if (!scheduler_.Status(job)) return (*shared)(NoSuchJob(job));
+        Event event;
+        event.mutable_job_cancelled()->set_job(job.value());
+        event.mutable_job_cancelled()->set_reason(reason);
+        Step(std::move(event));
+        (*shared)(true);
+      },
+      [shared] { (*shared)(Stopping()); });
+}
+
+void Master::Workers(Done<std::vector<WorkerStatus>> done) {
+  auto shared = std::make_shared<Done<std::vector<WorkerStatus>>>(std::move(done));
+  Run(
+      [this, shared] {
+        std::vector<WorkerStatus> all;
+        for (const auto& [id, worker] : scheduler_.workers().all()) {
+          WorkerStatus& status = all.emplace_back();
+          status.set_id(id.value());
+          status.set_name(worker.name);
+          status.set_slots(worker.slots);
+          status.set_running(static_cast<uint32_t>(worker.live.size()));
+          status.set_outputs(static_cast<uint32_t>(worker.held.size()));
+          status.set_connected(worker.connected());
+          status.set_binary_digest(worker.binary_digest);
+        }
+        (*shared)(std::move(all));
+      },
+      [shared] { (*shared)(Stopping()); });
+}
+
+uint64_t Master::Watch(JobId job, Tell tell) {
+  const uint64_t id = ++last_watch_;
+  Run(
+      [this, id, job, tell] {
+        if (!scheduler_.Status(job)) return tell(NoSuchJob(job));
+        watchers_[id] = Watcher{job, tell, ""};
+        TellWatchers(job);
+      },
+      [tell] { tell(Stopping()); });
+  return id;
+}
+
+void Master::Unwatch(uint64_t watch) {
+  Run([this, watch] { watchers_.erase(watch); }, [] {});
+}
+
+// Tells those who watch `job` (all, if none is named) what has changed for them.
+void Master::TellWatchers(std::optional<JobId> job) {
+  for (auto it = watchers_.begin(); it != watchers_.end();) {
+    Watcher& watcher = it->second;
+    bool final = false;
+    if (!job || watcher.job == *job) {
+      const std::optional<JobStatus> status = scheduler_.Status(watcher.job);
+      std::string serialized = status ? status->SerializeAsString() : "";
+      if (!status) {
+        watcher.tell(NoSuchJob(watcher.job));
+      } else if (watcher.last.empty() || serialized != watcher.last) {
+        watcher.last = std::move(serialized);
+        watcher.tell(*status);
+      }
+      final = !status || IsFinal(status->state());
+    }
+    it = final ? watchers_.erase(it) : std::next(it);
+  }
+}
+
+// --- skep.MasterService
+// ---------------------------------------------------------------
+
+void Master::Register(google::protobuf::RpcController* controller,
+                      const RegisterRequest* request, RegisterReply* reply,
+                      google::protobuf::Closure* done) {
+  Call call{controller, reply, done};
+  RunCall(call, [this, call, request]() mutable {
+    const std::shared_ptr<Channel> channel = Controller::Of(call.controller).peer();
+    if (channel == nullptr) {
+      return Fail(call,
+                  FailedPrecondition(
+                      "a worker registers over a channel that can be called back"));
+    }
+    if (!options_.fleet.empty() && request->fleet() != options_.fleet) {
+      return Fail(call,
+                  FailedPrecondition("worker ", request->name(), " is of fleet \"",
+                                     request->fleet(), "\", this master of \"",
+                                     options_.fleet, "\""));
+    }
+    const ConnectionId id(++last_connection_);
+    if (const auto old = by_channel_.find(channel.get()); old != by_channel_.end()) {
+      connections_.erase(old->second);
+    }
+    by_channel_[channel.get()] = id;
+    connections_[id] = Connection{channel, call};
+    Event event;
+    event.mutable_worker_registered()->set_connection(id.value());
+    *event.mutable_worker_registered()->mutable_request() = *request;
+    Step(std::move(event));
+  });
+}
+
+void Master::Heartbeat(google::protobuf::RpcController* controller,
+                       const HeartbeatRequest* request, HeartbeatReply* reply,
+                       google::protobuf::Closure* done) {
+  Call call{controller, reply, done};
+  RunCall(call, [this, call, request]() mutable {
+    const auto it = by_channel_.find(Controller::Of(call.controller).peer().get());
+    if (it == by_channel_.end()) return Answer(call, HeartbeatReply());  // not known
+    const uint64_t id = ++last_call_;
+    calls_[id] = call;
+    Event event;
+    event.mutable_worker_heartbeat()->set_connection(it->second.value());
+    event.mutable_worker_heartbeat()->set_call(id);
+    *event.mutable_worker_heartbeat()->mutable_request() = *request;
+    Step(std::move(event));
+  });
+}
+
+void Master::RequestCommit(google::protobuf::RpcController* controller,
+                           const CommitRequest* request, CommitReply* reply,
+                           google::protobuf::Closure* done) {
+  Call call{controller, reply, done};
+  RunCall(call, [this, call, request] {
+    const uint64_t id = ++last_call_;
+    calls_[id] = call;
+    Event event;
+    event.mutable_commit_requested()->set_call(id);
+    *event.mutable_commit_requested()->mutable_id() = request->id();
+    Step(std::move(event));
+  });
+}
+
+void Master::Answer(Call& call, const google::protobuf::Message& reply) {
+  call.reply->CopyFrom(reply);
+  std::exchange(call.done, nullptr)->Run();
+}
+
+void Master::Fail(Call& call, const absl::Status& status) {
+  Controller::Of(call.controller).SetStatus(status);
+  std::exchange(call.done, nullptr)->Run();
+}
+
+// --- Events and commands
+// ----------------------------------------------------------------
+
+void Master::OnTick() {
+  // Connections that ended without a call outstanding on them.
+  std::vector<ConnectionId> ended;
+  for (const auto& [id, connection] : connections_) {
+    if (!connection.channel->connected()) ended.push_back(id);
+  }
+  for (ConnectionId id : ended) {
+    Event event;
+    event.mutable_worker_disconnected()->set_connection(id.value());
+    Step(std::move(event));
+    const auto it = connections_.find(id);
+    const auto by_channel = by_channel_.find(it->second.channel.get());
+    if (by_channel != by_channel_.end() && by_channel->second == id) {
+      by_channel_.erase(by_channel);
+    }
+    connections_.erase(it);
+  }
+  Event event;
+  event.mutable_tick();
+  Step(std::move(event));
+  TellWatchers(std::nullopt);
+  tick_ = executor_.PostAfter(options_.tick, [self = weak_from_this()] {
+    if (const auto master = self.lock(); master != nullptr && !master->stopped_) {
+      master->OnTick();
+    }
+  });
+}
+
+void Master::Step(Event event) {
+  for (const Command& command :
+       scheduler_.Step(std::move(event), executor_.clock().Now())) {
+    Do(command);
+  }
+}
+
+void Master::Do(const Command& command) {
+  if (const auto* run = std::get_if<RunTask>(&command)) {
+    DoRunTask(*run);
+  } else if (const auto* cancel = std::get_if<CancelTask>(&command)) {
+    Send(cancel->connection, "CancelTask", cancel->id);
+  } else if (const auto* release = std::get_if<ReleaseJob>(&command)) {
+    ReleaseJobRequest request;
+    request.set_job(release->job.value());
+    Send(release->connection, "ReleaseJob", request);
+  } else if (const auto* registered = std::get_if<ReplyRegister>(&command)) {
+    Answer(connections_.at(registered->connection).registering, registered->reply);
+  } else if (const auto* heartbeat = std::get_if<ReplyHeartbeat>(&command)) {
+    Answer(calls_.at(heartbeat->call), heartbeat->reply);
+    calls_.erase(heartbeat->call);
+  } else if (const auto* commit = std::get_if<ReplyCommit>(&command)) {
+    Answer(calls_.at(commit->call), commit->reply);
+    calls_.erase(commit->call);
+  } else if (const auto* changed = std::get_if<JobChanged>(&command)) {
+    TellWatchers(changed->job);
+  } else if (const auto* note = std::get_if<Note>(&command)) {
+    LOG(INFO) << note->text;
+  }
+}
+
+// The call is outstanding for as long as the attempt runs; what watches it is the
+// lease.
+void Master::DoRunTask(const RunTask& run) {
+  auto finish = [self = shared_from_this(), id = run.spec.id(), worker = run.worker,
+                 connection = run.connection](absl::StatusOr<Reply<TaskResult>> reply) {
+    Event event;
+    if (reply.ok()) {
+      AttemptFinished& finished = *event.mutable_attempt_finished();
+      *finished.mutable_id() = id;
+      finished.set_worker(worker.value());
+      *finished.mutable_result() = std::move(reply->message);
+    } else {
+      AttemptDropped& dropped = *event.mutable_attempt_dropped();
+      *dropped.mutable_id() = id;
+      dropped.set_worker(worker.value());
+      dropped.set_connection(connection.value());
+      dropped.set_status_code(static_cast<int>(reply.status().code()));
+      dropped.set_status_message(std::string(Message(reply.status())));
+    }
+    self->Run([self = self.get(),
+               event = std::move(event)]() mutable { self->Step(std::move(event)); },
+              [] {});
+  };
+  const auto it = connections_.find(run.connection);
+  if (it == connections_.end()) {
+    finish(Unavailable("the connection has ended"));
+    return;
+  }
+  skep::Call<TaskResult>(*it->second.channel, Method<WorkerService>("RunTask"),
+                         run.spec, {.timeout = absl::InfiniteDuration()},
+                         std::move(finish));
+}
+
+void Master::Send(ConnectionId to, const char* method,
+                  const google::protobuf::Message& what) {
+  const auto it = connections_.find(to);
+  if (it == connections_.end()) return;
+  skep::Call<Empty>(*it->second.channel, Method<WorkerService>(method), what,
+                    {.timeout = kTellTimeout}, [](absl::StatusOr<Reply<Empty>>) {});
+}
+
+}  // namespace skep

@@ -1,0 +1,97 @@
+#include "master/master_server.h"
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/status.h"
+#include "master/job_service.h"
+#include "rpc/server.h"
+
+namespace skep {
+namespace {
+
+// Listens for two protocols: hands HTTP/2 to the job server and makes streams of the
+// rest.
+class SharedPortTransport final : public Transport {
+ public:
+  SharedPortTransport(TcpTransport& transport, JobServer& jobs)
+      : transport_(transport), jobs_(jobs) {}
+
+  void Connect(const Address& to, absl::Duration timeout, Connected done) override {
+    transport_.Connect(to, timeout, std::move(done));
+  }
+
+  absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& at,
+                                                   Accept accept) override {
+    return transport_.ListenRaw(
+        at, [this, accept = std::move(accept)](int fd, std::string_view bytes) mutable {
+          if (bytes.starts_with('P')) {
+            jobs_.Adopt(fd);
+          } else {
+            accept(transport_.StreamOverFd(fd));
+          }
+        });
+  }
+
+  Executor& executor() override { return transport_.executor(); }
+
+ private:
+  TcpTransport& transport_;
+  JobServer& jobs_;
+};
+
+class MasterServerImpl final : public MasterServer {
+ public:
+  ~MasterServerImpl() override { Shutdown(absl::Seconds(1)); }
+
+  absl::Status Start(TcpTransport& transport, MasterServerOptions options) {
+    const std::string fleet = options.master.fleet;
+    master_ = Master::Start(transport.executor(), std::move(options.master));
+    SKEP_ASSIGN_OR_RETURN(jobs_, JobServer::Start(*master_));
+    shared_port_ = std::make_unique<SharedPortTransport>(transport, *jobs_);
+    services_.Add(master_.get());
+    services_.AddReflection();
+    SKEP_ASSIGN_OR_RETURN(server_,
+                          Server::Listen(*shared_port_, options.listen, services_, {}));
+    return absl::OkStatus();
+  }
+
+  const Address& address() const override { return server_->address(); }
+  Master& master() override { return *master_; }
+
+  // The channels last: what the master answers as it stops goes out over them.
+  void Shutdown(absl::Duration grace) override {
+    if (std::exchange(shut_down_, true)) return;
+    if (jobs_ != nullptr) jobs_->Shutdown(grace);
+    if (master_ != nullptr) master_->Stop();
+    if (server_ != nullptr) server_->Shutdown(grace);
+  }
+
+ private:
+  ServiceTable services_;
+  std::shared_ptr<Master> master_;
+  std::unique_ptr<JobServer> jobs_;
+  std::unique_ptr<SharedPortTransport> shared_port_;
+  std::unique_ptr<Server> server_;
+  bool shut_down_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<MasterServer>> MasterServer::Start(
+    TcpTransport& transport, MasterServerOptions options) {
+  if (!options.listen.IsLoopback() && !options.insecure) {
+    return FailedPrecondition("refused to listen on ", options.listen,
+                              ": other machines could reach it, and nothing is "
+                              "encrypted or authenticated yet, "
+                              "so that whoever connects can run jobs as this user. "
+                              "Listen on 127.0.0.1, or say "
+                              "--insecure if everyone on that network may do so");
+  }
+  auto server = std::make_unique<MasterServerImpl>();
+  SKEP_RETURN_IF_ERROR(server->Start(transport, std::move(options)));
+  return std::unique_ptr<MasterServer>(std::move(server));
+}
+
+}  // namespace skep

@@ -1,0 +1,44 @@
+// A master on an address: workers' channel and gRPC job service on one port, told apart
+// by the first byte ('P' begins HTTP/2's preface; no frame of the channel begins so).
+
+#ifndef SKEP_MASTER_MASTER_SERVER_H_
+#define SKEP_MASTER_MASTER_SERVER_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "master/master.h"
+#include "rpc/address.h"
+#include "rpc/tcp_transport.h"
+
+namespace skep {
+
+struct MasterServerOptions {
+  Address listen;
+  // Without it every address but loopback is refused: what arrives is neither encrypted
+  // nor authenticated, and whoever reaches the port can run jobs.
+  bool insecure = false;
+  MasterOptions master;
+};
+
+class MasterServer {
+ public:
+  // `transport` is borrowed and outlives it. FailedPrecondition: the address is refused
+  // or cannot be had.
+  static absl::StatusOr<std::unique_ptr<MasterServer>> Start(
+      TcpTransport& transport, MasterServerOptions options);
+  // Shuts down with a second's grace. Not on a loop of the transport.
+  virtual ~MasterServer() = default;
+
+  // With the port really taken.
+  virtual const Address& address() const = 0;
+  // The same jobs without gRPC, for a fleet within one process.
+  virtual Master& master() = 0;
+  // Stops listening and lets calls in progress finish for at most `grace`. Blocks.
+  virtual void Shutdown(absl::Duration grace) = 0;
+};
+
+}  // namespace skep
+
+#endif  // SKEP_MASTER_MASTER_SERVER_H_
