@@ -11,6 +11,21 @@ uint64_t Digest64(std::string_view bytes, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
+struct StreamingDigest64::State {
+  XXH3_state_t xxh3;
+};
+
+StreamingDigest64::StreamingDigest64() : state_(std::make_unique<State>()) {
+  XXH3_64bits_reset(&state_->xxh3);
+}
+StreamingDigest64::~StreamingDigest64() = default;
+
+void StreamingDigest64::Add(std::string_view bytes) {
+  XXH3_64bits_update(&state_->xxh3, bytes.data(), bytes.size());
+}
+
+uint64_t StreamingDigest64::value() const { return XXH3_64bits_digest(&state_->xxh3); }
+
 std::string Digest128::ToString() const { return absl::StrFormat("%016x%016x", high, low); }
 
 Digest128 DigestOf(std::string_view bytes) {

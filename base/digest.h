@@ -4,6 +4,7 @@
 #define SKEP_BASE_DIGEST_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,20 @@ namespace skep {
 
 // XXH3, 64 and 128 bits. Not cryptographic.
 uint64_t Digest64(std::string_view bytes, uint64_t seed = 0);
+
+// Digest64, without a seed, of bytes that come in pieces.
+class StreamingDigest64 {
+ public:
+  StreamingDigest64();
+  ~StreamingDigest64();
+  void Add(std::string_view bytes);
+  // Of what was added so far.
+  uint64_t value() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 struct Digest128 {
   uint64_t low = 0;

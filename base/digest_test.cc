@@ -1,5 +1,8 @@
 #include "base/digest.h"
 
+#include <algorithm>
+#include <string>
+
 #include "gtest/gtest.h"
 
 namespace skep {
@@ -35,6 +38,20 @@ TEST(RecordDigest, SeesEveryDifference) {
 
 TEST(Digest128, IsXxh3) {
   EXPECT_EQ(DigestOf("").ToString(), "99aa06d3014798d86001c324468d497f");
+}
+
+TEST(DigestTest, StreamingEqualsWhole) {
+  std::string bytes;
+  for (int i = 0; i < 100'000; ++i) bytes.push_back(static_cast<char>(i * 31));
+  StreamingDigest64 digest;
+  EXPECT_EQ(digest.value(), Digest64(""));
+  std::string_view rest = bytes;
+  for (size_t n = 1; !rest.empty(); n = n * 3 + 1) {
+    digest.Add(rest.substr(0, n));
+    rest.remove_prefix(std::min(n, rest.size()));
+    EXPECT_EQ(digest.value(),
+              Digest64(std::string_view(bytes).substr(0, bytes.size() - rest.size())));
+  }
 }
 
 }  // namespace

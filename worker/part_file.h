@@ -1,0 +1,53 @@
+// The part of the job's output that one attempt writes, and its commit.
+
+#ifndef SKEP_WORKER_PART_FILE_H_
+#define SKEP_WORKER_PART_FILE_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/digest.h"
+#include "jobs/api/task.pb.h"
+#include "worker/task_environment.h"
+
+namespace skep {
+
+// Belongs to one attempt. Dropped without Commit it leaves litter below _temporary, or
+// none if it could remove it.
+class PartFile {
+ public:
+  static absl::StatusOr<std::unique_ptr<PartFile>> Create(const TaskSpec& spec,
+                                                          const TaskEnvironment& env,
+                                                          std::stop_token stop);
+  ~PartFile();
+
+  // One record of output. Errors (a full disk, a submitter that is gone) are final and
+  // name the file.
+  absl::Status Write(std::string_view bytes);
+
+  // Closes the file, asks the master, and makes the part the task's. Aborted: another
+  // attempt's output is; this one's is removed.
+  absl::StatusOr<OutputFile> Commit();
+
+ private:
+  PartFile(const AttemptId& id, Committer& committer, std::stop_token stop)
+      : id_(id), committer_(committer), stop_(std::move(stop)) {}
+  absl::Status Flush();
+
+  const AttemptId id_;
+  Committer& committer_;
+  const std::stop_token stop_;
+  std::unique_ptr<OutputStore> store_;
+  std::unique_ptr<WritableFile> file_;
+  std::string buffer_;
+  StreamingDigest64 digest_;
+  OutputFile summary_;
+  bool renamed_ = false;
+};
+
+}  // namespace skep
+
+#endif  // SKEP_WORKER_PART_FILE_H_

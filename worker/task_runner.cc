@@ -1,0 +1,78 @@
+#include "worker/task_runner.h"
+
+#include <ctime>
+#include <exception>
+#include <new>
+
+#include "base/status.h"
+#include "worker/attempt.h"
+
+namespace skep {
+namespace {
+
+double ThreadCpuSeconds() {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+absl::Status RunKind(const TaskInput& input, TaskResult* result) {
+  switch (input.spec.id().kind()) {
+    case TASK_MAP:
+      return RunMapTask(input, result);
+    case TASK_REDUCE:
+      return RunReduceTask(input, result);
+    case TASK_PLAN:
+      return RunPlanTask(input, result);
+    case TASK_PUBLISH:
+      return RunPublishTask(input, result);
+    default:
+      return Internal("task kind ", static_cast<int>(input.spec.id().kind()),
+                      " is unknown: master and worker are not the same version");
+  }
+}
+
+absl::Status Run(const TaskSpec& spec, const TaskEnvironment& env,
+                 const AttemptControl& control, TaskResult* result) {
+  const Job* const job = env.jobs.Find(spec.job().name());
+  if (job == nullptr) {
+    return FailedPrecondition("host ", env.host, " has no job \"", spec.job().name(),
+                              "\": its skep is not the binary that was submitted");
+  }
+  Options options(job->flags());
+  for (const auto& [flag, value] : spec.job().options()) {
+    SKEP_RETURN_IF_ERROR(options.Set(flag, value));
+  }
+  SKEP_RETURN_IF_ERROR(env.local.MakeDirectory(AttemptScratch(env.scratch, spec.id())));
+  return RunKind(TaskInput{spec, env, control, *job, options}, result);
+}
+
+}  // namespace
+
+TaskResult RunTask(const TaskSpec& spec, const TaskEnvironment& env,
+                   const AttemptControl& control) {
+  const double cpu_before = ThreadCpuSeconds();
+  TaskResult result;
+  absl::Status status;
+  try {
+    status = Run(spec, env, control, &result);
+  } catch (const std::bad_alloc&) {
+    status =
+        ResourceExhausted(AttemptName(spec.id()), ": out of memory on host ", env.host);
+  } catch (const std::exception& e) {
+    status = absl::UnknownError(ToAbsl(StrCat("the job threw: ", e.what())));
+  } catch (...) {
+    status = absl::UnknownError("the job threw something that is no std::exception");
+  }
+  // Only a reducer can lose inputs; other damaged bytes are this machine's disk, and
+  // the attempt counts as failed.
+  if (absl::IsDataLoss(status) && result.lost_inputs().empty()) {
+    status = absl::UnknownError(status.message());
+  }
+  env.local.RemoveAll(AttemptScratch(env.scratch, spec.id())).IgnoreError();
+  SetStatus(status, &result);
+  result.set_cpu_seconds(ThreadCpuSeconds() - cpu_before);
+  return result;
+}
+
+}  // namespace skep
