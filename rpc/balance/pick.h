@@ -31,9 +31,9 @@ std::string_view PickPolicyName(PickPolicy policy);
 
 // One backend as the policy sees it.
 struct Candidate {
-  int64_t pending = 0;   // calls outstanding on it
-  double weight = 1.0;   // capacity relative to the others; > 0
-  bool usable = true;    // false: never picked (dead, draining, full)
+  int64_t pending = 0;  // calls outstanding on it
+  double weight = 1.0;  // capacity relative to the others; > 0
+  bool usable = true;   // false: never picked (dead, draining, full)
 };
 
 // What a policy remembers from one pick to the next.
@@ -44,8 +44,8 @@ struct PickState {
 };
 
 // The index of the backend to use; nullopt if none is usable. Least pending and power
-// of two compare (pending + 1) / weight, the load the backend would have with this call.
-// O(candidates).
+// of two compare (pending + 1) / weight, the load the backend would have with this
+// call. O(candidates).
 std::optional<size_t> Pick(PickPolicy policy, std::span<const Candidate> candidates,
                            PickState& state);
 

@@ -35,9 +35,10 @@ TEST(Pick, NothingUsableIsNothing) {
 }
 
 TEST(Pick, NeverTakesAnUnusableOne) {
-  const std::vector<Candidate> candidates = {
-      {.pending = 0, .usable = false}, {.pending = 9}, {.pending = 0, .usable = false},
-      {.pending = 5}};
+  const std::vector<Candidate> candidates = {{.pending = 0, .usable = false},
+                                             {.pending = 9},
+                                             {.pending = 0, .usable = false},
+                                             {.pending = 5}};
   for (const PickPolicy policy : kAll) {
     PickState state(3);
     for (int i = 0; i < 1000; ++i) {

@@ -1,0 +1,179 @@
+#include "rpc/balance/backend_link.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status.h"
+#include "rpc/frame.h"
+
+namespace skep {
+
+bool BackendLink::Usable() const {
+  return connected() && !backend_.draining.load(std::memory_order_relaxed) &&
+         backend_.pending.load(std::memory_order_relaxed) <
+             shard_.options().max_calls_per_backend &&
+         stream_->unsent() < shard_.options().high_water_bytes;
+}
+
+void BackendLink::Connect() {
+  shard_.transport().Connect(
+      backend_.address, shard_.options().connect_timeout,
+      [weak = weak_from_this()](absl::StatusOr<std::unique_ptr<Stream>> stream) {
+        if (const auto self = weak.lock()) self->OnConnected(std::move(stream));
+      });
+}
+
+void BackendLink::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream) {
+  if (stopped_) return;
+  const bool was_starting = std::exchange(starting_, false);
+  if (!stream.ok()) {
+    LOG_IF(WARNING, was_starting || backoff_ >= shard_.options().max_backoff)
+        << "backend_unreachable backend=" << backend_.address.ToString() << " reason=\""
+        << stream.status() << '"';
+    ReconnectLater();
+  } else {
+    LOG(INFO) << "backend_up backend=" << backend_.address.ToString();
+    stream_ = *std::move(stream);
+    closed_ = false;
+    backoff_ = absl::ZeroDuration();
+    backend_.links.fetch_add(1, std::memory_order_relaxed);
+    stream_->Start(this);
+  }
+  shard_.LinkChanged();
+}
+
+void BackendLink::ReconnectLater() {
+  const BalancerOptions& options = shard_.options();
+  backoff_ = std::clamp(backoff_ * 2, options.min_backoff, options.max_backoff);
+  // Between half and all of it, so that many balancers do not come back as one.
+  const absl::Duration delay = backoff_ * (0.5 + 0.5 * shard_.random().Unit());
+  retry_timer_ = shard_.executor().PostAfter(delay, [weak = weak_from_this()] {
+    if (const auto self = weak.lock(); self && !self->stopped_) self->Connect();
+  });
+}
+
+void BackendLink::Stop() {
+  stopped_ = true;
+  shard_.executor().Cancel(retry_timer_);
+  if (connected()) {
+    closed_ = true;
+    backend_.links.fetch_sub(1, std::memory_order_relaxed);
+    FailAll(Unavailable("the balancer is shutting down"));
+  }
+  stream_.reset();
+}
+
+void BackendLink::Send(const std::shared_ptr<BalancerClient>& client,
+                       std::string_view frame, const Envelope& envelope) {
+  if (free_.empty()) {
+    free_.push_back(static_cast<uint32_t>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const uint32_t place = free_.back();
+  free_.pop_back();
+  Slot& slot = slots_[place];
+  ++slot.generation;
+  slot.client_id = envelope.id;
+  slot.client = client;
+  backend_.pending.fetch_add(1, std::memory_order_relaxed);
+  backend_.forwarded.fetch_add(1, std::memory_order_relaxed);
+  stream_->Write(WithId(frame, envelope, uint64_t{slot.generation} << 32 | place));
+}
+
+std::string_view BackendLink::WithId(std::string_view frame, const Envelope& envelope,
+                                     uint64_t id) {
+  if (HasFixedLayout(frame)) {
+    scratch_.assign(frame);
+    RewriteId(scratch_.data(), scratch_.size(), id);
+    return scratch_;
+  }
+  // Fields in another order: written anew, in ours. Unknown fields are lost.
+  Envelope changed = envelope;
+  changed.id = id;
+  OutFrame out;
+  const absl::Status status =
+      EncodeFrame(changed, nullptr, std::string(envelope.attachment), &out);
+  // It was parsed from a frame within the limit, and ours is no longer than a frame
+  // with the same fields in another order.
+  LOG_IF(ERROR, !status.ok()) << status;
+  scratch_ = out.ToString();
+  return scratch_;
+}
+
+size_t BackendLink::OnData(std::string_view bytes) {
+  size_t consumed = 0;
+  while (true) {
+    const Frame frame = ParseFrame(bytes.substr(consumed));
+    if (frame.state == Frame::State::kNeedMore) return consumed;
+    if (frame.state == Frame::State::kBad ||
+        !HandleReply(bytes.substr(consumed, frame.length), frame.body)) {
+      // Where the next frame begins is not known: this connection is of no further use.
+      stream_->Abort(
+          DataLoss("backend ", backend_.address, " sent a bad frame: ", frame.fault));
+      return bytes.size();
+    }
+    consumed += frame.length;
+  }
+}
+
+bool BackendLink::HandleReply(std::string_view frame, std::string_view body) {
+  Envelope envelope;
+  if (!body.starts_with(kRpc0Tag) ||
+      !ParseEnvelope(body.substr(kRpc0Tag.size()), &envelope)) {
+    return false;
+  }
+  if (envelope.type != MessageType::kResponse) return true;
+  const uint32_t place = static_cast<uint32_t>(envelope.id);
+  const uint32_t generation = static_cast<uint32_t>(envelope.id >> 32);
+  if (place >= slots_.size() || slots_[place].generation != generation ||
+      slots_[place].client == nullptr) {
+    LOG_EVERY_N(WARNING, 1000)
+        << "balancer_stray_reply backend=" << backend_.address.ToString()
+        << " id=" << envelope.id;
+    return true;
+  }
+  Slot& slot = slots_[place];
+  const std::shared_ptr<BalancerClient> client = std::move(slot.client);
+  slot.client = nullptr;
+  free_.push_back(place);
+  backend_.pending.fetch_sub(1, std::memory_order_relaxed);
+  client->Reply(WithId(frame, envelope, slot.client_id));
+  return true;
+}
+
+void BackendLink::OnPeerClosed() {
+  // It will answer nothing more.
+  stream_->Abort(Unavailable("backend ", backend_.address, " closed the connection"));
+}
+
+void BackendLink::OnClosed(const absl::Status& reason) {
+  closed_ = true;
+  backend_.links.fetch_sub(1, std::memory_order_relaxed);
+  LOG(WARNING) << "backend_down backend=" << backend_.address.ToString()
+               << " in_flight=" << slots_.size() - free_.size() << " reason=\""
+               << reason << '"';
+  FailAll(Unavailable(
+      "backend ", backend_.address,
+      " was lost before it answered; the call may have run: ", Message(reason)));
+  if (!stopped_) {
+    ReconnectLater();
+    shard_.LinkChanged();
+  }
+}
+
+void BackendLink::FailAll(const absl::Status& reason) {
+  for (uint32_t place = 0; place < slots_.size(); ++place) {
+    Slot& slot = slots_[place];
+    if (slot.client == nullptr) continue;
+    const std::shared_ptr<BalancerClient> client = std::move(slot.client);
+    slot.client = nullptr;
+    free_.push_back(place);
+    backend_.pending.fetch_sub(1, std::memory_order_relaxed);
+    backend_.failed.fetch_add(1, std::memory_order_relaxed);
+    client->ReplyFailed(slot.client_id, reason);
+  }
+}
+
+}  // namespace skep

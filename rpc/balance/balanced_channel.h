@@ -1,0 +1,83 @@
+// One channel over several backends: each call goes to the backend that the policy
+// picks.
+//
+// It keeps a connection to every backend and reconnects with backoff; a backend without
+// a connection gets no calls until it is back. A call that was on a backend when its
+// connection ended fails with Unavailable: whether the backend did the work is not
+// known here. Counts of outstanding calls are shared by all threads that call.
+
+#ifndef SKEP_RPC_BALANCE_BALANCED_CHANNEL_H_
+#define SKEP_RPC_BALANCE_BALANCED_CHANNEL_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "rpc/balance/pick.h"
+#include "rpc/channel.h"
+#include "rpc/server.h"
+
+namespace skep {
+
+struct BalancedOptions {
+  PickPolicy policy = PickPolicy::kLeastPending;
+  // For each backend's connection; on_state and wait_for_ready are the balanced
+  // channel's own business and ignored.
+  ConnectOptions connect;
+  // Whether a call made while no backend is connected waits for one until its deadline,
+  // else it fails with Unavailable at once.
+  bool wait_for_ready = true;
+  // Calls that may wait so; more fail with ResourceExhausted.
+  size_t max_waiting = 10'000;
+  // Of ties and of the random policies.
+  uint64_t seed = 1;
+};
+
+// Thread-safe. Completions run on the executor of the backend's connection.
+class BalancedChannel final : public Channel {
+ public:
+  // `transport` is borrowed.
+  static std::shared_ptr<BalancedChannel> Create(Transport& transport,
+                                                 const std::vector<Address>& backends,
+                                                 BalancedOptions options = {});
+  // Completes what is outstanding with Unavailable.
+  ~BalancedChannel() override;
+
+  CallId Start(const google::protobuf::MethodDescriptor& method,
+               const google::protobuf::Message& request,
+               google::protobuf::Message* response, CallOptions options,
+               Done done) override;
+  void Cancel(CallId call) override;
+  void Close(absl::Status reason) override;
+  // Whether any backend is connected.
+  bool connected() const override;
+  // On all backends, and waiting.
+  int pending() const override;
+  std::string peer() const override;
+
+  // Takes a backend out of (or back into) the choice; what it has is finished. NotFound
+  // if there is no such backend.
+  absl::Status SetDraining(const Address& backend, bool draining);
+
+  struct BackendState {
+    Address address;
+    bool connected = false;
+    bool draining = false;
+    int pending = 0;
+    uint64_t started = 0;  // calls given to it so far
+  };
+  std::vector<BackendState> backends() const;
+
+ private:
+  struct State;
+  explicit BalancedChannel(std::shared_ptr<State> state);
+
+  // shared with the completions of calls, which may outlive the channel.
+  const std::shared_ptr<State> state_;
+};
+
+}  // namespace skep
+
+#endif  // SKEP_RPC_BALANCE_BALANCED_CHANNEL_H_
