@@ -1,0 +1,190 @@
+#include "rpc/http/http_server.h"
+
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "base/mutex.h"
+#include "base/status.h"
+
+namespace skep {
+namespace {
+
+constexpr size_t kMaxRequestBytes = 8 << 10;
+constexpr absl::Duration kIdleTimeout = absl::Minutes(1);
+// Answers to pipelined requests wait until the client has read those before.
+constexpr size_t kMaxUnsentBytes = 1 << 20;
+
+std::string_view ReasonOf(int status) {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 400:
+      return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 431:
+      return "Request Header Fields Too Large";
+    default:
+      return "Error";
+  }
+}
+
+HttpResponse ErrorResponse(int status) {
+  HttpResponse response;
+  response.status = status;
+  response.body = StrCat(status, " ", ReasonOf(status), "\n");
+  return response;
+}
+
+// One request's head, up to the empty line.
+struct Request {
+  std::string_view method;
+  std::string_view path;
+  std::string_view query;
+  bool keep_alive = true;
+  bool well_formed = false;
+};
+
+Request ParseHead(std::string_view head) {
+  Request request;
+  const size_t line_end = head.find("\r\n");
+  const std::string_view line = head.substr(0, line_end);
+  const size_t first = line.find(' ');
+  const size_t last = line.rfind(' ');
+  if (first == std::string_view::npos || last <= first) return request;
+  request.method = line.substr(0, first);
+  const std::string_view target = line.substr(first + 1, last - first - 1);
+  const std::string_view version = line.substr(last + 1);
+  if (target.empty() || target[0] != '/' || !version.starts_with("HTTP/1.")) {
+    return request;
+  }
+  const size_t question = target.find('?');
+  request.path = target.substr(0, question);
+  if (question != std::string_view::npos) request.query = target.substr(question + 1);
+  request.keep_alive =
+      version == "HTTP/1.1" &&
+      !absl::StrContains(absl::AsciiStrToLower(ToAbsl(head)), "\r\nconnection: close");
+  request.well_formed = true;
+  return request;
+}
+
+}  // namespace
+
+struct HttpServer::Pages {
+  HttpResponse Get(std::string_view path, std::string_view query) {
+    MutexLock lock(mutex);
+    const auto page = map.find(path);
+    return page == map.end() ? ErrorResponse(404) : page->second(std::string(query));
+  }
+
+  Mutex mutex;
+  HttpPages map ABSL_GUARDED_BY(mutex);
+};
+
+// One connection; owns itself until it is closed.
+class HttpSession final : public StreamHandler,
+                          public std::enable_shared_from_this<HttpSession> {
+ public:
+  HttpSession(std::unique_ptr<Stream> stream, std::shared_ptr<HttpServer::Pages> pages)
+      : stream_(std::move(stream)), pages_(std::move(pages)) {}
+
+  void Start() {
+    self_ = shared_from_this();
+    ArmIdleTimer();
+    stream_->Start(this);
+  }
+
+  size_t OnData(std::string_view bytes) override {
+    ArmIdleTimer();
+    size_t consumed = 0;
+    while (!closing_ && stream_->unsent() < kMaxUnsentBytes) {
+      const std::string_view rest = bytes.substr(consumed);
+      const size_t end = rest.find("\r\n\r\n");
+      if (end == std::string_view::npos) {
+        if (rest.size() > kMaxRequestBytes) Respond(ErrorResponse(431), true, false);
+        break;
+      }
+      Handle(ParseHead(rest.substr(0, end)));
+      consumed += end + 4;
+    }
+    if (!closing_ && stream_->unsent() >= kMaxUnsentBytes) stream_->SetReading(false);
+    return closing_ ? bytes.size() : consumed;
+  }
+
+  void OnDrained() override { stream_->SetReading(true); }
+
+  void OnClosed(const absl::Status& /*reason*/) override {
+    stream_->executor().Cancel(idle_timer_);
+    const std::shared_ptr<HttpSession> last = std::move(self_);
+  }
+
+ private:
+  void Handle(const Request& request) {
+    if (!request.well_formed) return Respond(ErrorResponse(400), true, false);
+    const bool head_only = request.method == "HEAD";
+    if (request.method != "GET" && !head_only) {
+      return Respond(ErrorResponse(405), true, false);
+    }
+    Respond(pages_->Get(request.path, request.query), !request.keep_alive, head_only);
+  }
+
+  void Respond(const HttpResponse& response, bool close, bool head_only) {
+    std::string out = StrCat(
+        "HTTP/1.1 ", response.status, " ", ReasonOf(response.status),
+        "\r\nContent-Type: ", response.content_type,
+        "\r\nContent-Length: ", response.body.size(), "\r\nCache-Control: no-store\r\n",
+        close ? "Connection: close\r\n\r\n" : "\r\n");
+    if (!head_only) out += response.body;
+    stream_->Write(out);
+    if (close) {
+      closing_ = true;
+      stream_->CloseWhenDrained();
+    }
+  }
+
+  void ArmIdleTimer() {
+    Executor& executor = stream_->executor();
+    executor.Cancel(idle_timer_);
+    idle_timer_ = executor.PostAfter(kIdleTimeout, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) {
+        self->stream_->Abort(DeadlineExceeded("no request for ", "one minute"));
+      }
+    });
+  }
+
+  const std::unique_ptr<Stream> stream_;
+  const std::shared_ptr<HttpServer::Pages> pages_;
+  std::shared_ptr<HttpSession> self_;
+  TimerId idle_timer_;
+  bool closing_ = false;
+};
+
+HttpServer::HttpServer(std::shared_ptr<Pages> pages) : pages_(std::move(pages)) {}
+
+HttpServer::~HttpServer() {
+  listener_.reset();
+  MutexLock lock(pages_->mutex);
+  pages_->map.clear();
+}
+
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Listen(Transport& transport,
+                                                               const Address& at,
+                                                               HttpPages pages) {
+  auto shared = std::make_shared<Pages>();
+  {
+    MutexLock lock(shared->mutex);
+    shared->map = std::move(pages);
+  }
+  std::unique_ptr<HttpServer> server(new HttpServer(shared));
+  SKEP_ASSIGN_OR_RETURN(
+      server->listener_, transport.Listen(at, [shared](std::unique_ptr<Stream> stream) {
+        std::make_shared<HttpSession>(std::move(stream), shared)->Start();
+      }));
+  return server;
+}
+
+}  // namespace skep

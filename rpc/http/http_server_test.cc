@@ -1,0 +1,84 @@
+// Integration: loopback sockets.
+
+#include "rpc/http/http_server.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gtest/gtest.h"
+#include "rpc/tcp_transport.h"
+
+namespace skep {
+namespace {
+
+class HttpServerTest : public testing::Test {
+ protected:
+  HttpServerTest() {
+    HttpPages pages;
+    pages["/hello"] = [](const std::string& query) {
+      return HttpResponse{.body = "hello " + query + "\n"};
+    };
+    auto server =
+        HttpServer::Listen(transport_, Address::Tcp("127.0.0.1", 0), std::move(pages));
+    EXPECT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+
+  // Sends `request` and reads until the server closes.
+  std::string Exchange(const std::string& request) {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in to = {};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(server_->address().port());
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+    EXPECT_EQ(write(fd, request.data(), request.size()), ssize_t(request.size()));
+    std::string received;
+    char buffer[4096];
+    ssize_t n;
+    while ((n = read(fd, buffer, sizeof buffer)) > 0) received.append(buffer, n);
+    close(fd);
+    return received;
+  }
+
+  TcpTransport transport_{1};
+  std::unique_ptr<HttpServer> server_;
+};
+
+TEST_F(HttpServerTest, ServesAPageWithItsQuery) {
+  const std::string reply =
+      Exchange("GET /hello?you HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(reply.starts_with("HTTP/1.1 200 OK\r\n")) << reply;
+  EXPECT_TRUE(reply.ends_with("\r\n\r\nhello you\n")) << reply;
+}
+
+TEST_F(HttpServerTest, KeepsTheConnection) {
+  const std::string reply = Exchange(
+      "GET /hello?1 HTTP/1.1\r\n\r\nGET /hello?2 HTTP/1.1\r\nConnection: "
+      "close\r\n\r\n");
+  EXPECT_NE(reply.find("hello 1\n"), std::string::npos);
+  EXPECT_TRUE(reply.ends_with("hello 2\n"));
+}
+
+TEST_F(HttpServerTest, HeadHasNoBody) {
+  const std::string reply =
+      Exchange("HEAD /hello HTTP/1.1\r\nConnection: close\r\n\r\n");
+  EXPECT_NE(reply.find("Content-Length: 7"), std::string::npos);
+  EXPECT_TRUE(reply.ends_with("\r\n\r\n"));
+}
+
+TEST_F(HttpServerTest, RefusesWhatItDoesNotServe) {
+  const auto code = [&](const std::string& request) {
+    return Exchange(request).substr(9, 3);
+  };
+  EXPECT_EQ(code("GET /no HTTP/1.0\r\n\r\n"), "404");
+  EXPECT_EQ(code("POST /hello HTTP/1.1\r\n\r\n"), "405");
+  EXPECT_EQ(code("nonsense\r\n\r\n"), "400");
+  EXPECT_EQ(code("GET hello HTTP/1.1\r\n\r\n"), "400");
+  EXPECT_EQ(code("GET /" + std::string(10'000, 'x')), "431");
+}
+
+}  // namespace
+}  // namespace skep
