@@ -1,0 +1,95 @@
+#include <cstdio>
+
+#include "base/status.h"
+#include "rpc/server.h"
+#include "rpc/tcp_transport.h"
+#include "tools/client/session.h"
+#include "tools/command_line.h"
+#include "tools/commands/commands.h"
+#include "tools/exit_code.h"
+#include "tools/reflection/dynamic_service.h"
+
+namespace skep {
+namespace {
+
+struct RpcFlags {
+  std::string action;
+  std::string address;
+  std::string method;
+  std::string json = "{}";
+  int64_t timeout_seconds = 10;
+};
+
+absl::Status List(Channel& channel, absl::Duration timeout) {
+  SKEP_ASSIGN_OR_RETURN(const std::vector<ServiceListing> services,
+                        ListServices(channel, timeout));
+  for (const ServiceListing& service : services) {
+    std::printf("%s\n", service.service.c_str());
+    for (const std::string& method : service.methods) {
+      std::printf("  %s\n", method.c_str());
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Call(Channel& channel, const RpcFlags& flags, absl::Duration timeout) {
+  const size_t dot = flags.method.rfind('.');
+  if (dot == std::string::npos) {
+    return InvalidArgument(
+        "name the method in full, for example "
+        "echo.EchoService.Echo, not '",
+        flags.method, "'");
+  }
+  SKEP_ASSIGN_OR_RETURN(
+      const std::unique_ptr<DynamicService> service,
+      DynamicService::Fetch(channel, flags.method.substr(0, dot), timeout));
+  SKEP_ASSIGN_OR_RETURN(
+      const std::string reply,
+      service->Call(channel, flags.method.substr(dot + 1), flags.json, timeout));
+  std::printf("%s", reply.c_str());
+  return absl::OkStatus();
+}
+
+absl::Status Rpc(const RpcFlags& flags) {
+  const bool list = flags.action == "list";
+  if (!list && flags.action != "call") {
+    return InvalidArgument("there is no `skep rpc ", flags.action,
+                           "`: use list or call");
+  }
+  if (list != flags.method.empty()) {
+    return InvalidArgument(list
+                               ? "`skep rpc list ADDR` takes nothing more"
+                               : "`skep rpc call ADDR Service.Method '{json}'` needs a "
+                                 "method");
+  }
+  SKEP_ASSIGN_OR_RETURN(const Address address, Address::Parse(flags.address));
+  const absl::Duration timeout = absl::Seconds(flags.timeout_seconds);
+  TcpTransport transport(1);
+  ConnectOptions options;
+  options.connect_timeout = timeout;
+  options.reconnect = false;
+  const auto channel = Connect(transport, address, options);
+  return list ? List(*channel, timeout) : Call(*channel, flags, timeout);
+}
+
+}  // namespace
+
+int RunRpc(const Args& args) {
+  RpcFlags flags;
+  CommandLine line("rpc",
+                   "Asks a server what it serves (list), or calls a method of it with "
+                   "a request in JSON (call).");
+  line.Example(
+      "skep rpc list 127.0.0.1:8888\n"
+      "skep rpc call 127.0.0.1:8888 echo.EchoService.Echo '{\"payload\":\"hi\"}'");
+  line.Positional("ACTION", &flags.action, "list or call");
+  line.Positional("ADDR", &flags.address, "The server");
+  line.Positional("METHOD", &flags.method, "package.Service.Method", false);
+  line.Positional("JSON", &flags.json, "The request", false);
+  line.Flag("timeout", &flags.timeout_seconds, "Seconds before it gives up", "S", 1);
+  if (const auto code = line.Parse(args)) return *code;
+  const absl::Status status = Rpc(flags);
+  return status.ok() ? kOk : ReportError(status);
+}
+
+}  // namespace skep

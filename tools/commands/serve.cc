@@ -1,0 +1,171 @@
+#include <cstdio>
+#include <fstream>
+#include <thread>
+
+#include "base/random.h"
+#include "base/status.h"
+#include "rpc/http/http_server.h"
+#include "rpc/server.h"
+#include "rpc/tcp_transport.h"
+#include "tools/client/session.h"
+#include "tools/command_line.h"
+#include "tools/commands/commands.h"
+#include "tools/exit_code.h"
+#include "tools/listen_policy.h"
+#include "tools/services/services.h"
+#include "tools/services/sudoku_text.h"
+#include "tools/signals.h"
+
+namespace skep {
+namespace {
+
+// The ports that the family's clients have built in.
+constexpr uint16_t kEchoPort = 8888;
+constexpr uint16_t kSudokuPort = 9981;
+constexpr uint16_t kNQueensPort = 9352;
+constexpr uint16_t kMedianPort = 5555;
+
+constexpr absl::Duration kGrace = absl::Seconds(5);
+
+struct ServeFlags {
+  std::string service;
+  std::string listen;
+  std::string stats = "127.0.0.1:9982";
+  bool insecure = false;
+  int64_t threads = std::max(1u, std::thread::hardware_concurrency());
+  int64_t loops = 1;
+  std::string numbers;
+  int64_t seed = 1;
+  LogOptions log;
+};
+
+absl::StatusOr<uint16_t> DefaultPort(const std::string& service) {
+  if (service == "echo") return kEchoPort;
+  if (service == "sudoku") return kSudokuPort;
+  if (service == "nqueens") return kNQueensPort;
+  if (service == "median") return kMedianPort;
+  return InvalidArgument("there is no service '", service,
+                         "': serve echo, sudoku, nqueens or median");
+}
+
+// Decimal integers separated by white space.
+absl::StatusOr<std::vector<int64_t>> ReadNumbers(const std::string& path) {
+  std::vector<int64_t> numbers;
+  if (path.empty()) return numbers;
+  std::ifstream in(path);
+  if (!in) return ErrnoToStatus(errno, "open " + path);
+  for (int64_t number; in >> number;) numbers.push_back(number);
+  if (!in.eof()) {
+    return InvalidArgument(path, ": what follows number ", numbers.size(),
+                           " is no 64-bit integer");
+  }
+  return numbers;
+}
+
+// The statistics page of a sudoku server.
+HttpPages StatsPages(SudokuStats& stats, ThreadPool& pool) {
+  HttpPages pages;
+  pages["/sudoku/stats"] = [&stats, &pool](const std::string&) {
+    return HttpResponse{.body = stats.Report(pool.queued())};
+  };
+  pages["/sudoku/reset"] = [&stats](const std::string&) {
+    stats.Reset();
+    return HttpResponse{.body = "reset\n"};
+  };
+  return pages;
+}
+
+absl::Status Serve(const ServeFlags& flags) {
+  SKEP_ASSIGN_OR_RETURN(const uint16_t port, DefaultPort(flags.service));
+  SKEP_ASSIGN_OR_RETURN(const Address at, flags.listen.empty()
+                                              ? Address::Tcp("127.0.0.1", port)
+                                              : Address::Parse(flags.listen, port));
+  SKEP_RETURN_IF_ERROR(CheckListenAddress(at, flags.insecure));
+  SKEP_ASSIGN_OR_RETURN(std::vector<int64_t> numbers, ReadNumbers(flags.numbers));
+
+  StopSignal stop;
+  const Clock& clock = Clock::Real();
+  SudokuStats stats(clock);
+  TcpTransport transport(static_cast<int>(flags.loops));
+  ThreadPool pool("skep-compute", static_cast<int>(flags.threads));
+  const SudokuTextServer text{.options = {.require_id = flags.threads > 1},
+                              .pool = pool,
+                              .stats = stats,
+                              .clock = clock};
+  ServerOptions options;
+  options.pool = &pool;
+
+  std::unique_ptr<google::protobuf::Service> service;
+  auto run = ServiceTable::Run::kPool;
+  std::unique_ptr<HttpServer> pages;
+  if (flags.service == "echo") {
+    service = MakeEchoService();
+    run = ServiceTable::Run::kInline;
+  } else if (flags.service == "nqueens") {
+    service = MakeNQueensService(clock);
+  } else if (flags.service == "median") {
+    service = MakeMedianService(std::move(numbers), static_cast<uint64_t>(flags.seed));
+  } else {
+    service = MakeSudokuService(stats, clock);
+    options.other_protocol = [&text](Stream& stream) {
+      return MakeSudokuTextSession(stream, text);
+    };
+    if (!flags.stats.empty()) {
+      SKEP_ASSIGN_OR_RETURN(const Address stats_at, Address::Parse(flags.stats));
+      SKEP_RETURN_IF_ERROR(CheckListenAddress(stats_at, flags.insecure));
+      SKEP_ASSIGN_OR_RETURN(
+          pages, HttpServer::Listen(transport, stats_at, StatsPages(stats, pool)));
+    }
+  }
+  ServiceTable services;
+  services.Add(service.get(), run);
+  services.AddReflection();
+  SKEP_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
+                        Server::Listen(transport, at, services, options));
+  std::printf("serving %s on %s\n", flags.service.c_str(),
+              server->address().ToString().c_str());
+  if (pages != nullptr) {
+    std::printf("statistics on http://%s/sudoku/stats\n",
+                pages->address().ToString().c_str());
+  }
+  std::fflush(stdout);
+  stop.Wait();
+  server->Shutdown(kGrace);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int RunServe(const Args& args) {
+  ServeFlags flags;
+  CommandLine line(
+      "serve",
+      "Serves echo, sudoku, nqueens or median, as muduo's family does: on "
+      "ports 8888, 9981, 9352 and 5555 unless told otherwise. Sudoku takes "
+      "RPC and the text protocol on one port.");
+  line.Example("skep serve sudoku --listen 127.0.0.1:9981 --threads 2");
+  line.Positional("SERVICE", &flags.service, "echo, sudoku, nqueens or median");
+  line.Flag("listen", &flags.listen,
+            "Where to listen; default: the family's port on "
+            "loopback. Port 0 takes a free one",
+            "ADDR");
+  line.Flag("threads", &flags.threads,
+            "Compute threads. With more than one, sudoku's text requests need an id",
+            "N", 1);
+  line.Flag("loops", &flags.loops, "Event loops for connections", "N", 1);
+  line.Flag("stats", &flags.stats,
+            "Sudoku: where the statistics page is; empty: nowhere", "ADDR");
+  line.Flag("numbers", &flags.numbers, "Median: a file of integers to hold", "FILE");
+  line.Flag("seed", &flags.seed, "Median: of what Generate makes", "N");
+  line.Flag("insecure", &flags.insecure,
+            "Allow addresses that other machines reach, without TLS");
+  line.LogFlags(&flags.log);
+  if (const auto code = line.Parse(args)) return *code;
+  if (const absl::Status log = InitLogging("skep-serve", flags.log); !log.ok()) {
+    return ReportError(log);
+  }
+  const absl::Status status = Serve(flags);
+  return status.ok() ? kOk : ReportError(status);
+}
+
+}  // namespace skep

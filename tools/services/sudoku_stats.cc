@@ -1,0 +1,93 @@
+#include "tools/services/sudoku_stats.h"
+
+#include <algorithm>
+#include <numeric>
+#include <string_view>
+
+#include "base/strings.h"
+
+namespace skep {
+
+void SudokuStats::MoveTo(int64_t second, Totals& totals) {
+  const int64_t first_stale = std::max(totals.last_second + 1, second - kSeconds + 1);
+  for (int64_t s = first_stale; s <= second; ++s) {
+    totals.responses_of[s % kSeconds] = 0;
+    totals.latency_us_of[s % kSeconds] = 0;
+  }
+  totals.last_second = std::max(totals.last_second, second);
+}
+
+void SudokuStats::RecordRequest() {
+  MutexLock lock(mutex_);
+  ++totals_.requests;
+}
+
+void SudokuStats::RecordResponse(absl::Duration latency, bool solved) {
+  const int64_t second = absl::ToUnixSeconds(clock_.Now());
+  const int64_t latency_us = absl::ToInt64Microseconds(latency);
+  MutexLock lock(mutex_);
+  MoveTo(second, totals_);
+  ++totals_.responses;
+  totals_.solved += solved;
+  totals_.latency_sum_us += latency_us;
+  ++totals_.responses_of[second % kSeconds];
+  totals_.latency_us_of[second % kSeconds] += latency_us;
+}
+
+void SudokuStats::RecordBadRequest() {
+  MutexLock lock(mutex_);
+  ++totals_.bad;
+}
+
+void SudokuStats::RecordDropped() {
+  MutexLock lock(mutex_);
+  ++totals_.dropped;
+}
+
+void SudokuStats::Reset() {
+  MutexLock lock(mutex_);
+  totals_ = Totals();
+}
+
+std::string SudokuStats::Report(size_t task_queue_size) const {
+  Totals totals;
+  {
+    MutexLock lock(mutex_);
+    totals = totals_;
+  }
+  MoveTo(absl::ToUnixSeconds(clock_.Now()), totals);
+  std::string page;
+  const auto line = [&page](std::string_view name, auto value) {
+    StrAppend(&page, name, " ", value, "\n");
+  };
+  // Oldest second first.
+  const auto ring = [&](std::string_view name, const auto& values) {
+    StrAppend(&page, name);
+    for (int64_t s = totals.last_second + 1; s <= totals.last_second + kSeconds; ++s) {
+      StrAppend(&page, " ", values[s % kSeconds]);
+    }
+    page += '\n';
+  };
+  const uint64_t responses_60s = std::accumulate(
+      totals.responses_of.begin(), totals.responses_of.end(), uint64_t{0});
+  const int64_t latency_60s = std::accumulate(totals.latency_us_of.begin(),
+                                              totals.latency_us_of.end(), int64_t{0});
+  line("task_queue_size", task_queue_size);
+  line("total_requests", totals.requests);
+  line("total_responses", totals.responses);
+  line("total_solved", totals.solved);
+  line("bad_requests", totals.bad);
+  line("dropped_requests", totals.dropped);
+  line("latency_sum_us", totals.latency_sum_us);
+  line("last_second", totals.last_second);
+  ring("requests_per_second", totals.responses_of);
+  line("requests_60s", responses_60s);
+  ring("latency_sum_us_per_second", totals.latency_us_of);
+  line("latency_sum_us_60s", latency_60s);
+  line("latency_us_60s", responses_60s == 0 ? 0 : latency_60s / int64_t(responses_60s));
+  line("latency_us_avg",
+       totals.responses == 0 ? 0 : totals.latency_sum_us / int64_t(totals.responses));
+  return page;
+}
+
+}  // namespace skep

@@ -1,0 +1,217 @@
+#include "tools/services/sudoku_text.h"
+
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/status.h"
+#include "jobs/kernels/sudoku.h"
+
+namespace skep {
+namespace {
+
+constexpr size_t kPuzzleLine = kSudokuCells + 2;
+constexpr size_t kMaxWithoutLineEnd = 100;
+constexpr std::string_view kLineEnd = "\r\n";
+
+// What one OnData brings is cut into tasks of this many puzzles: some 100 us of work,
+// which makes the hand-over to the pool cheap and leaves enough pieces for its threads.
+constexpr size_t kBatch = 16;
+
+// One puzzle on its way, owning its bytes.
+struct Request {
+  std::string id;
+  std::string puzzle;
+  absl::Time arrived;
+};
+
+std::string Reply(std::string_view id, std::string_view what) {
+  return id.empty() ? StrCat(what, kLineEnd) : StrCat(id, ":", what, kLineEnd);
+}
+
+class Session;
+
+// Where the pool leaves replies. It outlives the connection, shared with the puzzles in
+// progress.
+struct Outbox : std::enable_shared_from_this<Outbox> {
+  explicit Outbox(Executor& executor) : executor(executor) {}
+  // From a pool thread.
+  void Put(std::string_view replies, size_t count);
+
+  Executor& executor;
+  Session* session = nullptr;  // on the executor only; null once the connection is gone
+  Mutex mutex;
+  std::string finished ABSL_GUARDED_BY(mutex);
+  size_t count ABSL_GUARDED_BY(mutex) = 0;
+};
+
+class Session final : public StreamHandler {
+ public:
+  Session(Stream& stream, const SudokuTextServer& server)
+      : stream_(stream),
+        server_(server),
+        outbox_(std::make_shared<Outbox>(stream.executor())) {
+    outbox_->session = this;
+  }
+  ~Session() override { outbox_->session = nullptr; }
+
+  size_t OnData(std::string_view bytes) override;
+  void OnPeerClosed() override {
+    peer_closed_ = true;
+    CloseIfFinished();
+  }
+  void OnDrained() override { throttled_ = false; }
+  void OnClosed(const absl::Status& /*reason*/) override { closing_ = true; }
+
+  // What the pool has finished.
+  void Flush();
+
+ private:
+  // Queues the batch for the pool; answers ServerTooBusy where that cannot be.
+  void Submit(std::vector<Request> batch);
+  // The fault that ends the connection is answered after the replies before it.
+  void Fail(std::string_view last_words) {
+    server_.stats.RecordBadRequest();
+    last_words_ = Reply("", last_words);
+  }
+  void CloseIfFinished();
+
+  Stream& stream_;
+  const SudokuTextServer& server_;
+  // shared: see Outbox.
+  const std::shared_ptr<Outbox> outbox_;
+  size_t in_progress_ = 0;  // puzzles that the pool has
+  bool throttled_ = false;
+  bool peer_closed_ = false;
+  bool closing_ = false;
+  std::string last_words_;
+};
+
+// On a pool thread.
+void Solve(const std::vector<Request>& batch, const SudokuTextServer& server,
+           Outbox& outbox) {
+  std::string replies;
+  for (const Request& request : batch) {
+    const SudokuResult result = SolveSudoku(request.puzzle, {.dots = false});
+    const bool solved = result.outcome == SudokuOutcome::kSolved;
+    replies += Reply(request.id, solved ? result.solution() : "NoSolution");
+    server.stats.RecordResponse(server.clock.Now() - request.arrived, solved);
+  }
+  outbox.Put(replies, batch.size());
+}
+
+void Outbox::Put(std::string_view replies, size_t puzzles) {
+  MutexLock lock(mutex);
+  const bool flush_is_due = count > 0;
+  finished += replies;
+  count += puzzles;
+  if (flush_is_due) return;
+  executor.Post([self = shared_from_this()] {
+    if (self->session != nullptr) self->session->Flush();
+  });
+}
+
+size_t Session::OnData(std::string_view bytes) {
+  if (closing_ || !last_words_.empty()) return bytes.size();
+  if (stream_.unsent() > server_.options.throttle_bytes) throttled_ = true;
+  size_t consumed = 0;
+  std::vector<Request> batch;
+  const absl::Time now = server_.clock.Now();
+  while (last_words_.empty()) {
+    const SudokuTextRequest request = ParseSudokuText(bytes.substr(consumed));
+    if (request.kind == SudokuTextRequest::Kind::kIncomplete) break;
+    if (request.kind == SudokuTextRequest::Kind::kIdTooLong) {
+      Fail("Id too long!");
+    } else if (request.kind == SudokuTextRequest::Kind::kBadRequest ||
+               (server_.options.require_id && request.id.empty())) {
+      Fail("Bad Request!");
+    } else {
+      server_.stats.RecordRequest();
+      batch.push_back({std::string(request.id), std::string(request.puzzle), now});
+      if (batch.size() == kBatch) Submit(std::exchange(batch, {}));
+    }
+    consumed += request.size;
+  }
+  if (!batch.empty()) Submit(std::move(batch));
+  CloseIfFinished();
+  return last_words_.empty() ? consumed : bytes.size();
+}
+
+void Session::Submit(std::vector<Request> batch) {
+  const size_t count = batch.size();
+  auto shared = std::make_shared<const std::vector<Request>>(std::move(batch));
+  // The queue's limit is in puzzles; its tasks hold up to kBatch of them.
+  const bool queued =
+      !throttled_ && server_.pool.queued() * kBatch < server_.options.max_queue &&
+      server_.pool.Schedule([shared, &server = server_, outbox = outbox_] {
+        Solve(*shared, server, *outbox);
+      });
+  if (queued) {
+    in_progress_ += count;
+    return;
+  }
+  for (const Request& request : *shared) {
+    server_.stats.RecordDropped();
+    stream_.Write(Reply(request.id, "ServerTooBusy"));
+  }
+}
+
+void Session::Flush() {
+  std::string replies;
+  {
+    MutexLock lock(outbox_->mutex);
+    replies.swap(outbox_->finished);
+    in_progress_ -= std::exchange(outbox_->count, 0);
+  }
+  if (closing_) return;
+  stream_.Write(replies);
+  if (stream_.unsent() > server_.options.shutdown_bytes) {
+    closing_ = true;
+    stream_.Abort(ResourceExhausted(stream_.peer(), " does not read its replies: ",
+                                    stream_.unsent(), " bytes unsent"));
+    return;
+  }
+  CloseIfFinished();
+}
+
+void Session::CloseIfFinished() {
+  if (closing_ || in_progress_ > 0) return;
+  if (last_words_.empty() && !peer_closed_) return;
+  closing_ = true;
+  if (!last_words_.empty()) stream_.Write(last_words_);
+  stream_.CloseWhenDrained();
+}
+
+}  // namespace
+
+SudokuTextRequest ParseSudokuText(std::string_view buffer) {
+  SudokuTextRequest request;
+  if (buffer.size() < kPuzzleLine) return request;
+  const size_t end = buffer.find(kLineEnd);
+  if (end == std::string_view::npos) {
+    if (buffer.size() > kMaxWithoutLineEnd) {
+      request.kind = SudokuTextRequest::Kind::kIdTooLong;
+    }
+    return request;
+  }
+  const std::string_view line = buffer.substr(0, end);
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) {
+    request.puzzle = line;
+  } else {
+    request.id = line.substr(0, colon);
+    request.puzzle = line.substr(colon + 1);
+  }
+  request.size = end + kLineEnd.size();
+  request.kind = request.puzzle.size() == kSudokuCells
+                     ? SudokuTextRequest::Kind::kPuzzle
+                     : SudokuTextRequest::Kind::kBadRequest;
+  return request;
+}
+
+std::unique_ptr<StreamHandler> MakeSudokuTextSession(Stream& stream,
+                                                     const SudokuTextServer& server) {
+  return std::make_unique<Session>(stream, server);
+}
+
+}  // namespace skep
