@@ -4,8 +4,8 @@
 #include <set>
 #include <string>
 
+#include "base/strings.h"
 #include "google/protobuf/descriptor.h"
-#include "google/protobuf/descriptor.pb.h"
 #include "rpc/rpc_service.pb.h"
 #include "rpc/service_table.h"
 
@@ -17,17 +17,16 @@ using muduo::net::GetServiceResponse;
 using muduo::net::ListRpcRequest;
 using muduo::net::ListRpcResponse;
 
-// The file and all it imports, each once, imports first.
+// The file as .proto text and all it imports, each once, itself first: what servers of
+// the family send (they leave out what is imported by imports).
 void AddFile(const google::protobuf::FileDescriptor& file, std::set<std::string>* seen,
              GetServiceResponse* response) {
   if (!seen->insert(file.name()).second) return;
+  response->add_proto_file(file.DebugString());
+  response->add_proto_file_name(file.name());
   for (int i = 0; i < file.dependency_count(); ++i) {
     AddFile(*file.dependency(i), seen, response);
   }
-  google::protobuf::FileDescriptorProto proto;
-  file.CopyTo(&proto);
-  proto.SerializeToString(response->add_proto_file());
-  response->add_proto_file_name(file.name());
 }
 
 class Reflection final : public muduo::net::RpcService {
@@ -68,7 +67,10 @@ class Reflection final : public muduo::net::RpcService {
     response->add_service_name(entry.service->GetDescriptor()->full_name());
     if (!request.list_method()) return;
     for (const ServedMethod& served : entry.methods) {
-      response->add_method_name(served.method->full_name());
+      const auto& method = *served.method;
+      response->add_method_name(StrCat(method.full_name(), " (",
+                                       method.input_type()->full_name(),
+                                       ") : ", method.output_type()->full_name()));
     }
   }
 
