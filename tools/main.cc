@@ -28,6 +28,9 @@ constexpr Command kCommands[] = {
     {"cancel", "Cancel a job", RunCancel},
     {"master", "Serve as a fleet's master", RunMaster},
     {"worker", "Serve a master as a worker", RunWorker},
+    {"serve", "Serve echo, sudoku, nqueens or median", RunServe},
+    {"balance", "Spread RPC calls over backends", RunBalance},
+    {"rpc", "Ask a server what it serves, or call it", RunRpc},
     {"executor", nullptr, RunExecutor},
     {"version", "Print the version", RunVersion},
 };

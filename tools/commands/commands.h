@@ -21,6 +21,9 @@ int RunCancel(const Args& args);
 int RunMaster(const Args& args);
 int RunWorker(const Args& args);
 int RunExecutor(const Args& args);
+int RunServe(const Args& args);
+int RunBalance(const Args& args);
+int RunRpc(const Args& args);
 int RunVersion(const Args& args);
 
 }  // namespace skep

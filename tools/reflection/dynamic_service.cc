@@ -153,8 +153,9 @@ absl::StatusOr<std::string> DynamicService::Call(Channel& channel,
     return InvalidArgument(request->GetTypeName(), " misses required fields: ",
                            request->InitializationErrorString());
   }
+  std::string attachment;
   SKEP_RETURN_IF_ERROR(BlockingStart(channel, *method, *request, response.get(),
-                                     {.timeout = timeout}, nullptr));
+                                     {.timeout = timeout}, &attachment));
   std::string out;
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
