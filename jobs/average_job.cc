@@ -51,11 +51,11 @@ std::vector<std::string> Notes(const ExactSummary& summary,
   const uint64_t plus = summary.positive_infinities();
   const uint64_t minus = summary.negative_infinities();
   if (plus > 0 && minus > 0) {
-    notes.push_back(StrCat("the input holds +inf (", plus, " times) and -inf (", minus,
-                           " times): there is no sum, mean or variance"));
+    notes.push_back(StrCat("the input holds +inf (", plus, ") and -inf (", minus,
+                           "): there is no sum, mean or variance"));
   } else if (plus + minus > 0) {
     notes.push_back(StrCat("the input holds ", plus > 0 ? "+inf (" : "-inf (",
-                           plus + minus, " times): there is no variance"));
+                           plus + minus, "): there is no variance"));
   }
   return notes;
 }

@@ -63,9 +63,9 @@ TEST(Average, IsExactWhereDoublesWouldRound) {
 TEST(Average, InfinitiesAreReported) {
   const auto both = RunJob(Average, {}, "inf 1 -inf");
   EXPECT_NE(AnswerOf(both).find("mean\tnan\n"), std::string::npos);
-  EXPECT_EQ(NotesOf(both), (std::vector<std::string>{
-                               "the input holds +inf (1 times) and -inf (1 times): "
-                               "there is no sum, mean or variance"}));
+  EXPECT_EQ(NotesOf(both),
+            (std::vector<std::string>{"the input holds +inf (1) and -inf (1): "
+                                      "there is no sum, mean or variance"}));
   const auto one = RunJob(Average, {}, "-inf 1");
   EXPECT_NE(AnswerOf(one).find("min\t-inf\nmax\t1\nsum\t-inf\nmean\t-inf\n"),
             std::string::npos);
