@@ -299,6 +299,38 @@ TEST_P(TransportConformance, ResumingOffersTheRestAgain) {
   EXPECT_TRUE(WaitUntil([&] { return server->received == "a"; }));
 }
 
+TEST_P(TransportConformance, PausedReaderStillLearnsOfAReset) {
+  Listen([](TestPeer& peer) { peer.stream().SetReading(false); });
+  TestPeer* const client = Connect();
+  ASSERT_NE(client, nullptr);
+  TestPeer* const server = Accepted();
+  ASSERT_TRUE(client->Run([](Stream& stream) { stream.Abort(Aborted("gone")); }));
+  EXPECT_TRUE(WaitUntil([&] { return server->closed == 1; }));
+  EXPECT_EQ(server->reason.code(), absl::StatusCode::kUnavailable) << server->reason;
+}
+
+// Both halves are closed, one end does not read yet: what was sent to it is not lost.
+TEST_P(TransportConformance, PausedReaderGetsEverythingAfterBothHalvesClosed) {
+  Listen([](TestPeer& peer) {
+    peer.stream().SetReading(false);
+    peer.stream().Write("answer");
+    peer.stream().CloseWhenDrained();
+  });
+  TestPeer* const client = Connect([](TestPeer& peer) {
+    peer.stream().Write("question");
+    peer.stream().CloseWhenDrained();
+  });
+  ASSERT_NE(client, nullptr);
+  TestPeer* const server = Accepted();
+  EXPECT_TRUE(WaitUntil([&] { return client->closed == 1; }));
+  EXPECT_EQ(client->received, "answer");
+  EXPECT_EQ(server->closed, 0);
+  ASSERT_TRUE(server->Run([](Stream& stream) { stream.SetReading(true); }));
+  EXPECT_TRUE(WaitUntil([&] { return server->closed == 1; }));
+  EXPECT_EQ(server->received, "question");
+  EXPECT_TRUE(server->reason.ok()) << server->reason;
+}
+
 TEST_P(TransportConformance, RefusedWhereNobodyListens) {
   Listen();
   const Address address = listener_->address();
