@@ -52,20 +52,41 @@ unsigned __int128 Magnitude(__int128 value) {
 
 }  // namespace
 
+// The loops work on locals: members could be changed through the values' pointer, as
+// far as the compiler knows, and would be stored and loaded again for each.
 void ExactSummary::Add(std::span<const int64_t> values) {
+  __int128 sum = 0;
+  // The squares' low and high words by themselves: no carry between them in the loop.
+  unsigned __int128 low_words = 0;
+  unsigned __int128 high_words = 0;
+  int64_t min = integer_min_;
+  int64_t max = integer_max_;
   for (const int64_t value : values) {
-    integer_sum_ += value;
+    sum += value;
     const auto square =
         static_cast<unsigned __int128>(static_cast<__int128>(value) * value);
-    integer_squares_low_ += square;
-    integer_squares_high_ += integer_squares_low_ < square;
-    integer_min_ = std::min(integer_min_, value);
-    integer_max_ = std::max(integer_max_, value);
+    low_words += static_cast<uint64_t>(square);
+    high_words += static_cast<uint64_t>(square >> 64);
+    min = std::min(min, value);
+    max = std::max(max, value);
   }
+  integer_sum_ += sum;
+  AddIntegerSquares(low_words, 0);
+  AddIntegerSquares(high_words << 64, static_cast<uint64_t>(high_words >> 64));
+  integer_min_ = min;
+  integer_max_ = max;
   integers_ += values.size();
 }
 
+void ExactSummary::AddIntegerSquares(unsigned __int128 low, uint64_t high) {
+  integer_squares_low_ += low;
+  integer_squares_high_ += high + (integer_squares_low_ < low);
+}
+
 void ExactSummary::Add(std::span<const double> values) {
+  uint64_t min = UINT64_MAX;
+  uint64_t max = 0;
+  uint64_t finite = 0;
   for (const double value : values) {
     const uint64_t bits = std::bit_cast<uint64_t>(value);
     const int exponent = static_cast<int>(bits >> 52) & kSpecialExponent;
@@ -80,10 +101,13 @@ void ExactSummary::Add(std::span<const double> values) {
     real_sum_.Add(mantissa, position, bits >> 63 != 0);
     real_squares_.AddWide(static_cast<unsigned __int128>(mantissa) * mantissa,
                           2 * position);
-    real_min_ = std::min(real_min_, OrderedFromDouble(value));
-    real_max_ = std::max(real_max_, OrderedFromDouble(value));
-    ++reals_;
+    min = std::min(min, OrderedFromDouble(value));
+    max = std::max(max, OrderedFromDouble(value));
+    ++finite;
   }
+  real_min_ = std::min(real_min_, min);
+  real_max_ = std::max(real_max_, max);
+  reals_ += finite;
 }
 
 void ExactSummary::AddSpecial(double value) {
@@ -104,9 +128,7 @@ void ExactSummary::Merge(const ExactSummary& other) {
   positive_infinities_ += other.positive_infinities_;
   negative_infinities_ += other.negative_infinities_;
   integer_sum_ += other.integer_sum_;
-  integer_squares_low_ += other.integer_squares_low_;
-  integer_squares_high_ +=
-      other.integer_squares_high_ + (integer_squares_low_ < other.integer_squares_low_);
+  AddIntegerSquares(other.integer_squares_low_, other.integer_squares_high_);
   integer_min_ = std::min(integer_min_, other.integer_min_);
   integer_max_ = std::max(integer_max_, other.integer_max_);
   real_sum_.Merge(other.real_sum_);

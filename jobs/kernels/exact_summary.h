@@ -70,6 +70,8 @@ class ExactSummary {
   using RealSum = FixedPointSum<2098 + 64>;
   using SquareSum = FixedPointSum<2 * 2098 + 64>;
 
+  // Adds low + high * 2^128.
+  void AddIntegerSquares(unsigned __int128 low, uint64_t high);
   void AddSpecial(double value);
   // NaN or an infinity if there are infinities that decide, else nothing.
   std::optional<double> InfiniteSum() const;

@@ -26,11 +26,11 @@ class FixedPointSum {
   void Add(uint64_t mantissa, int position, bool negative) {
     const int shift = position % kChunkBits;
     int64_t* chunk = &chunks_[position / kChunkBits];
-    const auto shifted = static_cast<unsigned __int128>(mantissa) << shift;
-    const int64_t flip = -static_cast<int64_t>(negative);
-    for (int i = 0; i < 3; ++i) {
-      chunk[i] += (Low32(shifted >> (kChunkBits * i)) ^ flip) - flip;
-    }
+    const int64_t flip = -static_cast<int64_t>(negative);  // (x ^ flip) - flip is +-x
+    const uint64_t rest = mantissa >> (kChunkBits - shift);
+    chunk[0] += (Low(mantissa << shift) ^ flip) - flip;
+    chunk[1] += (Low(rest) ^ flip) - flip;
+    chunk[2] += (Low(rest >> kChunkBits) ^ flip) - flip;
     CountAddition();
   }
 
@@ -38,9 +38,14 @@ class FixedPointSum {
   void AddWide(unsigned __int128 mantissa, int position) {
     const int shift = position % kChunkBits;
     int64_t* chunk = &chunks_[position / kChunkBits];
-    const unsigned __int128 low = mantissa << shift;
-    for (int i = 0; i < 4; ++i) chunk[i] += Low32(low >> (kChunkBits * i));
-    chunk[4] += Low32(mantissa >> 64 >> (64 - shift));
+    const unsigned __int128 rest = mantissa >> (kChunkBits - shift);
+    const auto rest_low = static_cast<uint64_t>(rest);
+    const auto rest_high = static_cast<uint64_t>(rest >> 64);
+    chunk[0] += Low(static_cast<uint64_t>(mantissa) << shift);
+    chunk[1] += Low(rest_low);
+    chunk[2] += Low(rest_low >> kChunkBits);
+    chunk[3] += Low(rest_high);
+    chunk[4] += Low(rest_high >> kChunkBits);
     CountAddition();
   }
 
@@ -92,7 +97,8 @@ class FixedPointSum {
   // A chunk grows by less than 2^32 an addition and keeps a sign.
   static constexpr uint32_t kAdditionsBetweenCarries = 1u << 30;
 
-  static int64_t Low32(unsigned __int128 value) {
+  // The bits of one chunk.
+  static int64_t Low(uint64_t value) {
     return static_cast<int64_t>(static_cast<uint32_t>(value));
   }
 
