@@ -189,8 +189,7 @@ void ChannelCore::OnControl(const Envelope& request) {
   if (request.method == "Hello") return OnHello(request);
   if (request.method == "Cancel") {
     ControlCancel cancel;
-    if (scoped_ && cancel.ParseFromArray(request.request.data(),
-                                         static_cast<int>(request.request.size()))) {
+    if (scoped_ && ParseMessage(request.request, &cancel)) {
       serving_->Cancel(cancel.id());
     }
   } else if (request.method == "GoAway") {
@@ -205,8 +204,7 @@ void ChannelCore::OnControl(const Envelope& request) {
 
 void ChannelCore::OnHello(const Envelope& request) {
   ControlHello hello;
-  if (!hello.ParseFromArray(request.request.data(),
-                            static_cast<int>(request.request.size()))) {
+  if (!ParseMessage(request.request, &hello)) {
     return WriteFrame(EncodeErrorReply(request.id, WireError::kInvalidRequest,
                                        InvalidArgument("not a ControlHello"),
                                        absl::ZeroDuration(), request.HasExtension()));

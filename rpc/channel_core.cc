@@ -271,9 +271,7 @@ void ChannelCore::OnReply(const Envelope& reply) {
     ++counters_.replies;
   }
   absl::Status status = StatusOfReply(reply, peer_);
-  if (status.ok() &&
-      !call->response->ParseFromArray(reply.response.data(),
-                                      static_cast<int>(reply.response.size()))) {
+  if (status.ok() && !ParseMessage(reply.response, call->response)) {
     status = Internal(Describe(*call), ": the response of ", reply.response.size(),
                       " bytes is not a ", call->method->output_type()->full_name());
   }

@@ -25,8 +25,8 @@
 
 namespace skep {
 
-// A coroutine that yields one T. It starts when it is awaited (or spawned), once, and is
-// destroyed with this object. Move only.
+// A coroutine that yields one T. It starts when it is awaited (or spawned), once, and
+// is destroyed with this object. Move only.
 template <typename T>
 class [[nodiscard]] Task {
  public:

@@ -19,8 +19,8 @@
 
 namespace skep {
 
-// `Context` is handed to every callback: a reference or a value. Fill it, then use it from
-// any number of threads.
+// `Context` is handed to every callback: a reference or a value. Fill it, then use it
+// from any number of threads.
 template <typename Context>
 class Dispatcher {
  public:
@@ -30,7 +30,9 @@ class Dispatcher {
     handlers_[T::descriptor()->full_name()] =
         [callback = std::move(callback)](std::string_view bytes, Context context) {
           T message;
-          if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+          if (!message.ParsePartialFromArray(bytes.data(),
+                                             static_cast<int>(bytes.size())) ||
+              !message.IsInitialized()) {
             return InvalidArgument(bytes.size(), " bytes are not a ",
                                    T::descriptor()->full_name());
           }

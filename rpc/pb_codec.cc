@@ -18,7 +18,7 @@ std::string Encode(const PbMessage& message) {
 bool ParsePb(std::string_view body, PbMessage* out) {
   if (!IsPbBody(body)) return false;
   body.remove_prefix(kPbTag.size());
-  return out->ParseFromArray(body.data(), static_cast<int>(body.size()));
+  return ParseMessage(body, out);
 }
 
 std::string EncodePbRequest(uint64_t id, const google::protobuf::Message& request) {

@@ -255,6 +255,11 @@ void PatchWhole(char* frame, size_t size, size_t offset, std::string_view bytes)
 
 }  // namespace
 
+bool ParseMessage(std::string_view bytes, google::protobuf::MessageLite* out) {
+  return out->ParsePartialFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
+         out->IsInitialized();
+}
+
 bool ParseEnvelope(std::string_view payload, Envelope* out) {
   *out = Envelope();
   Reader in(payload);

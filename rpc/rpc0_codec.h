@@ -85,6 +85,10 @@ struct Envelope {
   bool HasExtension() const { return present >> kBudget != 0; }
 };
 
+// Parses a whole message. As protobuf's ParseFromArray, without the line that it logs
+// for each bad message of each peer.
+bool ParseMessage(std::string_view bytes, google::protobuf::MessageLite* out);
+
 // Parses a frame's body behind its tag. False when protobuf would refuse it.
 bool ParseEnvelope(std::string_view payload, Envelope* out);
 

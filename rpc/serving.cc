@@ -135,10 +135,6 @@ class ServerCall final : public google::protobuf::Closure {
   WireError error_ = WireError::kNone;
 };
 
-bool Parse(std::string_view bytes, google::protobuf::Message* out) {
-  return out->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
-}
-
 // By value: what the stop runs may end the call, and with it the slot's own source.
 void Stop(std::stop_source source) { source.request_stop(); }
 
@@ -283,7 +279,7 @@ void Serving::Handle(const Envelope& request, bool extended,
     return;
   }
   auto* const call = new ServerCall(*method, origin, name, sink, load_);
-  if (!Parse(request.request, &call->request())) {
+  if (!ParseMessage(request.request, &call->request())) {
     call->Fail(InvalidArgument(method->method->full_name(), ": the request of ",
                                request.request.size(), " bytes is not a ",
                                method->method->input_type()->full_name()),
@@ -313,7 +309,7 @@ void Serving::HandlePb(const PbMessage& request, const std::shared_ptr<ReplySink
     return;
   }
   auto* const call = new ServerCall(*method, origin, name, sink, load_);
-  if (!Parse(request.request(), &call->request())) {
+  if (!ParseMessage(request.request(), &call->request())) {
     call->Fail(InvalidArgument("the request is not a ", request.typename_()),
                WireError::kInvalidRequest);
     return;

@@ -72,8 +72,12 @@ TEST(ProtobufCodec, JudgesSizeFromTen) {
 
 // Our own golden bytes: no other peer speaks this frame.
 const char kPbRequest[] =
-    "0000002e5042" "0801" "110100000000000000" "1a106563686f2e4563686f52657175657374"
-    "22070a0568656c6c6f" "a5e10aaf";
+    "0000002c5042"
+    "0801"
+    "110100000000000000"
+    "1a106563686f2e4563686f52657175657374"
+    "22070a0568656c6c6f"
+    "917d0959";
 
 TEST(PbCodec, GoldenRequest) {
   EXPECT_EQ(ToHex(EncodePbRequest(1, Hello())), kPbRequest);
@@ -93,11 +97,11 @@ TEST(PbCodec, GoldenReplyAndError) {
   echo::EchoResponse response;
   response.set_payload("hello");
   EXPECT_EQ(ToHex(EncodePbReply(1, response)),
-            "0000002f50420802110100000000000000"
+            "0000002d50420802110100000000000000"
             "1a116563686f2e4563686f526573706f6e73652a07120568656c6c6f"
-            "af020b2a");
+            "9d5009d1");
   EXPECT_EQ(ToHex(EncodePbError(2, WireError::kNoMethod)),
-            "0000001350420802110200000000000000300307ef00e1");
+            "000000135042080211020000000000000030030a0d00e3");
 }
 
 TEST(PbCodec, RefusesOtherTagsAndUnreadablePayloads) {
@@ -110,8 +114,8 @@ TEST(PbCodec, RefusesOtherTagsAndUnreadablePayloads) {
 
 TEST(Dispatcher, CallsTheHandlerOfTheType) {
   Dispatcher<std::string&> handlers;
-  handlers.On<echo::EchoRequest>(
-      [](const echo::EchoRequest& request, std::string& log) { log += request.payload(); });
+  handlers.On<echo::EchoRequest>([](const echo::EchoRequest& request,
+                                    std::string& log) { log += request.payload(); });
   handlers.On<muduo::Empty>([](const muduo::Empty& empty, std::string& log) {
     log += std::to_string(empty.id());
   });
@@ -121,7 +125,8 @@ TEST(Dispatcher, CallsTheHandlerOfTheType) {
   EXPECT_TRUE(
       handlers.Dispatch("echo.EchoRequest", Hello().SerializeAsString(), log).ok());
   EXPECT_EQ(log, "43hello");
-  EXPECT_EQ(handlers.Dispatch("echo.Nope", "", log).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(handlers.Dispatch("echo.Nope", "", log).code(),
+            absl::StatusCode::kNotFound);
   EXPECT_EQ(handlers.Dispatch("echo.EchoRequest", "", log).code(),
             absl::StatusCode::kInvalidArgument);
 }

@@ -1,0 +1,95 @@
+#include "rpc/coroutine.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "gtest/gtest.h"
+#include "rpc/channel_testing.h"
+#include "rpc/server.h"
+#include "rpc/sim_transport.h"
+
+namespace skep {
+namespace {
+
+using echo::EchoRequest;
+using echo::EchoResponse;
+
+// Echoes `text` and gives back what came.
+Task<absl::StatusOr<std::string>> EchoOnce(Channel& channel, std::string text,
+                                           CallOptions options = {}) {
+  EchoRequest request;
+  request.set_payload(text);
+  auto reply = co_await AsyncCall<EchoResponse>(
+      channel, Method<echo::EchoService>("Echo"), request, std::move(options));
+  if (!reply.ok()) co_return reply.status();
+  co_return reply->message.payload();
+}
+
+Task<absl::StatusOr<std::string>> EchoAll(Channel& channel,
+                                          std::vector<std::string> words) {
+  std::string all;
+  for (const std::string& word : words) {
+    absl::StatusOr<std::string> echoed = co_await EchoOnce(channel, word);
+    if (!echoed.ok()) co_return echoed.status();
+    all += *echoed + ";";
+  }
+  co_return all;
+}
+
+class CoroutineTest : public ::testing::Test {
+ protected:
+  CoroutineTest() : network_(executor_, /*seed=*/5) {
+    services_.Add(&echo_);
+    server_ = *Server::Listen(network_.host("s"), Address::Tcp("s", 1), services_);
+    channel_ = Connect(network_.host("c"), Address::Tcp("s", 1), {.seed = 1});
+  }
+
+  absl::StatusOr<std::string> Run(Task<absl::StatusOr<std::string>> task) {
+    std::optional<absl::StatusOr<std::string>> result;
+    Spawn(std::move(task),
+          [&](absl::StatusOr<std::string> r) { result = std::move(r); });
+    EXPECT_FALSE(result.has_value());
+    executor_.RunFor(absl::Seconds(5));
+    if (!result.has_value()) return Internal("the coroutine did not end");
+    return *std::move(result);
+  }
+
+  SimulatedClock clock_;
+  ManualExecutor executor_{clock_};
+  SimNetwork network_;
+  EchoService echo_;
+  ServiceTable services_;
+  std::unique_ptr<Server> server_;
+  std::shared_ptr<Channel> channel_;
+};
+
+TEST_F(CoroutineTest, CallsOneAfterAnother) {
+  EXPECT_EQ(Run(EchoAll(*channel_, {"a", "b", "c"})).value_or("failed"), "a;b;c;");
+  EXPECT_EQ(echo_.calls, 3);
+}
+
+TEST_F(CoroutineTest, ErrorsAreValues) {
+  EXPECT_EQ(Run(EchoAll(*channel_, {"a", "fail", "c"})).status(),
+            absl::NotFoundError("no such thing"));
+  EXPECT_EQ(echo_.calls, 2);
+}
+
+TEST_F(CoroutineTest, DeadlinesEndThem) {
+  EXPECT_EQ(
+      Run(EchoOnce(*channel_, "hold", {.timeout = absl::Seconds(1)})).status().code(),
+      absl::StatusCode::kDeadlineExceeded);
+  echo_.ReleaseAll();
+}
+
+TEST_F(CoroutineTest, ManyStepsDoNotGrowTheStack) {
+  std::vector<std::string> words(2000, "w");
+  const auto all = Run(EchoAll(*channel_, words));
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(all->size(), 4000u);
+}
+
+}  // namespace
+}  // namespace skep

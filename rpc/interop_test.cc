@@ -1,0 +1,431 @@
+// The channel and the server against peers of other makes, which know none of skep's
+// extensions, and against peers that misbehave; over the simulated network.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "base/status.h"
+#include "gtest/gtest.h"
+#include "rpc/channel_testing.h"
+#include "rpc/pb_codec.h"
+#include "rpc/server.h"
+#include "rpc/services/echo.pb.h"
+#include "rpc/sim_transport.h"
+
+namespace skep {
+namespace {
+
+using echo::EchoRequest;
+using echo::EchoResponse;
+using Outcome = absl::StatusOr<Reply<EchoResponse>>;
+
+class InteropTest : public ::testing::Test {
+ protected:
+  InteropTest() : network_(executor_, /*seed=*/5) { services_.Add(&echo_); }
+
+  void Run(absl::Duration d = absl::Milliseconds(20)) { executor_.RunFor(d); }
+
+  void Listen(ServerOptions options = {}) {
+    auto server =
+        Server::Listen(network_.host("s"), address_, services_, std::move(options));
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  // A connection to our server by hand.
+  std::unique_ptr<RawPeer> RawClient() {
+    std::unique_ptr<RawPeer> client;
+    network_.host("c").Connect(address_, absl::Seconds(5),
+                               [&](absl::StatusOr<std::unique_ptr<Stream>> stream) {
+                                 ASSERT_TRUE(stream.ok()) << stream.status();
+                                 client = std::make_unique<RawPeer>(*std::move(stream));
+                               });
+    Run();
+    return client;
+  }
+  // A server by hand; raw_ is its one connection.
+  std::shared_ptr<Channel> DialRawServer(ConnectOptions options = {}) {
+    auto listener =
+        network_.host("s").Listen(address_, [&](std::unique_ptr<Stream> stream) {
+          raw_ = std::make_unique<RawPeer>(std::move(stream));
+        });
+    EXPECT_TRUE(listener.ok()) << listener.status();
+    listener_ = *std::move(listener);
+    options.seed = 3;
+    auto channel = Connect(network_.host("c"), address_, std::move(options));
+    Run();
+    return channel;
+  }
+  // Reads the hello that a channel says first.
+  uint64_t TakeHello() {
+    const std::optional<Envelope> hello = raw_->Next();
+    if (!hello.has_value()) {
+      ADD_FAILURE() << "no hello";
+      return 0;
+    }
+    EXPECT_EQ(hello->service, "skep.Control");
+    EXPECT_EQ(hello->method, "Hello");
+    return hello->id;
+  }
+
+  CallId Echo(Channel& channel, std::string payload, std::optional<Outcome>* out,
+              CallOptions options = {}) {
+    EchoRequest request;
+    request.set_payload(std::move(payload));
+    return Call<EchoResponse>(channel, Method<echo::EchoService>("Echo"), request,
+                              std::move(options),
+                              [out](Outcome outcome) { *out = std::move(outcome); });
+  }
+
+  SimulatedClock clock_;
+  ManualExecutor executor_{clock_};
+  SimNetwork network_;
+  const Address address_ = Address::Tcp("s", 7000);
+  EchoService echo_;
+  ServiceTable services_;
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<RawPeer> raw_;
+};
+
+// --- Our channel, their server -----------------------------------------------------
+
+TEST_F(InteropTest, CallsAServerThatKnowsNoHello) {
+  const auto channel = DialRawServer();
+  std::optional<Outcome> outcome;
+  Echo(*channel, "hello", &outcome);
+  Run();
+  raw_->Write(ErrorFrame(TakeHello(), WireError::kNoService));
+  const std::optional<Envelope> request = raw_->Next();
+  ASSERT_TRUE(request.has_value());
+  EXPECT_EQ(request->service, "echo.EchoService");
+  EXPECT_EQ(request->method, "Echo");
+  EXPECT_EQ(request->request, "\x0a\x05hello");
+  raw_->Write(EchoReplyFrame(request->id, "hello"));
+  Run();
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_TRUE(outcome->ok()) << outcome->status();
+
+  // No control message to such a peer.
+  std::optional<Outcome> cancelled;
+  const CallId call = Echo(*channel, "x", &cancelled);
+  Run();
+  ASSERT_TRUE(raw_->Next().has_value());
+  channel->Cancel(call);
+  Run();
+  EXPECT_TRUE(cancelled.has_value());
+  EXPECT_FALSE(raw_->Next().has_value());
+}
+
+TEST_F(InteropTest, ASilentPeerDelaysNoCall) {
+  const auto channel = DialRawServer();
+  std::optional<Outcome> outcome;
+  Echo(*channel, "hello", &outcome);
+  Run();
+  TakeHello();
+  const std::optional<Envelope> request = raw_->Next();
+  ASSERT_TRUE(request.has_value());
+  raw_->Write(EchoReplyFrame(request->id, "hello"));
+  Run();
+  EXPECT_TRUE(outcome.has_value() && outcome->ok());
+  EXPECT_EQ(channel->pending(), 0);
+  Run(absl::Seconds(5));  // the hello's own deadline
+  EXPECT_TRUE(channel->connected());
+}
+
+TEST_F(InteropTest, LegacyErrorsBecomeStatuses) {
+  const auto channel = DialRawServer({.hello = false});
+  const std::vector<std::pair<WireError, absl::StatusCode>> cases = {
+      {WireError::kWrongProto, absl::StatusCode::kInternal},
+      {WireError::kNoService, absl::StatusCode::kUnimplemented},
+      {WireError::kNoMethod, absl::StatusCode::kUnimplemented},
+      {WireError::kInvalidRequest, absl::StatusCode::kInvalidArgument},
+      {WireError::kInvalidResponse, absl::StatusCode::kInternal},
+      {WireError::kTimeout, absl::StatusCode::kDeadlineExceeded}};
+  for (const auto& [error, code] : cases) {
+    std::optional<Outcome> outcome;
+    Echo(*channel, "x", &outcome);
+    Run();
+    const std::optional<Envelope> request = raw_->Next();
+    ASSERT_TRUE(request.has_value());
+    raw_->Write(ErrorFrame(request->id, error));
+    Run();
+    ASSERT_TRUE(outcome.has_value());
+    EXPECT_EQ(outcome->status().code(), code) << static_cast<int>(error);
+  }
+}
+
+TEST_F(InteropTest, StrayRepliesAreCountedAndDropped) {
+  const auto channel = DialRawServer({.hello = false});
+  std::optional<Outcome> outcome;
+  Echo(*channel, "x", &outcome);
+  Run();
+  const std::optional<Envelope> request = raw_->Next();
+  ASSERT_TRUE(request.has_value());
+  const uint64_t id = request->id;
+  raw_->Write(EchoReplyFrame(id + (uint64_t{1} << 32), "never asked"));
+  raw_->Write(EchoReplyFrame(99, "no such slot"));
+  raw_->Write(EchoReplyFrame(0, "zero"));
+  raw_->Write(EchoReplyFrame(id, "x"));
+  raw_->Write(EchoReplyFrame(id, "once more"));
+  Envelope error;
+  error.type = MessageType::kError;
+  error.id = id;
+  raw_->Write(EncodeWhole(error));
+  Run();
+  ASSERT_TRUE(outcome.has_value() && outcome->ok());
+  EXPECT_EQ((*outcome)->message.payload(), "x");
+  const ChannelCounters counters = channel->counters();
+  EXPECT_EQ(counters.foreign_replies, 3u);
+  EXPECT_EQ(counters.duplicate_replies, 1u);
+  EXPECT_EQ(counters.error_frames, 1u);
+  EXPECT_TRUE(channel->connected());
+}
+
+TEST_F(InteropTest, UnreadableResponsesFailTheirCallOnly) {
+  const auto channel = DialRawServer({.hello = false});
+  std::optional<Outcome> garbage, empty, good;
+  Echo(*channel, "1", &garbage);
+  Echo(*channel, "2", &empty);
+  Echo(*channel, "3", &good);
+  Run();
+  Envelope reply;
+  reply.type = MessageType::kResponse;
+  reply.id = raw_->Next()->id;
+  reply.response = "\xff\xff\xff";
+  reply.Set(Envelope::kResponse);
+  raw_->Write(EncodeWhole(reply));
+  reply = Envelope();
+  reply.type = MessageType::kResponse;
+  reply.id = raw_->Next()->id;
+  raw_->Write(EncodeWhole(reply));
+  raw_->Write(EchoReplyFrame(raw_->Next()->id, "3"));
+  Run();
+  EXPECT_EQ(garbage->status().code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(empty->status().code(), absl::StatusCode::kInternal);
+  EXPECT_TRUE(good.has_value() && good->ok());
+}
+
+TEST_F(InteropTest, ABadFrameFromTheServerEndsCallsAtOnce) {
+  const auto channel = DialRawServer({.hello = false});
+  std::optional<Outcome> outcome;
+  Echo(*channel, "x", &outcome);
+  Run();
+  std::string frame = EchoReplyFrame(raw_->Next()->id, "x");
+  frame.back() ^= 1;
+  raw_->Write(frame);
+  Run();
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_EQ(outcome->status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(Message(outcome->status()).find("checksum"), std::string_view::npos)
+      << outcome->status();
+}
+
+TEST_F(InteropTest, AnIdThatChangedOnTheWayTurnsControlOff) {
+  const auto channel = DialRawServer();
+  const uint64_t hello_id = TakeHello();
+  // As our server answers when a balancer of another make gave the hello another id.
+  Envelope reply;
+  reply.type = MessageType::kResponse;
+  reply.id = hello_id;
+  reply.response = std::string_view("\x09\x63\0\0\0\0\0\0\0", 9);  // id: 99
+  reply.Set(Envelope::kResponse);
+  raw_->Write(EncodeWhole(reply));
+  Run();
+  std::optional<Outcome> outcome;
+  const CallId call = Echo(*channel, "x", &outcome);
+  Run();
+  ASSERT_TRUE(raw_->Next().has_value());
+  channel->Cancel(call);
+  Run();
+  EXPECT_FALSE(raw_->Next().has_value());
+}
+
+// --- Our server, their client ------------------------------------------------------
+
+TEST_F(InteropTest, ALegacyClientGetsNoExtensionFields) {
+  Listen();
+  const auto client = RawClient();
+  client->Write(EchoRequestFrame(5, "fail"));
+  Run();
+  EXPECT_EQ(client->received, ErrorFrame(5, WireError::kInvalidResponse));
+  client->received.clear();
+  client->Write(EchoRequestFrame(6, "fine"));
+  Run();
+  EXPECT_EQ(client->received, EchoReplyFrame(6, "fine"));
+}
+
+TEST_F(InteropTest, AReplyNeverLacksBothResponseAndError) {
+  Listen();
+  const auto client = RawClient();
+  client->Write(EchoRequestFrame(5, ""));
+  Run();
+  const std::optional<Envelope> reply = client->Next();
+  ASSERT_TRUE(reply.has_value());
+  EXPECT_TRUE(reply->Has(Envelope::kResponse));
+}
+
+TEST_F(InteropTest, OneByteAtATimeIsServed) {
+  Listen();
+  const auto client = RawClient();
+  for (const char byte : EchoRequestFrame(5, "slow")) {
+    client->Write(std::string_view(&byte, 1));
+    Run(absl::Milliseconds(5));
+  }
+  EXPECT_EQ(client->received, EchoReplyFrame(5, "slow"));
+}
+
+TEST_F(InteropTest, HeldCallsAreBoundedByNotReading) {
+  Listen({.max_calls_per_connection = 3});
+  const auto client = RawClient();
+  for (int i = 0; i < 50; ++i) client->Write(EchoRequestFrame(i, "hold"));
+  Run(absl::Seconds(1));
+  EXPECT_EQ(echo_.calls, 3);
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_FALSE(echo_.held.empty()) << i;
+    EXPECT_LE(echo_.held.size(), 3u);
+    echo_.Release();
+    Run();
+  }
+  EXPECT_EQ(echo_.calls, 50);
+  int replies = 0;
+  while (client->Next().has_value()) ++replies;
+  EXPECT_EQ(replies, 50);
+}
+
+TEST_F(InteropTest, AClientThatDoesNotReadIsNotRead) {
+  Listen({.high_water_bytes = 2 << 20});
+  const auto client = RawClient();
+  client->stream().SetReading(false);
+  const std::string request = EchoRequestFrame(1, std::string(100'000, 'x'));
+  for (int i = 0; i < 200; ++i) client->Write(request);  // 20 MB
+  Run(absl::Seconds(5));
+  // What was read: the mark, the network's window, and not much more.
+  EXPECT_LT(echo_.calls, 60);
+  EXPECT_GT(echo_.calls, 10);
+  client->stream().SetReading(true);
+  Run(absl::Seconds(5));
+  EXPECT_EQ(echo_.calls, 200);
+}
+
+TEST_F(InteropTest, ConnectionsAreBounded) {
+  Listen({.max_connections = 2});
+  const auto a = RawClient(), b = RawClient(), c = RawClient();
+  EXPECT_EQ(server_->connections(), 2);
+  EXPECT_TRUE(c->eof || c->closed.has_value());
+  a->Write(EchoRequestFrame(1, "x"));
+  Run();
+  EXPECT_TRUE(a->Next().has_value());
+}
+
+TEST_F(InteropTest, IdleConnectionsAreClosed) {
+  Listen({.idle_timeout = absl::Seconds(10)});
+  const auto idle = RawClient(), busy = RawClient(), drip = RawClient();
+  busy->Write(EchoRequestFrame(1, "hold"));
+  for (int i = 0; i < 15; ++i) {
+    // Bytes that make no frame are no activity.
+    if (!drip->eof && !drip->closed.has_value()) drip->Write(std::string_view("\0", 1));
+    Run(absl::Seconds(1));
+  }
+  EXPECT_TRUE(idle->eof);
+  EXPECT_TRUE(drip->eof || drip->closed.has_value());
+  EXPECT_FALSE(busy->eof);
+  echo_.ReleaseAll();
+  Run();
+  EXPECT_EQ(busy->received, EchoReplyFrame(1, "hold"));
+}
+
+TEST_F(InteropTest, AnotherProtocolSharesThePort) {
+  // Answers each line with "ok".
+  class Lines final : public StreamHandler {
+   public:
+    explicit Lines(Stream& stream) : stream_(stream) {}
+    size_t OnData(std::string_view bytes) override {
+      const size_t end = bytes.rfind('\n');
+      if (end == std::string_view::npos) return 0;
+      stream_.Write("ok\r\n");
+      return end + 1;
+    }
+    void OnPeerClosed() override { stream_.CloseWhenDrained(); }
+    void OnClosed(const absl::Status&) override {}
+
+   private:
+    Stream& stream_;
+  };
+  Listen({.other_protocol = [](Stream& stream) {
+    return std::make_unique<Lines>(stream);
+  }});
+  const auto text = RawClient(), rpc = RawClient();
+  text->Write("a:0000");
+  rpc->Write(EchoRequestFrame(1, "x"));
+  Run();
+  EXPECT_EQ(text->received, "");
+  text->Write("\r\n");
+  Run();
+  EXPECT_EQ(text->received, "ok\r\n");
+  EXPECT_EQ(rpc->received, EchoReplyFrame(1, "x"));
+  text->stream().CloseWhenDrained();
+  Run();
+  EXPECT_TRUE(text->eof);
+  EXPECT_EQ(server_->connections(), 1);
+}
+
+TEST_F(InteropTest, TypedRequestsReachTheMethodThatTakesThem) {
+  Listen();
+  const auto client = RawClient();
+  EchoRequest request;
+  request.set_payload("typed");
+  EchoResponse response;
+  response.set_payload("typed");
+  client->Write(EncodePbRequest(9, request));
+  Run();
+  EXPECT_EQ(client->received, EncodePbReply(9, response));
+  client->received.clear();
+  client->Write(EncodePbRequest(10, response));  // no method takes it
+  Run();
+  EXPECT_EQ(client->received, EncodePbError(10, WireError::kNoMethod));
+  client->received.clear();
+  request.set_payload("fail");
+  client->Write(EncodePbRequest(11, request));
+  // Both frames on one connection.
+  client->Write(EchoRequestFrame(12, "mixed"));
+  Run();
+  EXPECT_EQ(client->received, EncodePbError(11, WireError::kInvalidResponse) +
+                                  EchoReplyFrame(12, "mixed"));
+}
+
+// Random, damaged and cut input harms nobody but its sender.
+TEST_F(InteropTest, SurvivesRandomInput) {
+  Listen();
+  const auto witness = RawClient();
+  Random random(11);
+  const std::string good = EchoRequestFrame(1, "x");
+  for (int round = 0; round < 300; ++round) {
+    const auto client = RawClient();
+    std::string bytes;
+    if (random.Chance(0.5)) {
+      for (uint64_t n = random.Below(200); n > 0; --n) {
+        bytes.push_back(static_cast<char>(random()));
+      }
+    } else {
+      bytes = good + good;
+      bytes[random.Below(bytes.size())] ^= static_cast<char>(1 + random.Below(255));
+      bytes.resize(1 + random.Below(bytes.size()));
+    }
+    client->Write(bytes);
+    Run(absl::Milliseconds(5));
+    if (random.Chance(0.5) && !client->closed.has_value()) {
+      client->stream().Abort(absl::UnavailableError("bye"));
+    }
+  }
+  Run(absl::Seconds(30));
+  witness->Write(EchoRequestFrame(2, "still here"));
+  Run();
+  EXPECT_EQ(witness->received, EchoReplyFrame(2, "still here"));
+}
+
+}  // namespace
+}  // namespace skep

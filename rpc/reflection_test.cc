@@ -1,0 +1,93 @@
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/descriptor.pb.h"
+#include "gtest/gtest.h"
+#include "rpc/channel_testing.h"
+#include "rpc/rpc_service.pb.h"
+#include "rpc/server.h"
+#include "rpc/sim_transport.h"
+
+namespace skep {
+namespace {
+
+using muduo::net::GetServiceRequest;
+using muduo::net::GetServiceResponse;
+using muduo::net::ListRpcRequest;
+using muduo::net::ListRpcResponse;
+using muduo::net::RpcService;
+
+class ReflectionTest : public ::testing::Test {
+ protected:
+  ReflectionTest() : network_(executor_, /*seed=*/5) {
+    services_.Add(&echo_);
+    services_.AddReflection();
+    server_ = *Server::Listen(network_.host("s"), Address::Tcp("s", 1), services_);
+    channel_ = Connect(network_.host("c"), Address::Tcp("s", 1), {.seed = 1});
+  }
+
+  template <typename Response>
+  Response Ask(const char* method, const google::protobuf::Message& request) {
+    std::optional<absl::StatusOr<Reply<Response>>> outcome;
+    Call<Response>(*channel_, Method<RpcService>(method), request, {},
+                   [&](absl::StatusOr<Reply<Response>> o) { outcome = std::move(o); });
+    executor_.RunFor(absl::Seconds(1));
+    EXPECT_TRUE(outcome.has_value() && outcome->ok());
+    return outcome.has_value() && outcome->ok() ? (*outcome)->message : Response();
+  }
+
+  SimulatedClock clock_;
+  ManualExecutor executor_{clock_};
+  SimNetwork network_;
+  EchoService echo_;
+  ServiceTable services_;
+  std::unique_ptr<Server> server_;
+  std::shared_ptr<Channel> channel_;
+};
+
+TEST_F(ReflectionTest, Lists) {
+  ListRpcRequest request;
+  const auto all = Ask<ListRpcResponse>("listRpc", request);
+  EXPECT_EQ(all.error(), muduo::net::NO_ERROR);
+  ASSERT_EQ(all.service_name_size(), 2);
+  EXPECT_EQ(all.service_name(0), "echo.EchoService");
+  EXPECT_EQ(all.service_name(1), "muduo.net.RpcService");
+  EXPECT_EQ(all.method_name_size(), 0);
+
+  request.set_service_name("echo.EchoService");
+  request.set_list_method(true);
+  const auto one = Ask<ListRpcResponse>("listRpc", request);
+  EXPECT_EQ(one.service_name_size(), 1);
+  ASSERT_EQ(one.method_name_size(), 1);
+  EXPECT_EQ(one.method_name(0), "echo.EchoService.Echo");
+
+  request.set_service_name("no.Such");
+  EXPECT_EQ(Ask<ListRpcResponse>("listRpc", request).error(), muduo::net::NO_SERVICE);
+}
+
+TEST_F(ReflectionTest, GivesFilesThatBuildTheService) {
+  GetServiceRequest request;
+  request.set_service_name("echo.EchoService");
+  const auto got = Ask<GetServiceResponse>("getService", request);
+  ASSERT_EQ(got.error(), muduo::net::NO_ERROR);
+  ASSERT_EQ(got.proto_file_size(), got.proto_file_name_size());
+  google::protobuf::DescriptorPool pool;
+  for (int i = 0; i < got.proto_file_size(); ++i) {
+    google::protobuf::FileDescriptorProto file;
+    ASSERT_TRUE(file.ParseFromString(got.proto_file(i)));
+    EXPECT_EQ(file.name(), got.proto_file_name(i));
+    ASSERT_NE(pool.BuildFile(file), nullptr) << file.name();
+  }
+  const auto* service = pool.FindServiceByName("echo.EchoService");
+  ASSERT_NE(service, nullptr);
+  EXPECT_EQ(service->method(0)->input_type()->full_name(), "echo.EchoRequest");
+
+  request.set_service_name("no.Such");
+  EXPECT_EQ(Ask<GetServiceResponse>("getService", request).error(),
+            muduo::net::NO_SERVICE);
+}
+
+}  // namespace
+}  // namespace skep
