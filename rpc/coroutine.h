@@ -1,9 +1,10 @@
 // Coroutines over the channel: calls as co_await.
 //
 //   Task<absl::StatusOr<int64_t>> CountAll(Channel& a, Channel& b) {
-//     auto first = co_await AsyncCall<QueryResponse>(a, Method<Sorter>("Query"), {});
+//     const rpc2::Empty ask;
+//     auto first = co_await AsyncCall<QueryResponse>(a, Method<Sorter>("Query"), ask);
 //     if (!first.ok()) co_return first.status();
-//     auto second = co_await AsyncCall<QueryResponse>(b, Method<Sorter>("Query"), {});
+//     auto second = co_await AsyncCall<QueryResponse>(b, Method<Sorter>("Query"), ask);
 //     if (!second.ok()) co_return second.status();
 //     co_return first->message.count() + second->message.count();
 //   }
@@ -101,11 +102,20 @@ void Spawn(Task<T> task, Done done) {
 }
 
 // One call as an awaitable; it starts when it is awaited.
+//
+// Options must be a variable: co_await AsyncCall<R>(channel, method, request, options).
+// g++ 12 frees a braced temporary such as {.timeout = ...} twice when it stands inside
+// a co_await expression, here as in any other call; only lvalues are taken, so that it
+// does not compile.
 template <typename Response>
 class [[nodiscard]] AsyncCall {
  public:
   AsyncCall(Channel& channel, const google::protobuf::MethodDescriptor& method,
-            const google::protobuf::Message& request, CallOptions options = {})
+            const google::protobuf::Message& request)
+      : channel_(channel), method_(method), request_(request) {}
+  // Takes the attachment out of `options`.
+  AsyncCall(Channel& channel, const google::protobuf::MethodDescriptor& method,
+            const google::protobuf::Message& request, CallOptions& options)
       : channel_(channel),
         method_(method),
         request_(request),

@@ -19,11 +19,12 @@ using echo::EchoResponse;
 
 // Echoes `text` and gives back what came.
 Task<absl::StatusOr<std::string>> EchoOnce(Channel& channel, std::string text,
-                                           CallOptions options = {}) {
+                                           absl::Duration timeout) {
   EchoRequest request;
   request.set_payload(text);
+  CallOptions options{.timeout = timeout};
   auto reply = co_await AsyncCall<EchoResponse>(
-      channel, Method<echo::EchoService>("Echo"), request, std::move(options));
+      channel, Method<echo::EchoService>("Echo"), request, options);
   if (!reply.ok()) co_return reply.status();
   co_return reply->message.payload();
 }
@@ -32,7 +33,8 @@ Task<absl::StatusOr<std::string>> EchoAll(Channel& channel,
                                           std::vector<std::string> words) {
   std::string all;
   for (const std::string& word : words) {
-    absl::StatusOr<std::string> echoed = co_await EchoOnce(channel, word);
+    absl::StatusOr<std::string> echoed =
+        co_await EchoOnce(channel, word, absl::Seconds(9));
     if (!echoed.ok()) co_return echoed.status();
     all += *echoed + ";";
   }
@@ -78,9 +80,8 @@ TEST_F(CoroutineTest, ErrorsAreValues) {
 }
 
 TEST_F(CoroutineTest, DeadlinesEndThem) {
-  EXPECT_EQ(
-      Run(EchoOnce(*channel_, "hold", {.timeout = absl::Seconds(1)})).status().code(),
-      absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(Run(EchoOnce(*channel_, "hold", absl::Seconds(1))).status().code(),
+            absl::StatusCode::kDeadlineExceeded);
   echo_.ReleaseAll();
 }
 
