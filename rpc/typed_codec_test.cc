@@ -51,7 +51,8 @@ TEST(ProtobufCodec, BoundsTheNameLength) {
     return out + rest;
   };
   TypedMessage message;
-  EXPECT_TRUE(ParseTyped(body(2, std::string("a\0", 2)), &message));
+  const std::string shortest = body(2, std::string("a\0", 2));
+  EXPECT_TRUE(ParseTyped(shortest, &message));
   EXPECT_EQ(message.type_name, "a");
   EXPECT_FALSE(ParseTyped(body(1, std::string("\0", 1)), &message));
   EXPECT_FALSE(ParseTyped(body(0, "a"), &message));
