@@ -201,6 +201,8 @@ TEST_F(ChannelTest, NotifyOnCancelRunsOnceEitherWay) {
   echo_.ReleaseAll();
   EXPECT_EQ(first, 1);
   EXPECT_EQ(second, 1);
+  Run();
+  EXPECT_TRUE(answered.has_value() && answered->ok());
 }
 
 TEST_F(ChannelTest, DisconnectEndsEveryCallNamingThePeer) {
