@@ -2,8 +2,12 @@
 #include <optional>
 #include <string>
 
+#include "google/protobuf/compiler/parser.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/descriptor.pb.h"
+#include "google/protobuf/descriptor_database.h"
+#include "google/protobuf/io/tokenizer.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "gtest/gtest.h"
 #include "rpc/channel_testing.h"
 #include "rpc/rpc_service.pb.h"
@@ -61,7 +65,8 @@ TEST_F(ReflectionTest, Lists) {
   const auto one = Ask<ListRpcResponse>("listRpc", request);
   EXPECT_EQ(one.service_name_size(), 1);
   ASSERT_EQ(one.method_name_size(), 1);
-  EXPECT_EQ(one.method_name(0), "echo.EchoService.Echo");
+  EXPECT_EQ(one.method_name(0),
+            "echo.EchoService.Echo (echo.EchoRequest) : echo.EchoResponse");
 
   request.set_service_name("no.Such");
   EXPECT_EQ(Ask<ListRpcResponse>("listRpc", request).error(), muduo::net::NO_SERVICE);
@@ -73,13 +78,18 @@ TEST_F(ReflectionTest, GivesFilesThatBuildTheService) {
   const auto got = Ask<GetServiceResponse>("getService", request);
   ASSERT_EQ(got.error(), muduo::net::NO_ERROR);
   ASSERT_EQ(got.proto_file_size(), got.proto_file_name_size());
-  google::protobuf::DescriptorPool pool;
+  google::protobuf::SimpleDescriptorDatabase files;
   for (int i = 0; i < got.proto_file_size(); ++i) {
+    google::protobuf::io::ArrayInputStream text(
+        got.proto_file(i).data(), static_cast<int>(got.proto_file(i).size()));
+    google::protobuf::io::Tokenizer tokenizer(&text, nullptr);
     google::protobuf::FileDescriptorProto file;
-    ASSERT_TRUE(file.ParseFromString(got.proto_file(i)));
-    EXPECT_EQ(file.name(), got.proto_file_name(i));
-    ASSERT_NE(pool.BuildFile(file), nullptr) << file.name();
+    ASSERT_TRUE(google::protobuf::compiler::Parser().Parse(&tokenizer, &file))
+        << got.proto_file(i);
+    file.set_name(got.proto_file_name(i));
+    ASSERT_TRUE(files.Add(file));
   }
+  google::protobuf::DescriptorPool pool(&files);
   const auto* service = pool.FindServiceByName("echo.EchoService");
   ASSERT_NE(service, nullptr);
   EXPECT_EQ(service->method(0)->input_type()->full_name(), "echo.EchoRequest");
