@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "jobs/kernels/disjoint_pairs.h"
 
@@ -175,6 +176,22 @@ uint64_t QueensHalves::CountSet(uint32_t west_rows, Scratch* scratch) const {
     placement = (placement >> east & mask) | (placement >> 32 & mask) << shared;
   }
   return CountDisjointPairs(scratch->west, scratch->east, 2 * shared, path_);
+}
+
+absl::StatusOr<std::shared_ptr<const QueensHalves>> SharedQueensHalves(int n) {
+  struct Last {
+    Mutex mutex;
+    int n ABSL_GUARDED_BY(mutex) = 0;
+    std::shared_ptr<const QueensHalves> board ABSL_GUARDED_BY(mutex);
+  };
+  static Last& last = *new Last;  // never destroyed: threads may outlive main
+  // Held while the board is made: whoever wants the same one would make it too.
+  MutexLock lock(last.mutex);
+  if (last.n != n) {
+    SKEP_ASSIGN_OR_RETURN(last.board, QueensHalves::Create(n));
+    last.n = n;
+  }
+  return last.board;
 }
 
 }  // namespace skep

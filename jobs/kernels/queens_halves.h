@@ -78,6 +78,11 @@ class QueensHalves {
   std::vector<RowSet> sets_;
 };
 
+// The board of that side, made at most once while it is the last one asked for: for
+// tasks that each count a range. Thread-safe. shared_ptr, because the next side
+// replaces a board that others may still be counting on.
+absl::StatusOr<std::shared_ptr<const QueensHalves>> SharedQueensHalves(int n);
+
 }  // namespace skep
 
 #endif  // SKEP_JOBS_KERNELS_QUEENS_HALVES_H_

@@ -1,7 +1,9 @@
 #include "jobs/kernels/queens_halves.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/random.h"
@@ -98,6 +100,25 @@ TEST(QueensHalves, RefusesBadBoardsAndRanges) {
   EXPECT_EQ(board->Count(0, board->size() + 1, {}).status().code(),
             absl::StatusCode::kOutOfRange);
   EXPECT_EQ(board->Count(2, 1, {}).status().code(), absl::StatusCode::kOutOfRange);
+}
+
+TEST(QueensHalves, SharedBoardsAreMadeOnce) {
+  std::vector<std::thread> threads;
+  std::array<uint64_t, 4> totals{};
+  for (size_t i = 0; i < totals.size(); ++i) {
+    threads.emplace_back([&totals, i] {
+      const auto board = SharedQueensHalves(10).value();
+      totals[i] = board->Count(0, board->size(), {}).value();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const uint64_t total : totals) EXPECT_EQ(total, 724u);
+  const auto ten = SharedQueensHalves(10).value();
+  EXPECT_EQ(SharedQueensHalves(10).value(), ten);
+  EXPECT_FALSE(SharedQueensHalves(2).ok());
+  const auto nine = SharedQueensHalves(9).value();
+  EXPECT_EQ(nine->Count(0, nine->size(), {}).value(), 352u);
+  EXPECT_EQ(ten->Count(0, ten->size(), {}).value(), 724u);  // still there
 }
 
 TEST(QueensHalves, StopsWhenToldTo) {
