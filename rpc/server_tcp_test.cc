@@ -187,6 +187,48 @@ TEST_F(ServerTcpTest, ReconnectsAndMeanwhileCallsWait) {
   EXPECT_TRUE(Echo(*channel, "again", {.timeout = absl::Seconds(20)}).ok());
 }
 
+// Calls and cancels from several threads while the server comes and goes.
+TEST_F(ServerTcpTest, EveryCallCompletesOnceWhateverTheThreadsDo) {
+  Serve(ServiceTable::Run::kPool);
+  const Address at = server_->address();
+  constexpr int kThreads = 3, kCalls = 300;
+  std::vector<std::atomic<int>> completed(kThreads * kCalls);
+  std::atomic<int> good{0}, left{kThreads * kCalls};
+  std::shared_ptr<Channel> channel = Connect(transport_, at);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      EchoRequest request;
+      request.set_payload("x");
+      for (int i = 0; i < kCalls; ++i) {
+        const CallId id = Call<EchoResponse>(
+            *channel, Method<EchoService>("Echo"), request,
+            {.timeout = absl::Seconds(20), .attachment = std::string(i * 11, 'a')},
+            [&, n = t * kCalls + i](absl::StatusOr<Reply<EchoResponse>> reply) {
+              good += reply.ok();
+              ++completed[n];
+              --left;
+            });
+        if (i % 7 == 0) channel->Cancel(id);
+        if (i % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      }
+    });
+  }
+  for (int i = 0; i < 3; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    server_ = nullptr;
+    Listen(at);
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (int i = 0; i < 6000 && left > 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(left.load(), 0);
+  channel = nullptr;
+  for (const std::atomic<int>& n : completed) EXPECT_EQ(n.load(), 1);
+  EXPECT_GT(good.load(), 0);
+}
+
 TEST_F(ServerTcpTest, SaysWhyThereIsNoConnection) {
   Serve(ServiceTable::Run::kInline);
   const Address at = server_->address();

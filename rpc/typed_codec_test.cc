@@ -1,15 +1,18 @@
 // Both typed frames, and dispatch by type name.
 
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/strings/escaping.h"
-#include "base/random.h"
 #include "base/strings.h"
 #include "gtest/gtest.h"
+#include "rpc/channel_testing.h"
 #include "rpc/frame.h"
 #include "rpc/pb_codec.h"
 #include "rpc/protobuf_codec.h"
 #include "rpc/services/echo.pb.h"
+#include "rpc/sim_transport.h"
 #include "rpc/testdata/muduo_empty.pb.h"
 
 namespace skep {
@@ -130,6 +133,68 @@ TEST(Dispatcher, CallsTheHandlerOfTheType) {
             absl::StatusCode::kNotFound);
   EXPECT_EQ(handlers.Dispatch("echo.EchoRequest", "", log).code(),
             absl::StatusCode::kInvalidArgument);
+}
+
+// --- TypedConnection
+// -------------------------------------------------------------------
+
+class TypedConnectionTest : public ::testing::Test {
+ protected:
+  TypedConnectionTest() : network_(executor_, /*seed=*/3) {
+    handlers_.On<muduo::Empty>([](const muduo::Empty& empty, TypedConnection& peer) {
+      muduo::Empty answer;
+      answer.set_id(empty.id() + 1);
+      peer.Send(answer);
+    });
+    listener_ = *network_.host("s").Listen(at_, [this](std::unique_ptr<Stream> stream) {
+      stream_ = std::move(stream);
+      connection_ = std::make_unique<TypedConnection>(*stream_, handlers_);
+    });
+    network_.host("c").Connect(at_, absl::Seconds(1),
+                               [this](absl::StatusOr<std::unique_ptr<Stream>> stream) {
+                                 ASSERT_TRUE(stream.ok());
+                                 peer_ = std::make_unique<RawPeer>(*std::move(stream));
+                               });
+    executor_.RunFor(absl::Seconds(1));
+  }
+
+  SimulatedClock clock_;
+  ManualExecutor executor_{clock_};
+  SimNetwork network_;
+  const Address at_ = Address::Tcp("s", 1);
+  TypedConnection::Handlers handlers_;
+  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<TypedConnection> connection_;
+  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<RawPeer> peer_;
+};
+
+TEST_F(TypedConnectionTest, AnswersByType) {
+  for (const char byte : Hex(kMuduoEmpty)) peer_->Write(std::string_view(&byte, 1));
+  peer_->Write(Hex(kMuduoEmpty));
+  executor_.RunFor(absl::Seconds(1));
+  muduo::Empty answer;
+  answer.set_id(44);
+  EXPECT_EQ(ToHex(peer_->received), ToHex(EncodeTyped(answer) + EncodeTyped(answer)));
+  EXPECT_FALSE(peer_->eof);
+}
+
+TEST_F(TypedConnectionTest, HalfClosesAtATypeWithoutHandler) {
+  peer_->Write(Hex(kMuduoEmpty) + EncodeTyped(Hello()) + Hex(kMuduoEmpty));
+  executor_.RunFor(absl::Seconds(1));
+  muduo::Empty answer;
+  answer.set_id(44);
+  EXPECT_EQ(ToHex(peer_->received), ToHex(EncodeTyped(answer)));
+  EXPECT_TRUE(peer_->eof);
+}
+
+TEST_F(TypedConnectionTest, HalfClosesAtABadFrame) {
+  std::string frame = Hex(kMuduoEmpty);
+  frame.back() ^= 1;
+  peer_->Write(frame);
+  executor_.RunFor(absl::Seconds(1));
+  EXPECT_EQ(peer_->received, "");
+  EXPECT_TRUE(peer_->eof);
 }
 
 }  // namespace
