@@ -124,26 +124,28 @@ CallId ChannelCore::Start(const google::protobuf::MethodDescriptor& method,
                      ? absl::InfiniteFuture()
                      : out.encoded + options.timeout;
   out.wants_reply = flags.wants_reply;
+  absl::Status admitted;
   {
     MutexLock lock(mutex_);
-    absl::Status admitted = Admit();
-    if (!admitted.ok()) {
-      return Refuse(std::move(admitted), std::move(done));
+    admitted = Admit();
+    if (admitted.ok()) {
+      OutstandingCall call;
+      call.method = &method;
+      call.response = response;
+      call.timeout = options.timeout;
+      call.deadline = out.deadline;
+      if (flags.wants_reply) {
+        call.done = std::move(done);
+        pending_.fetch_add(1, std::memory_order_relaxed);
+      }
+      out.id = calls_.Add(std::move(call));
+      // A call without reply has an id of its own all the same, so that the replies
+      // which some servers send to it are known for what they are.
+      if (!flags.wants_reply) calls_.Take(out.id);
     }
-    OutstandingCall call;
-    call.method = &method;
-    call.response = response;
-    call.timeout = options.timeout;
-    call.deadline = out.deadline;
-    // A call without reply gets an id of its own all the same, so that the replies
-    // which some servers send to it are known for what they are.
-    if (flags.wants_reply) {
-      call.done = std::move(done);
-      pending_.fetch_add(1, std::memory_order_relaxed);
-    }
-    out.id = calls_.Add(std::move(call));
-    if (!flags.wants_reply) calls_.Take(out.id);
   }
+  // Not under the lock: what a completion holds may be ours to free.
+  if (!admitted.ok()) return Refuse(std::move(admitted), std::move(done));
   absl::Status encoded =
       EncodeCall(method, out.id, request, flags.wire, options, &out.frame);
   if (!encoded.ok()) {

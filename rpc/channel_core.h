@@ -120,13 +120,12 @@ class ChannelCore final : public Channel,
   void Complete(OutstandingCall call, const absl::Status& status,
                 const Envelope* reply);
   void CompleteAll(std::vector<OutstandingCall> calls, const absl::Status& status);
-  void CancelNow(CallId id);
   void ArmTimer();
   void OnTimer();
   void PruneOutbox() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string Describe(const OutstandingCall& call) const;
 
-  // channel_connection.cc: the connection, calls in, control.
+  // channel_connection.cc: the connection and calls in.
   void TryConnect();
   void OnConnectFailed(const absl::Status& status);
   void ScheduleReconnect();
@@ -134,13 +133,6 @@ class ChannelCore final : public Channel,
   // False: the frame is no good, and *fault says why.
   bool HandleBody(std::string_view body, std::string* fault);
   void OnRequest(const Envelope& request);
-  void OnControl(const Envelope& request);
-  void OnHello(const Envelope& request);
-  void SayHello();
-  void OnHelloReply(const absl::Status& status, const ControlHello& sent,
-                    const ControlHello& reply);
-  void SendControl(const char* method, const google::protobuf::Message& request);
-  void OnGoAway();
   void Fault(std::string_view what);
   // Nothing more comes in or goes out but what is queued: fails what was sent.
   void EndCalls(const absl::Status& reason);
@@ -150,6 +142,16 @@ class ChannelCore final : public Channel,
   void MaybeClose();
   void CheckIdle();
   void SetState(bool connected);
+  // channel_control.cc: hello, cancel, go-away.
+  void OnControl(const Envelope& request);
+  void OnHello(const Envelope& request);
+  void SayHello();
+  void OnHelloReply(const absl::Status& status, const ControlHello& sent,
+                    const ControlHello& reply);
+  void SendControl(const char* method, const google::protobuf::Message& request);
+  void OnGoAway();
+  void CancelNow(CallId id);
+
   absl::Time Now() const { return executor_.clock().Now(); }
 
   Executor& executor_;

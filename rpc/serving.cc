@@ -162,18 +162,6 @@ void Dispatch(ServerCall* call, const ServedMethod& method, ThreadPool* pool,
 
 }  // namespace
 
-void ServerLoad::CallBegins() {
-  MutexLock lock(mutex_);
-  ++calls_;
-}
-void ServerLoad::CallEnds() {
-  MutexLock lock(mutex_);
-  --calls_;
-}
-uint32_t ServerLoad::calls() const {
-  MutexLock lock(mutex_);
-  return calls_;
-}
 void ServerLoad::HandlerBegins() {
   MutexLock lock(mutex_);
   ++handlers_;

@@ -4,6 +4,7 @@
 #ifndef SKEP_RPC_SERVING_H_
 #define SKEP_RPC_SERVING_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <stop_token>
@@ -23,9 +24,9 @@ namespace skep {
 // What a server holds, over all its connections. Thread-safe.
 class ServerLoad {
  public:
-  void CallBegins() ABSL_LOCKS_EXCLUDED(mutex_);
-  void CallEnds() ABSL_LOCKS_EXCLUDED(mutex_);
-  uint32_t calls() const ABSL_LOCKS_EXCLUDED(mutex_);
+  void CallBegins() { calls_.fetch_add(1, std::memory_order_relaxed); }
+  void CallEnds() { calls_.fetch_sub(1, std::memory_order_relaxed); }
+  uint32_t calls() const { return calls_.load(std::memory_order_relaxed); }
 
   // Handlers queued or running on the pool: they use the services that the server
   // borrows.
@@ -35,9 +36,9 @@ class ServerLoad {
   bool AwaitHandlers(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  mutable Mutex mutex_;
+  std::atomic<uint32_t> calls_{0};
+  Mutex mutex_;
   CondVar idle_;
-  uint32_t calls_ ABSL_GUARDED_BY(mutex_) = 0;
   int handlers_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -1,0 +1,183 @@
+// What two ends of a channel say to each other about their connection: hello, cancel
+// and go-away (control.proto).
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/status.h"
+#include "glog/logging.h"
+#include "google/protobuf/descriptor.h"
+#include "rpc/channel_core.h"
+#include "rpc/control.pb.h"
+
+namespace skep {
+namespace {
+
+constexpr uint32_t kProtocolVersion = 1;
+// How long an answer to hello is waited for. Calls do not wait for it.
+constexpr absl::Duration kHelloTimeout = absl::Seconds(2);
+
+const std::string& ControlName() { return Control::descriptor()->full_name(); }
+
+}  // namespace
+
+void ChannelCore::OnControl(const Envelope& request) {
+  if (request.method == "Hello") return OnHello(request);
+  if (request.method == "Cancel") {
+    ControlCancel cancel;
+    if (scoped_ && ParseMessage(request.request, &cancel)) {
+      serving_->Cancel(cancel.id());
+    }
+  } else if (request.method == "GoAway") {
+    if (scoped_) OnGoAway();
+  } else if (request.method != "Ping" && (request.flags & kFlagNoReply) == 0) {
+    WriteFrame(EncodeErrorReply(
+        request.id, WireError::kNoMethod,
+        Unimplemented(ControlName(), " has no method ", request.method),
+        absl::ZeroDuration(), request.HasExtension()));
+  }
+}
+
+void ChannelCore::OnHello(const Envelope& request) {
+  ControlHello hello;
+  if (!ParseMessage(request.request, &hello)) {
+    return WriteFrame(EncodeErrorReply(request.id, WireError::kInvalidRequest,
+                                       InvalidArgument("not a ControlHello"),
+                                       absl::ZeroDuration(), request.HasExtension()));
+  }
+  const std::string& fleet = options_.connect.fleet;
+  if (!fleet.empty() && hello.has_fleet() && hello.fleet() != fleet) {
+    LOG(WARNING) << "hello_refused peer=" << peer_ << " its_fleet=" << hello.fleet()
+                 << " our_fleet=" << fleet;
+    return WriteFrame(
+        EncodeErrorReply(request.id, WireError::kInvalidRequest,
+                         FailedPrecondition("this is fleet \"", fleet, "\", not \"",
+                                            hello.fleet(), "\""),
+                         absl::ZeroDuration(), true));
+  }
+  peer_is_skep_ = true;
+  scoped_ = hello.id() == request.id;
+  ControlHello answer;
+  answer.set_id(request.id);
+  answer.set_version(kProtocolVersion);
+  if (!fleet.empty()) answer.set_fleet(fleet);
+  if (!options_.connect.job_table_digest.empty()) {
+    answer.set_job_table_digest(options_.connect.job_table_digest);
+  }
+  Envelope reply;
+  reply.type = MessageType::kResponse;
+  reply.id = request.id;
+  OutFrame frame;
+  const absl::Status encoded = EncodeFrame(reply, &answer, "", &frame);
+  CHECK(encoded.ok()) << encoded;
+  WriteFrame(std::move(frame));
+}
+
+void ChannelCore::SayHello() {
+  struct Exchange {
+    ControlHello sent;
+    ControlHello reply;
+  };
+  auto exchange = std::make_unique<Exchange>();
+  Exchange& said = *exchange;
+  OutstandingCall call;
+  call.method = &MethodOf(*Control::descriptor(), "Hello");
+  call.response = &said.reply;
+  call.timeout = kHelloTimeout;
+  call.deadline = Now() + kHelloTimeout;
+  call.sent = call.internal = true;
+  // Of this connection only: its end completes the call.
+  call.done = [this, exchange = std::move(exchange)](const Controller& outcome) {
+    OnHelloReply(outcome.status(), exchange->sent, exchange->reply);
+  };
+  CallId id;
+  {
+    MutexLock lock(mutex_);
+    id = calls_.Add(std::move(call));
+  }
+  said.sent.set_id(id.value());
+  said.sent.set_version(kProtocolVersion);
+  const ConnectOptions& options = options_.connect;
+  if (!options.fleet.empty()) said.sent.set_fleet(options.fleet);
+  if (!options.job_table_digest.empty()) {
+    said.sent.set_job_table_digest(options.job_table_digest);
+  }
+  Envelope envelope;
+  envelope.type = MessageType::kRequest;
+  envelope.id = id.value();
+  envelope.service = ControlName();
+  envelope.Set(Envelope::kService);
+  envelope.method = "Hello";
+  envelope.Set(Envelope::kMethod);
+  OutFrame frame;
+  const absl::Status encoded = EncodeFrame(envelope, &said.sent, "", &frame);
+  CHECK(encoded.ok()) << encoded;
+  WriteFrame(std::move(frame));
+  ArmTimer();
+}
+
+void ChannelCore::OnHelloReply(const absl::Status& status, const ControlHello& sent,
+                               const ControlHello& reply) {
+  if (absl::IsFailedPrecondition(status)) {
+    // The peer knows what hello is and does not want us.
+    LOG(WARNING) << "hello_refused peer=" << peer_ << " reason=" << status;
+    EndCalls(Unavailable(peer_, " refused us: ", Message(status)));
+    if (stream_ != nullptr) stream_->Abort(Unavailable(Message(status)));
+    return;
+  }
+  // Any other error is another make's way of not knowing hello.
+  if (!status.ok()) return;
+  peer_is_skep_ = true;
+  scoped_ = reply.id() == sent.id();
+}
+
+// Fire and forget: an id that no reply can match.
+void ChannelCore::SendControl(const char* method,
+                              const google::protobuf::Message& request) {
+  Envelope envelope;
+  envelope.type = MessageType::kRequest;
+  envelope.service = ControlName();
+  envelope.Set(Envelope::kService);
+  envelope.method = method;
+  envelope.Set(Envelope::kMethod);
+  envelope.flags = kFlagNoReply;
+  envelope.Set(Envelope::kFlags);
+  OutFrame frame;
+  const absl::Status encoded = EncodeFrame(envelope, &request, "", &frame);
+  CHECK(encoded.ok()) << encoded;
+  WriteFrame(std::move(frame));
+}
+
+void ChannelCore::CancelNow(CallId id) {
+  std::optional<OutstandingCall> call;
+  {
+    MutexLock lock(mutex_);
+    call = calls_.Take(id);
+    if (!call.has_value()) return;
+    ++counters_.cancelled;
+    if (!call->sent) PruneOutbox();
+  }
+  if (call->sent && scoped_) {
+    ControlCancel cancel;
+    cancel.set_id(id.value());
+    SendControl("Cancel", cancel);
+  }
+  absl::Status status = Cancelled(Describe(*call), ": cancelled by its caller");
+  if (!call->sent) status = MarkNeverSent(std::move(status));
+  Complete(*std::move(call), status, nullptr);
+  if (draining_) MaybeClose();
+}
+
+void ChannelCore::OnGoAway() {
+  draining_ = true;
+  {
+    // New calls wait for the next connection.
+    MutexLock lock(mutex_);
+    ready_ = false;
+    last_error_ = Unavailable(peer_, " is shutting down");
+  }
+  MaybeClose();
+}
+
+}  // namespace skep
