@@ -22,10 +22,10 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "storage/buffer.h"
 #include "storage/byte_source.h"
 #include "storage/file_system.h"
 #include "storage/input_split.pb.h"
+#include "storage/raw_buffer.h"
 #include "storage/record_format.h"
 
 namespace skep {
@@ -75,7 +75,7 @@ class BlockReader {
   // The first line or record that begins here or later is not of this split.
   const uint64_t split_end_;
   std::unique_ptr<ByteSource> source_;
-  Buffer buffer_;
+  RawBuffer buffer_;
   size_t begin_ = 0;  // [begin_, end_) of buffer_ is read and not yet given
   size_t end_ = 0;
   uint64_t position_;  // in the text, of buffer_[end_]

@@ -9,7 +9,7 @@
 
 #include "base/coding.h"
 #include "base/status.h"
-#include "storage/buffer.h"
+#include "storage/raw_buffer.h"
 
 namespace skep {
 namespace {
@@ -54,7 +54,7 @@ class Input {
  private:
   const std::unique_ptr<ByteSource> source_;
   const std::string name_;
-  Buffer buffer_;
+  RawBuffer buffer_;
   std::string_view bytes_;  // of buffer_, not yet taken
   uint64_t offset_ = 0;     // in the file, of bytes_
   bool at_end_ = false;

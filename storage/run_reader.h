@@ -10,8 +10,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "storage/buffer.h"
 #include "storage/byte_source.h"
+#include "storage/raw_buffer.h"
 #include "storage/record_stream.h"
 #include "storage/run_format.h"
 
@@ -43,8 +43,8 @@ class RunReader final : public RecordStream {
   uint64_t block_number_ = 0;
   bool have_header_ = false;
   char header_[kRunHeaderBytes];  // of the next block, read along with the one before
-  Buffer stored_;                 // the payload as stored, then the next header
-  Buffer raw_;                    // decompressed
+  RawBuffer stored_;              // the payload as stored, then the next header
+  RawBuffer raw_;                 // decompressed
   std::string_view records_;      // not yet given, in stored_ or raw_
   uint32_t records_left_ = 0;
 };

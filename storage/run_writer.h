@@ -9,8 +9,8 @@
 
 #include "absl/status/status.h"
 #include "base/digest.h"
-#include "storage/buffer.h"
 #include "storage/file_system.h"
+#include "storage/raw_buffer.h"
 
 namespace skep {
 
@@ -43,13 +43,13 @@ class RunWriter {
   bool InOrder(std::string_view key, std::string_view value) const;
 
   WritableFile& file_;
-  Buffer block_;  // the records of the block that is being filled
+  RawBuffer block_;  // the records of the block that is being filled
   size_t block_size_ = 0;
   uint32_t block_records_ = 0;
   uint64_t block_number_ = 0;
   size_t last_key_ = 0;  // offset in block_ of the last record's key; its value follows
   size_t last_key_size_ = 0;
-  Buffer stored_;  // a header and its payload
+  RawBuffer stored_;  // a header and its payload
   RecordDigest digest_;
   RunStats stats_;
   bool finished_ = false;

@@ -29,7 +29,7 @@ std::string FileName(const AttemptId& id) {
 
 }  // namespace
 
-AttemptKey KeyOf(const AttemptId& id) {
+AttemptRef RefOf(const AttemptId& id) {
   return {id.job(), id.stage(), id.kind(), id.task(), id.attempt(), id.epoch()};
 }
 

@@ -13,7 +13,7 @@
 namespace skep {
 
 // An AttemptId that can be compared. A value type.
-struct AttemptKey {
+struct AttemptRef {
   uint64_t job = 0;
   uint32_t stage = 0;
   int kind = 0;
@@ -21,9 +21,9 @@ struct AttemptKey {
   uint32_t attempt = 0;
   uint64_t epoch = 0;
 
-  friend auto operator<=>(const AttemptKey&, const AttemptKey&) = default;
+  friend auto operator<=>(const AttemptRef&, const AttemptRef&) = default;
 };
-AttemptKey KeyOf(const AttemptId& id);
+AttemptRef RefOf(const AttemptId& id);
 // The map attempt that made an output of a job's stage.
 AttemptId IdOf(uint64_t job, uint32_t stage, const MapOutput& output);
 

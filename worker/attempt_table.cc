@@ -8,7 +8,7 @@ AttemptTable::Found AttemptTable::Join(const AttemptId& id, Waiter waiter) {
   TaskResult result;
   {
     MutexLock lock(mutex_);
-    const auto [it, is_new] = attempts_.try_emplace(KeyOf(id));
+    const auto [it, is_new] = attempts_.try_emplace(RefOf(id));
     Attempt& attempt = it->second;
     if (is_new) attempt.id = id;
     if (!attempt.finished) {
@@ -21,13 +21,13 @@ AttemptTable::Found AttemptTable::Join(const AttemptId& id, Waiter waiter) {
   return Found::kFinished;
 }
 
-void AttemptTable::SetProgress(const AttemptKey& key, float fraction) {
+void AttemptTable::SetProgress(const AttemptRef& key, float fraction) {
   MutexLock lock(mutex_);
   const auto it = attempts_.find(key);
   if (it != attempts_.end()) it->second.progress = fraction;
 }
 
-bool AttemptTable::Finish(const AttemptKey& key, TaskResult result) {
+bool AttemptTable::Finish(const AttemptRef& key, TaskResult result) {
   std::vector<Waiter> waiters;
   bool keep = false;
   {
@@ -48,14 +48,14 @@ bool AttemptTable::Finish(const AttemptKey& key, TaskResult result) {
   return keep;
 }
 
-void AttemptTable::Abandon(const AttemptKey& key) {
+void AttemptTable::Abandon(const AttemptRef& key) {
   MutexLock lock(mutex_);
   attempts_.erase(key);
 }
 
-std::vector<AttemptKey> AttemptTable::ReleaseJob(uint64_t job) {
+std::vector<AttemptRef> AttemptTable::ReleaseJob(uint64_t job) {
   MutexLock lock(mutex_);
-  std::vector<AttemptKey> running;
+  std::vector<AttemptRef> running;
   for (auto it = attempts_.begin(); it != attempts_.end();) {
     if (it->first.job != job) {
       ++it;
@@ -70,7 +70,7 @@ std::vector<AttemptKey> AttemptTable::ReleaseJob(uint64_t job) {
   return running;
 }
 
-bool AttemptTable::Drop(const AttemptKey& key) {
+bool AttemptTable::Drop(const AttemptRef& key) {
   MutexLock lock(mutex_);
   const auto it = attempts_.find(key);
   if (it == attempts_.end()) return false;

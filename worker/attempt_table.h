@@ -29,20 +29,20 @@ class AttemptTable {
   // RunTask's idempotence.
   Found Join(const AttemptId& id, Waiter waiter) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  void SetProgress(const AttemptKey& key, float fraction) ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetProgress(const AttemptRef& key, float fraction) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The attempt has ended: runs its waiters. True if its result and files are kept;
   // false if its job was released or it was dropped meanwhile: then delete its files.
-  bool Finish(const AttemptKey& key, TaskResult result) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Finish(const AttemptRef& key, TaskResult result) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Forgets an attempt that was new and could not be started: its waiters are dropped.
-  void Abandon(const AttemptKey& key) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Abandon(const AttemptRef& key) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Forgets what is finished, and marks what is running to be forgotten when it ends;
   // the running ones are returned, to be cancelled.
-  std::vector<AttemptKey> ReleaseJob(uint64_t job) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<AttemptRef> ReleaseJob(uint64_t job) ABSL_LOCKS_EXCLUDED(mutex_);
   // The same for one attempt; true if it is running.
-  bool Drop(const AttemptKey& key) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Drop(const AttemptRef& key) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // For Register and Heartbeat. Without those that are marked to be forgotten.
   void Describe(RegisterRequest* request) const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -60,7 +60,7 @@ class AttemptTable {
   };
 
   mutable Mutex mutex_;
-  std::map<AttemptKey, Attempt> attempts_ ABSL_GUARDED_BY(mutex_);
+  std::map<AttemptRef, Attempt> attempts_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace skep

@@ -49,7 +49,7 @@ TEST_F(AttemptTableTest, AllWhoJoinGetTheOneResult) {
   EXPECT_EQ(Join(Id(1, 1)), AttemptTable::Found::kRunning);
   EXPECT_EQ(Registered(), "running 1;");
   EXPECT_EQ(got_, "");
-  EXPECT_TRUE(table_.Finish(KeyOf(Id(1, 1)), ResultOf("a")));
+  EXPECT_TRUE(table_.Finish(RefOf(Id(1, 1)), ResultOf("a")));
   EXPECT_EQ(got_, "a;a;");
   EXPECT_EQ(Join(Id(1, 1)), AttemptTable::Found::kFinished);
   EXPECT_EQ(got_, "a;a;a;");
@@ -74,11 +74,11 @@ TEST_F(AttemptTableTest, AReleasedJobIsForgottenAsItsAttemptsEnd) {
   Join(Id(1, 1));
   Join(Id(1, 2));
   Join(Id(2, 3));
-  table_.Finish(KeyOf(Id(1, 1)), ResultOf("a"));
-  const std::vector<AttemptKey> running = table_.ReleaseJob(1);
-  EXPECT_EQ(running, std::vector<AttemptKey>{KeyOf(Id(1, 2))});
+  table_.Finish(RefOf(Id(1, 1)), ResultOf("a"));
+  const std::vector<AttemptRef> running = table_.ReleaseJob(1);
+  EXPECT_EQ(running, std::vector<AttemptRef>{RefOf(Id(1, 2))});
   EXPECT_EQ(Registered(), "running 3;");
-  EXPECT_FALSE(table_.Finish(KeyOf(Id(1, 2)), ResultOf("b")))
+  EXPECT_FALSE(table_.Finish(RefOf(Id(1, 2)), ResultOf("b")))
       << "its files are not kept";
   EXPECT_EQ(got_, "a;b;") << "who waits is told all the same";
   EXPECT_EQ(table_.running(), 1);
@@ -87,16 +87,16 @@ TEST_F(AttemptTableTest, AReleasedJobIsForgottenAsItsAttemptsEnd) {
 TEST_F(AttemptTableTest, DropForgetsOneAttempt) {
   Join(Id(1, 1));
   Join(Id(1, 2));
-  table_.Finish(KeyOf(Id(1, 1)), ResultOf("a"));
-  EXPECT_FALSE(table_.Drop(KeyOf(Id(1, 1))));
-  EXPECT_TRUE(table_.Drop(KeyOf(Id(1, 2))));
-  EXPECT_FALSE(table_.Drop(KeyOf(Id(1, 3))));
+  table_.Finish(RefOf(Id(1, 1)), ResultOf("a"));
+  EXPECT_FALSE(table_.Drop(RefOf(Id(1, 1))));
+  EXPECT_TRUE(table_.Drop(RefOf(Id(1, 2))));
+  EXPECT_FALSE(table_.Drop(RefOf(Id(1, 3))));
   EXPECT_EQ(Registered(), "");
 }
 
 TEST_F(AttemptTableTest, HeartbeatsCarryProgress) {
   Join(Id(1, 1));
-  table_.SetProgress(KeyOf(Id(1, 1)), 0.25f);
+  table_.SetProgress(RefOf(Id(1, 1)), 0.25f);
   HeartbeatRequest request;
   table_.Describe(&request);
   ASSERT_EQ(request.running_size(), 1);

@@ -72,7 +72,7 @@ class ExecutorServer final : public ExecutorService {
     std::stop_source stop;
     {
       MutexLock lock(mutex_);
-      running_ = KeyOf(request->spec().id());
+      running_ = RefOf(request->spec().id());
       stop_ = stop;
     }
     const bool scheduled =
@@ -89,7 +89,7 @@ class ExecutorServer final : public ExecutorService {
     std::stop_source stop(std::nostopstate);
     {
       MutexLock lock(mutex_);
-      if (running_ == KeyOf(*request)) stop = stop_;
+      if (running_ == RefOf(*request)) stop = stop_;
     }
     stop.request_stop();
     done->Run();
@@ -119,7 +119,7 @@ class ExecutorServer final : public ExecutorService {
   ShuffleClient shuffle_;
   RemoteSubmitterFiles submitter_;
   Mutex mutex_;
-  AttemptKey running_ ABSL_GUARDED_BY(mutex_);
+  AttemptRef running_ ABSL_GUARDED_BY(mutex_);
   std::stop_source stop_ ABSL_GUARDED_BY(mutex_);
   ThreadPool thread_{"skep-task", 1};
 };

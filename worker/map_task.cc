@@ -12,9 +12,9 @@
 #include "worker/attempt.h"
 #include "worker/input_file.h"
 #include "worker/part_file.h"
+#include "worker/running_task.h"
 #include "worker/shuffle/map_output.h"
 #include "worker/task_runner.h"
-#include "worker/task_state.h"
 
 namespace skep {
 namespace {
@@ -25,7 +25,7 @@ constexpr absl::Duration kProgressInterval = absl::Milliseconds(250);
 class MapTaskContext final : public ContextOver<MapContext> {
  public:
   // `output` is null in a stage without reducers.
-  MapTaskContext(TaskState& state, MapOutputWriter* output)
+  MapTaskContext(RunningTask& state, MapOutputWriter* output)
       : ContextOver(state), output_(output) {}
 
   std::string_view payload() const override { return state().spec().payload(); }
@@ -61,7 +61,7 @@ absl::StatusOr<RecordFormat> FormatOf(const TaskInput& input) {
   return records;
 }
 
-absl::Status MapSplit(const TaskInput& input, Mapper& mapper, TaskState& state,
+absl::Status MapSplit(const TaskInput& input, Mapper& mapper, RunningTask& state,
                       MapTaskContext& context) {
   const InputSplit& split = input.spec.split();
   SKEP_ASSIGN_OR_RETURN(const RecordFormat format, FormatOf(input));
@@ -124,7 +124,7 @@ absl::Status RunMapTask(const TaskInput& input, TaskResult* result) {
   } else if (spec.stage().writes_output()) {
     SKEP_ASSIGN_OR_RETURN(part, PartFile::Create(spec, input.env, input.control.stop));
   }
-  TaskState state(spec, input.options, input.control.stop, part.get());
+  RunningTask state(spec, input.options, input.control.stop, part.get());
   MapTaskContext context(state, output ? &*output : nullptr);
   const std::unique_ptr<Mapper> mapper = stage->mapper();
   if (spec.has_split()) {

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "base/status.h"
+#include "worker/running_task.h"
 #include "worker/task_runner.h"
-#include "worker/task_state.h"
 
 namespace skep {
 namespace {
@@ -38,7 +38,7 @@ absl::Status RunPlanTask(const TaskInput& input, TaskResult* result) {
                                                        ? spec.partitions_hint()
                                                        : DefaultPartitions(splits)};
   absl::StatusOr<PlanResult> plan = input.job.MakePlan(plan_input);
-  const TaskState state(spec, input.options, input.control.stop, nullptr);
+  const RunningTask state(spec, input.options, input.control.stop, nullptr);
   SKEP_RETURN_IF_ERROR(FromUserCode(plan.status(), state));
   *result->mutable_plan() = *std::move(plan);
   return absl::OkStatus();

@@ -10,10 +10,10 @@
 #include "storage/record_stream.h"
 #include "worker/attempt.h"
 #include "worker/part_file.h"
+#include "worker/running_task.h"
 #include "worker/shuffle/fetcher.h"
 #include "worker/shuffle/reduce_inputs.h"
 #include "worker/task_runner.h"
-#include "worker/task_state.h"
 
 namespace skep {
 namespace {
@@ -86,7 +86,7 @@ absl::Status Fetch(const TaskInput& input, ReduceInputs& inputs, TaskResult* res
   return status;
 }
 
-absl::Status ReduceAll(RecordStream& records, Reducer& reducer, TaskState& state,
+absl::Status ReduceAll(RecordStream& records, Reducer& reducer, RunningTask& state,
                        ReduceTaskContext& context) {
   Groups groups(records);
   GroupValues values(groups);
@@ -108,7 +108,7 @@ absl::Status MergeAndReduce(const TaskInput& input, const Stage& stage,
   if (spec.stage().writes_output()) {
     SKEP_ASSIGN_OR_RETURN(part, PartFile::Create(spec, input.env, input.control.stop));
   }
-  TaskState state(spec, input.options, input.control.stop, part.get());
+  RunningTask state(spec, input.options, input.control.stop, part.get());
   ReduceTaskContext context(state);
   Accounting records(*merged);
   const std::unique_ptr<Reducer> reducer = stage.reducer();

@@ -33,13 +33,13 @@ absl::Status TaskPool::Run(TaskSpec spec, Progress progress, Done done) {
                              slots_, " slots");
   }
   std::stop_source stop;
-  stops_[KeyOf(spec.id())] = stop;
+  stops_[RefOf(spec.id())] = stop;
   queue_.push_back({std::move(spec), std::move(progress), std::move(done), stop});
   wake_.Signal();
   return absl::OkStatus();
 }
 
-void TaskPool::Cancel(const AttemptKey& key) {
+void TaskPool::Cancel(const AttemptRef& key) {
   std::stop_source stop(std::nostopstate);
   {
     MutexLock lock(mutex_);
@@ -78,7 +78,7 @@ void TaskPool::RunSlot(int slot) {
     {
       MutexLock lock(mutex_);
       --busy_;
-      stops_.erase(KeyOf(work.spec.id()));
+      stops_.erase(RefOf(work.spec.id()));
     }
     work.done(std::move(result));
   }

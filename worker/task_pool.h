@@ -41,7 +41,7 @@ class TaskPool {
   absl::Status Run(TaskSpec spec, Progress progress, Done done);
 
   // Asks an attempt to stop; its `done` runs all the same. No such attempt: nothing.
-  void Cancel(const AttemptKey& key);
+  void Cancel(const AttemptRef& key);
 
   // Slots without work.
   int free_slots() const;
@@ -62,7 +62,7 @@ class TaskPool {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Work> queue_ ABSL_GUARDED_BY(mutex_);
   // Queued and running.
-  std::map<AttemptKey, std::stop_source> stops_ ABSL_GUARDED_BY(mutex_);
+  std::map<AttemptRef, std::stop_source> stops_ ABSL_GUARDED_BY(mutex_);
   int busy_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::thread> threads_;
 };

@@ -84,9 +84,9 @@ TEST(TaskPoolTest, CancelsWhatRunsAndWhatWaits) {
   started.get_future().wait();
   ASSERT_TRUE(pool.Run(Spec(2, "never begins"), nullptr, results.Add()).ok());
   EXPECT_EQ(pool.free_slots(), 0);
-  pool.Cancel(KeyOf(Spec(2, "").id()));
-  pool.Cancel(KeyOf(Spec(3, "").id()));
-  pool.Cancel(KeyOf(Spec(1, "").id()));
+  pool.Cancel(RefOf(Spec(2, "").id()));
+  pool.Cancel(RefOf(Spec(3, "").id()));
+  pool.Cancel(RefOf(Spec(1, "").id()));
   EXPECT_EQ(results.Await(2), "wait!;!;");
 }
 

@@ -30,7 +30,7 @@ void LocalShuffle::Fetch(const std::string& address, const FetchRequest& request
 }
 
 void FirstCommitter::RequestCommit(const AttemptId& id, Done done) {
-  AttemptKey task = KeyOf(id);
+  AttemptRef task = RefOf(id);
   task.attempt = 0;
   const auto [it, first] = winners_.emplace(task, id.attempt());
   done(it->second == id.attempt());

@@ -46,7 +46,7 @@ class FirstCommitter final : public Committer {
   void RequestCommit(const AttemptId& id, Done done) override;
 
  private:
-  std::map<AttemptKey, uint32_t> winners_;
+  std::map<AttemptRef, uint32_t> winners_;
 };
 
 // The submitter's machine is another file system; without one nothing is there.

@@ -156,8 +156,8 @@ MasterLinkHooks WorkerImpl::Hooks() {
 
 void WorkerImpl::OnRegistered(const RegisterReply& reply) {
   for (const AttemptId& id : reply.drop()) {
-    if (attempts_.Drop(KeyOf(id))) {
-      pool_->Cancel(KeyOf(id));
+    if (attempts_.Drop(RefOf(id))) {
+      pool_->Cancel(RefOf(id));
     } else {
       DeleteOutput(id);
     }
@@ -178,7 +178,7 @@ void WorkerImpl::RunTask(google::protobuf::RpcController* controller,
                          const TaskSpec* request, TaskResult* response,
                          google::protobuf::Closure* done) {
   const AttemptId& id = request->id();
-  const AttemptKey key = KeyOf(id);
+  const AttemptRef key = RefOf(id);
   const AttemptTable::Found found =
       attempts_.Join(id, [response, done](const TaskResult& result) {
         *response = result;
@@ -206,12 +206,12 @@ void WorkerImpl::OnFinished(const AttemptId& id, TaskResult result) {
     local_.RemoveAll(AttemptScratch(scratch_, id)).IgnoreError();
     DeleteOutput(id);
   }
-  if (!attempts_.Finish(KeyOf(id), std::move(result))) DeleteOutput(id);
+  if (!attempts_.Finish(RefOf(id), std::move(result))) DeleteOutput(id);
 }
 
 void WorkerImpl::DeleteOutput(const AttemptId& id) {
   if (id.kind() != TASK_MAP) return;
-  shuffle_server_.Forget(KeyOf(id));
+  shuffle_server_.Forget(RefOf(id));
   const std::string path = MapOutputPath(scratch_, id);
   // The index first: without it there is no output.
   for (const std::string& file : {path + kIndexSuffix, path}) {
@@ -222,7 +222,7 @@ void WorkerImpl::DeleteOutput(const AttemptId& id) {
 
 void WorkerImpl::CancelTask(google::protobuf::RpcController*, const AttemptId* request,
                             Empty*, google::protobuf::Closure* done) {
-  pool_->Cancel(KeyOf(*request));
+  pool_->Cancel(RefOf(*request));
   done->Run();
 }
 
@@ -230,7 +230,7 @@ void WorkerImpl::ReleaseJob(google::protobuf::RpcController*,
                             const ReleaseJobRequest* request, Empty*,
                             google::protobuf::Closure* done) {
   const uint64_t job = request->job();
-  for (const AttemptKey& key : attempts_.ReleaseJob(job)) pool_->Cancel(key);
+  for (const AttemptRef& key : attempts_.ReleaseJob(job)) pool_->Cancel(key);
   shuffle_server_.ForgetJob(job);
   // Deleting may take long: not on the loop.
   const bool scheduled = shuffle_pool_.Schedule([this, job, done] {

@@ -277,9 +277,9 @@ TEST_F(WorkerTest, ADroppedConnectionStopsNothing) {
   const RegisterRequest request = master_.registered()[1];
   EXPECT_EQ(request.incarnation(), master_.registered()[0].incarnation());
   ASSERT_EQ(request.running_size(), 1);
-  EXPECT_EQ(KeyOf(request.running(0)), KeyOf(running.id()));
+  EXPECT_EQ(RefOf(request.running(0)), RefOf(running.id()));
   ASSERT_EQ(request.finished_size(), 1);
-  EXPECT_EQ(KeyOf(request.finished(0)), KeyOf(finished.id()));
+  EXPECT_EQ(RefOf(request.finished(0)), RefOf(finished.id()));
 
   ASSERT_TRUE(Await([&] { return pending->count() == 1; }));
   {

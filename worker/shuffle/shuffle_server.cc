@@ -52,7 +52,7 @@ absl::StatusOr<std::string> ShuffleServer::Read(const FetchRequest& request,
 
 absl::StatusOr<std::shared_ptr<const ShuffleServer::Output>> ShuffleServer::Find(
     const AttemptId& id) {
-  const AttemptKey key = KeyOf(id);
+  const AttemptRef key = RefOf(id);
   {
     MutexLock lock(mutex_);
     const auto it = open_.find(key);
@@ -80,7 +80,7 @@ void ShuffleServer::ForgetJob(uint64_t job) {
   std::erase_if(open_, [job](const auto& open) { return open.first.job == job; });
 }
 
-void ShuffleServer::Forget(const AttemptKey& key) {
+void ShuffleServer::Forget(const AttemptRef& key) {
   MutexLock lock(mutex_);
   open_.erase(key);
 }

@@ -40,7 +40,7 @@ class ShuffleServer final : public ShuffleService {
 
   // Closes the files of a job, or of one attempt, before they are deleted.
   void ForgetJob(uint64_t job);
-  void Forget(const AttemptKey& key);
+  void Forget(const AttemptRef& key);
 
  private:
   struct Output {
@@ -57,7 +57,7 @@ class ShuffleServer final : public ShuffleService {
   FileSystem& fs_;
   const std::string scratch_;
   Mutex mutex_;
-  std::map<AttemptKey, Open> open_ ABSL_GUARDED_BY(mutex_);
+  std::map<AttemptRef, Open> open_ ABSL_GUARDED_BY(mutex_);
   uint64_t uses_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

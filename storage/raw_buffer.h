@@ -1,8 +1,8 @@
 // A growable array of bytes that are not set to zero first (std::string's are): for
 // buffers that a read is about to fill.
 
-#ifndef SKEP_STORAGE_BUFFER_H_
-#define SKEP_STORAGE_BUFFER_H_
+#ifndef SKEP_STORAGE_RAW_BUFFER_H_
+#define SKEP_STORAGE_RAW_BUFFER_H_
 
 #include <cstddef>
 #include <cstring>
@@ -11,7 +11,7 @@
 
 namespace skep {
 
-class Buffer {
+class RawBuffer {
  public:
   char* data() { return bytes_.get(); }
   const char* data() const { return bytes_.get(); }
@@ -33,4 +33,4 @@ class Buffer {
 
 }  // namespace skep
 
-#endif  // SKEP_STORAGE_BUFFER_H_
+#endif  // SKEP_STORAGE_RAW_BUFFER_H_

@@ -1,4 +1,4 @@
-#include "worker/task_state.h"
+#include "worker/running_task.h"
 
 #include <utility>
 
@@ -8,7 +8,7 @@
 
 namespace skep {
 
-void TaskState::Count(std::string_view counter, uint64_t n) {
+void RunningTask::Count(std::string_view counter, uint64_t n) {
   const auto it = counters_.find(counter);
   if (it != counters_.end()) {
     it->second += n;
@@ -17,7 +17,7 @@ void TaskState::Count(std::string_view counter, uint64_t n) {
   }
 }
 
-void TaskState::SetResult(std::string result) {
+void RunningTask::SetResult(std::string result) {
   if (result.size() > kMaxResultBytes) {
     Fail(InvalidArgument("the result of task ", AttemptName(spec_.id()), " has ",
                          result.size(), " bytes; at most ", kMaxResultBytes,
@@ -27,7 +27,7 @@ void TaskState::SetResult(std::string result) {
   result_ = std::move(result);
 }
 
-void TaskState::Write(std::string_view bytes) {
+void RunningTask::Write(std::string_view bytes) {
   if (!error_.ok()) return;
   if (part_ == nullptr) {
     Fail(
@@ -38,24 +38,24 @@ void TaskState::Write(std::string_view bytes) {
   Fail(part_->Write(bytes));
 }
 
-void TaskState::Warn(std::string_view message) {
+void RunningTask::Warn(std::string_view message) {
   if (static_cast<int>(warnings_.size()) < kMaxWarnings)
     warnings_.emplace_back(message);
 }
 
-absl::Status TaskState::error() const {
+absl::Status RunningTask::error() const {
   if (!error_.ok()) return error_;
   if (stop_.stop_requested()) return Cancelled(AttemptName(spec_.id()), ": cancelled");
   return absl::OkStatus();
 }
 
-void TaskState::MoveTo(TaskResult* result) {
+void RunningTask::MoveTo(TaskResult* result) {
   result->set_result(std::move(result_));
   for (const auto& [name, n] : counters_) (*result->mutable_counters())[name] = n;
   for (std::string& warning : warnings_) result->add_warnings(std::move(warning));
 }
 
-absl::Status FromUserCode(const absl::Status& status, const TaskState& state) {
+absl::Status FromUserCode(const absl::Status& status, const RunningTask& state) {
   SKEP_RETURN_IF_ERROR(state.error());
   switch (status.code()) {
     case absl::StatusCode::kOk:

@@ -1,7 +1,7 @@
 // What every kind of task keeps while user code runs: the context that user code sees.
 
-#ifndef SKEP_WORKER_TASK_STATE_H_
-#define SKEP_WORKER_TASK_STATE_H_
+#ifndef SKEP_WORKER_RUNNING_TASK_H_
+#define SKEP_WORKER_RUNNING_TASK_H_
 
 #include <cstdint>
 #include <map>
@@ -23,11 +23,11 @@ inline constexpr int kMaxWarnings = 20;
 
 // Used from the task's thread only. Contexts cannot fail, so the first error of a write
 // is kept: look at error() after each call of user code.
-class TaskState {
+class RunningTask {
  public:
   // All borrowed. `part` is null if the task writes no output.
-  TaskState(const TaskSpec& spec, const Options& options, std::stop_token stop,
-            PartFile* part)
+  RunningTask(const TaskSpec& spec, const Options& options, std::stop_token stop,
+              PartFile* part)
       : spec_(spec), options_(options), stop_(std::move(stop)), part_(part) {}
 
   const TaskSpec& spec() const { return spec_; }
@@ -65,7 +65,7 @@ class TaskState {
 template <typename Base>
 class ContextOver : public Base {
  public:
-  explicit ContextOver(TaskState& state) : state_(state) {}
+  explicit ContextOver(RunningTask& state) : state_(state) {}
 
   const Options& options() const override { return state_.options(); }
   std::string_view args() const override { return state_.spec().stage().args(); }
@@ -79,18 +79,18 @@ class ContextOver : public Base {
   std::stop_token stop_token() const override { return state_.stop(); }
 
  protected:
-  TaskState& state() { return state_; }
-  const TaskState& state() const { return state_; }
+  RunningTask& state() { return state_; }
+  const RunningTask& state() const { return state_; }
 
  private:
-  TaskState& state_;
+  RunningTask& state_;
 };
 
 // What user code returned: codes by which the engine speaks to itself (Unavailable,
 // Aborted, DataLoss, ...) become Unknown, so that a job cannot pass for a broken
 // machine.
-absl::Status FromUserCode(const absl::Status& status, const TaskState& state);
+absl::Status FromUserCode(const absl::Status& status, const RunningTask& state);
 
 }  // namespace skep
 
-#endif  // SKEP_WORKER_TASK_STATE_H_
+#endif  // SKEP_WORKER_RUNNING_TASK_H_
