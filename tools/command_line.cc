@@ -94,6 +94,7 @@ struct CommandLine::Impl {
   struct Known {
     std::string name;
     bool takes_value;
+    char letter = 0;
   };
 
   Impl(std::string command, std::string summary)
@@ -109,6 +110,12 @@ struct CommandLine::Impl {
       if (known.name == name) return &known;
     }
     return nullptr;
+  }
+  // Notes a flag; returns how CLI11 wants it named: "-n,--name".
+  std::string Declare(const std::string& name, bool takes_value, char letter) {
+    flags.push_back({name, takes_value, letter});
+    return letter == 0 ? StrCat("--", name)
+                       : StrCat("-", std::string(1, letter), ",--", name);
   }
   int UsageError(const std::string& what) const {
     std::fprintf(stderr, "skep %s: %s (see: skep %s --help)\n", command.c_str(),
@@ -147,10 +154,10 @@ void CommandLine::Example(std::string example) {
 
 void CommandLine::ParsedFlag(std::string name, std::string help, std::string value_name,
                              std::string default_value,
-                             std::function<absl::Status(const std::string&)> set) {
-  impl_->flags.push_back({name, true});
+                             std::function<absl::Status(const std::string&)> set,
+                             char letter) {
   CLI::Option* const option = impl_->app.add_option_function<std::string>(
-      StrCat("--", name),
+      impl_->Declare(name, true, letter),
       [name, set = std::move(set)](const std::string& text) {
         ThrowIfError(name, set(text));
       },
@@ -160,10 +167,10 @@ void CommandLine::ParsedFlag(std::string name, std::string help, std::string val
 }
 
 void CommandLine::ParsedSwitch(std::string name, std::string help,
-                               std::function<absl::Status(const std::string&)> set) {
-  impl_->flags.push_back({name, false});
+                               std::function<absl::Status(const std::string&)> set,
+                               char letter) {
   impl_->app.add_flag_function(
-      StrCat("--", name),
+      impl_->Declare(name, false, letter),
       [name, set = std::move(set)](int64_t count) {
         ThrowIfError(name, set(count > 0 ? "true" : "false"));
       },
@@ -196,8 +203,7 @@ void CommandLine::Flag(std::string name, std::string* value, std::string help,
 
 void CommandLine::Flag(std::string name, std::vector<std::string>* values,
                        std::string help, std::string value_name) {
-  impl_->flags.push_back({name, true});
-  impl_->app.add_option(StrCat("--", name), *values, std::move(help))
+  impl_->app.add_option(impl_->Declare(name, true, 0), *values, std::move(help))
       ->type_name(std::move(value_name))
       ->allow_extra_args(false)
       ->take_all();
@@ -227,14 +233,15 @@ void CommandLine::LogFlags(LogOptions* options) {
                return absl::OkStatus();
              });
   Flag("log-dir", &options->directory, "Log to files in DIR rather than stderr", "DIR");
+  const bool taken = std::any_of(impl_->flags.begin(), impl_->flags.end(),
+                                 [](const auto& known) { return known.letter == 'v'; });
   impl_->app.add_flag_function(
-      "-v,--verbose",
+      impl_->Declare("verbose", false, taken ? 0 : 'v'),
       [options](int64_t count) {
         options->verbosity = static_cast<int>(count);
         options->level = "info";
       },
-      "Log more; -v -v even more");
-  impl_->flags.push_back({"verbose", false});
+      "Log more; twice, even more");
 }
 
 void CommandLine::Positional(std::string name, std::string* value, std::string help,

@@ -51,16 +51,17 @@ class CommandLine {
             std::string value_name);
   // Takes "64K", "1.5G" (powers of 1024), "4096".
   void SizeFlag(std::string name, uint64_t* bytes, std::string help);
-  // `set` gets the text and says what is wrong with it.
+  // `set` gets the text and says what is wrong with it. `letter` is a short form: -n.
   void ParsedFlag(std::string name, std::string help, std::string value_name,
                   std::string default_value,
-                  std::function<absl::Status(const std::string&)> set);
+                  std::function<absl::Status(const std::string&)> set, char letter = 0);
   // The same without a value: `set` gets "true".
   void ParsedSwitch(std::string name, std::string help,
-                    std::function<absl::Status(const std::string&)> set);
+                    std::function<absl::Status(const std::string&)> set,
+                    char letter = 0);
   // Flags declared from here on stand under this heading in --help.
   void Heading(std::string heading);
-  // Declares --log-level, --log-dir and -v.
+  // Declares --log-level, --log-dir and --verbose (and -v, unless that is taken).
   void LogFlags(LogOptions* options);
 
   // Positional arguments, in the order of these calls.

@@ -116,6 +116,23 @@ TEST(CommandLineTest, FindsTheFirstPositional) {
   EXPECT_EQ(line.FindPositional({"--json"}), 1u);
 }
 
+TEST(CommandLineTest, AJobsLetterWinsOverTheLogs) {
+  CommandLine line("run grep", "");
+  std::string inverted;
+  LogOptions log;
+  line.ParsedSwitch(
+      "invert-match", "",
+      [&inverted](const std::string& text) {
+        inverted = text;
+        return absl::OkStatus();
+      },
+      'v');
+  line.LogFlags(&log);
+  EXPECT_FALSE(line.Parse({"-v", "--verbose", "--verbose"}).has_value());
+  EXPECT_EQ(inverted, "true");
+  EXPECT_EQ(log.verbosity, 2);
+}
+
 TEST(CommandLineTest, NearestAllowsATypoAndNoMore) {
   const std::vector<std::string> names = {"wordcount", "sort", "median"};
   EXPECT_EQ(Nearest("wordcuont", names), "wordcount");

@@ -48,9 +48,10 @@ void AddJobFlags(CommandLine& line, const Job& job, Options* options) {
       return options->Set(name, text);
     };
     if (flag.type == Flag::Type::kBool) {
-      line.ParsedSwitch(flag.name, flag.help, set);
+      line.ParsedSwitch(flag.name, flag.help, set, flag.letter);
     } else {
-      line.ParsedFlag(flag.name, flag.help, flag.value_name, flag.default_value, set);
+      line.ParsedFlag(flag.name, flag.help, flag.value_name, flag.default_value, set,
+                      flag.letter);
     }
   }
 }
