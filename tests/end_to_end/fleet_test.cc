@@ -1,0 +1,218 @@
+// Separate processes: a master, three workers, a submitter; and what happens to a job
+// when some of them die.
+
+#include "tests/end_to_end/fleet.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "absl/time/clock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/end_to_end/tcp_relay.h"
+#include "tools/exit_code.h"
+
+namespace skep {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+// An output directory's files and their bytes, but for the receipt, which has times.
+std::map<std::string, std::string> Files(const std::string& directory) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const std::string name = entry.path().filename().string();
+    if (name != "_SUCCESS") files[name] = ReadWholeFile(entry.path().string());
+  }
+  return files;
+}
+
+// The Bible so many times that counting its words takes seconds.
+std::string LargeInput(int copies) {
+  const std::string path = TestFolder() + "/large.txt";
+  const std::string text = ReadWholeFile(TestData("kjv.txt"));
+  std::string all;
+  for (int i = 0; i < copies; ++i) all += text;
+  WriteWholeFile(path, all);
+  return path;
+}
+
+// What `skep run` makes of it, undisturbed.
+std::map<std::string, std::string> Reference(const std::string& input) {
+  const std::string output = TestFolder() + "/reference";
+  const Outcome run = Skep({"run", "wordcount", "--output", output, input});
+  EXPECT_EQ(run.exit_code, kOk) << run.err;
+  return Files(output);
+}
+
+class FleetTest : public testing::Test {
+ protected:
+  void SetUp() override { SKEP_REQUIRE_TEST_DATA(); }
+};
+
+TEST_F(FleetTest, ThreeWorkersGiveTheBytesOfRun) {
+  const std::string input = TestData("kjv.txt");
+  Fleet fleet(3);
+  const std::string output = TestFolder() + "/counts";
+  const Outcome submit = fleet.Submit({"wordcount", "--output", output, input});
+  ASSERT_EQ(submit.exit_code, kOk) << submit.err;
+  EXPECT_TRUE(Files(output) == Reference(input));
+  EXPECT_EQ(fleet.Submit({"wordcount", "--top", "2", input}).out,
+            "the\t62051\nand\t38572\n");
+  const Outcome jobs = Skep({"jobs", "--master", fleet.master()});
+  EXPECT_NE(jobs.out.find("succeeded"), std::string::npos) << jobs.out;
+  EXPECT_EQ(Json::parse(fleet.StatusJson(2))["state"], "succeeded");
+}
+
+TEST_F(FleetTest, SubmittersDirectoryAndInputFilesNeedNotBeShared) {
+  // A worker that sees the same file reads it itself; the file service is for the
+  // others, here for standard input kept in a folder that goes when the job ends.
+  Fleet fleet(1);
+  const auto submit = fleet.Submit({"nqueens", "--n", "10"});
+  EXPECT_EQ(submit.out, "724\n") << submit.err;
+}
+
+TEST_F(FleetTest, CancelledJobsEndWithTheirOwnCode) {
+  Fleet fleet(1);
+  const auto submit = fleet.StartSubmit({"nqueens", "--n", "20"});
+  absl::SleepFor(absl::Seconds(1));
+  EXPECT_EQ(Skep({"cancel", "1", "--master", fleet.master()}).exit_code, kOk);
+  const Outcome outcome = submit->Wait(absl::Seconds(20));
+  EXPECT_EQ(outcome.exit_code, kCancelled) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(Skep({"cancel", "77", "--master", fleet.master()}).exit_code, kJobFailed);
+}
+
+TEST_F(FleetTest, DetachedJobsRunOnTheirOwn) {
+  Fleet fleet(2);
+  const std::string output = TestFolder() + "/counts";
+  const Outcome submit =
+      fleet.Submit({"wordcount", "--detach", "--output", output, TestData("kjv.txt")});
+  ASSERT_EQ(submit.exit_code, kOk) << submit.err;
+  EXPECT_EQ(submit.out, "1\n");
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  while (!fs::exists(output + "/_SUCCESS") && absl::Now() < deadline) {
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  EXPECT_TRUE(Files(output) == Reference(TestData("kjv.txt")));
+}
+
+// --- Failures
+// ----------------------------------------------------------------------------
+
+// Runs word count over an input that takes seconds, calls `disturb` when `when` is true
+// of the job's status, and expects the same bytes as without.
+class FailureTest : public FleetTest {
+ protected:
+  static constexpr int kCopies = 150;  // some 650 MB
+
+  static const std::string& Input() {
+    static const std::string path = LargeInput(kCopies);
+    return path;
+  }
+  static const std::map<std::string, std::string>& Expected() {
+    static const auto files = Reference(Input());
+    return files;
+  }
+
+  // The finished job's JSON.
+  Json RunDisturbed(Fleet& fleet, const std::function<bool(const std::string&)>& when,
+                    const std::function<void()>& disturb) {
+    const std::string output = TestFolder() + "/counts";
+    const auto submit = fleet.StartSubmit(
+        {"wordcount", "--json", "--split-size", "8M", "--output", output, Input()});
+    bool disturbed = false;
+    const absl::Time deadline = absl::Now() + absl::Seconds(60);
+    while (submit->running() && !disturbed && absl::Now() < deadline) {
+      if (when(Skep({"status", "1", "--master", fleet.master()}).out)) {
+        disturb();
+        disturbed = true;
+      }
+    }
+    EXPECT_TRUE(disturbed) << "the job was over before it could be disturbed";
+    const Outcome outcome = submit->Wait(absl::Minutes(4));
+    EXPECT_EQ(outcome.exit_code, kOk) << outcome.err;
+    if (outcome.exit_code != kOk) return {};
+    EXPECT_TRUE(Files(output) == Expected());
+    return Json::parse(outcome.out);
+  }
+
+  // Whether `skep status` tells of at least so many finished maps.
+  static bool MapsDone(const std::string& status, int least) {
+    const size_t at = status.find("maps ");
+    return at != std::string::npos && std::atoi(status.c_str() + at + 5) >= least;
+  }
+};
+
+TEST_F(FailureTest, AWorkerKilledWhileItMapsCostsItsWork) {
+  Fleet fleet(3);
+  const Json job = RunDisturbed(
+      fleet, [](const std::string& status) { return MapsDone(status, 1); },
+      [&fleet] { fleet.worker(0).Kill(SIGKILL); });
+  ASSERT_TRUE(job.is_object());
+  EXPECT_GE(
+      job["ran_again"]["lost"].get<int>() + job["ran_again"]["map_outputs"].get<int>(),
+      1)
+      << job;
+}
+
+TEST_F(FailureTest, AWorkerKilledWithFinishedMapsHasThemRunAgain) {
+  Fleet fleet(3);
+  const Json job = RunDisturbed(
+      fleet, [](const std::string& status) { return MapsDone(status, 30); },
+      [&fleet] { fleet.worker(1).Kill(SIGKILL); });
+  ASSERT_TRUE(job.is_object());
+  EXPECT_GE(job["ran_again"]["map_outputs"].get<int>(), 1) << job;
+}
+
+TEST_F(FailureTest, AnExecutorKilledCostsOneAttempt) {
+  Fleet fleet(3);
+  const Json job = RunDisturbed(
+      fleet, [](const std::string& status) { return MapsDone(status, 1); },
+      [&fleet] {
+        const auto children = ChildrenOf(fleet.worker(2).pid());
+        ASSERT_EQ(children.size(), 1u);
+        kill(children[0], SIGKILL);
+      });
+  ASSERT_TRUE(job.is_object());
+  EXPECT_EQ(job["ran_again"]["failed"].get<int>() + job["ran_again"]["lost"].get<int>(),
+            1)
+      << job;
+  EXPECT_EQ(job["ran_again"]["map_outputs"], 0) << job;
+}
+
+TEST_F(FailureTest, ADroppedConnectionRunsNothingAgain) {
+  Fleet fleet(1);
+  TcpRelay relay(fleet.master());
+  fleet.AddWorker(relay.address());
+  fleet.AddWorker(relay.address());
+  const Json job = RunDisturbed(
+      fleet, [](const std::string& status) { return MapsDone(status, 5); },
+      [&relay] { relay.Cut(); });
+  EXPECT_EQ(relay.cut(), 2);
+  ASSERT_TRUE(job.is_object());
+  EXPECT_EQ(job["ran_again"]["failed"], 0) << job;
+  EXPECT_EQ(job["ran_again"]["lost"], 0) << job;
+  EXPECT_EQ(job["ran_again"]["map_outputs"], 0) << job;
+}
+
+TEST_F(FailureTest, AWorkerThatStandsStillForAMomentLosesNothing) {
+  Fleet fleet(3);
+  const Json job = RunDisturbed(
+      fleet, [](const std::string& status) { return MapsDone(status, 1); },
+      [&fleet] {
+        fleet.worker(0).Kill(SIGSTOP);
+        absl::SleepFor(absl::Seconds(1));
+        fleet.worker(0).Kill(SIGCONT);
+      });
+  ASSERT_TRUE(job.is_object());
+  EXPECT_EQ(job["ran_again"]["lost"], 0) << job;
+  EXPECT_EQ(job["ran_again"]["map_outputs"], 0) << job;
+}
+
+}  // namespace
+}  // namespace skep
