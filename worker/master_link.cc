@@ -20,6 +20,9 @@ constexpr absl::Duration kDefaultLease = absl::Seconds(3);
 // As long as an attempt waits (part_file.cc).
 constexpr absl::Duration kCommitPatience = absl::Seconds(90);
 constexpr absl::Duration kCommitBackoff = absl::Milliseconds(200);
+// Heartbeats without an answer, each for a lease's time, after which the connection is
+// taken for dead although nobody closed it (a cable pulled, a machine suspended).
+constexpr int kMaxSilentHeartbeats = 2;
 
 }  // namespace
 
@@ -50,10 +53,34 @@ struct MasterLink::Core : std::enable_shared_from_this<MasterLink::Core> {
     return the_channel;
   }
 
-  void OnState(bool connected) {
+  // Replaces the connection. Closing the old one fails what is outstanding on it.
+  void Connect() {
+    std::shared_ptr<Channel> old;
+    {
+      // Held while connecting, so that on_state finds the channel.
+      MutexLock lock(mutex);
+      if (stopped) return;
+      silent_heartbeats = 0;
+      ConnectOptions options;
+      options.services = &services;
+      options.fleet = fleet;
+      options.max_backoff = absl::Seconds(1);
+      options.on_state = [weak = weak_from_this(),
+                          number = ++connection](bool connected) {
+        if (const auto core = weak.lock()) core->OnState(number, connected);
+      };
+      old = std::exchange(the_channel,
+                          skep::Connect(transport, master, std::move(options)));
+    }
+    if (old != nullptr)
+      old->Close(Unavailable("the master did not answer; connecting again"));
+  }
+
+  void OnState(uint64_t of_connection, bool connected) {
     uint64_t now = 0;
     {
       MutexLock lock(mutex);
+      if (of_connection != connection) return;
       now = ++generation;
       registered = connected ? Unavailable("registering with the master at ", master)
                              : Unavailable("the connection to the master at ", master,
@@ -135,11 +162,37 @@ struct MasterLink::Core : std::enable_shared_from_this<MasterLink::Core> {
           *to, Method<MasterService>("Heartbeat"), request, std::move(options),
           [weak = weak_from_this(), of](absl::StatusOr<Reply<HeartbeatReply>> reply) {
             const auto core = weak.lock();
-            if (core == nullptr || !core->Current(of)) return;
-            if (reply.ok() && !reply->message.known()) core->OnState(true);
+            if (core != nullptr && core->Current(of)) core->OnHeartbeat(of, reply);
           });
     });
     ScheduleHeartbeat(of);
+  }
+
+  void OnHeartbeat(uint64_t of, const absl::StatusOr<Reply<HeartbeatReply>>& reply) {
+    bool dead = false;
+    {
+      MutexLock lock(mutex);
+      silent_heartbeats =
+          absl::IsDeadlineExceeded(reply.status()) ? silent_heartbeats + 1 : 0;
+      dead = silent_heartbeats >= kMaxSilentHeartbeats;
+    }
+    if (dead) {
+      LOG(WARNING) << "master_silent master=" << master.ToString();
+      Connect();
+    } else if (reply.ok() && !reply->message.known()) {
+      RegisterAnew(of);
+    }
+  }
+
+  // What belongs to registration `of` stops; a new one begins.
+  void RegisterAnew(uint64_t of) {
+    {
+      MutexLock lock(mutex);
+      if (generation != of) return;
+      of = ++generation;
+      registered = Unavailable("registering with the master at ", master, " again");
+    }
+    Register(of);
   }
 
   void RequestCommit(const AttemptId& id, absl::Time give_up, Done done) {
@@ -194,7 +247,9 @@ struct MasterLink::Core : std::enable_shared_from_this<MasterLink::Core> {
   CondVar idle;
   bool stopped ABSL_GUARDED_BY(mutex) = false;
   int in_hooks ABSL_GUARDED_BY(mutex) = 0;
+  uint64_t connection ABSL_GUARDED_BY(mutex) = 0;
   uint64_t generation ABSL_GUARDED_BY(mutex) = 0;
+  int silent_heartbeats ABSL_GUARDED_BY(mutex) = 0;
   uint64_t worker ABSL_GUARDED_BY(mutex) = 0;
   uint64_t epoch ABSL_GUARDED_BY(mutex) = 0;
   absl::Duration lease ABSL_GUARDED_BY(mutex) = kDefaultLease;
@@ -209,18 +264,7 @@ MasterLink::MasterLink(Transport& transport, const Address& master, std::string 
 
 MasterLink::~MasterLink() { Stop(); }
 
-void MasterLink::Start() {
-  ConnectOptions options;
-  options.services = &core_->services;
-  options.fleet = core_->fleet;
-  options.max_backoff = absl::Seconds(1);
-  options.on_state = [weak = core_->weak_from_this()](bool connected) {
-    if (const auto core = weak.lock()) core->OnState(connected);
-  };
-  // Held while connecting, so that on_state finds the channel.
-  MutexLock lock(core_->mutex);
-  core_->the_channel = Connect(core_->transport, core_->master, std::move(options));
-}
+void MasterLink::Start() { core_->Connect(); }
 
 void MasterLink::Stop() {
   std::shared_ptr<Channel> channel;

@@ -18,7 +18,6 @@ absl::StatusOr<std::shared_ptr<Channel>> PeerChannels::To(const std::string& add
   SKEP_ASSIGN_OR_RETURN(const Address to, Address::Parse(address));
   if (peers_.size() >= kMaxPeers) EvictOne();
   ConnectOptions options;
-  options.wait_for_ready = false;
   options.max_backoff = absl::Seconds(1);
   std::shared_ptr<Channel> channel = Connect(transport_, to, std::move(options));
   peers_.emplace(address, Peer{channel, ++uses_});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "base/mutex.h"
@@ -44,6 +45,21 @@ class FileCaller {
                     StrCat(path, " of the submitter ", host_, " (", address_, ")"));
   }
 
+  // One try, without waiting.
+  template <typename Response>
+  void Start(const char* method, const google::protobuf::Message& request,
+             absl::AnyInvocable<void(absl::StatusOr<Reply<Response>>)> done) const {
+    absl::StatusOr<std::shared_ptr<Channel>> channel = peers_.To(address_);
+    if (!channel.ok()) {
+      done(channel.status());
+      return;
+    }
+    CallOptions options;
+    options.timeout = kCallTimeout;
+    skep::Call<Response>(**channel, Method<FileService>(method), request,
+                         std::move(options), std::move(done));
+  }
+
   const std::string& token() const { return token_; }
 
  private:
@@ -53,7 +69,21 @@ class FileCaller {
   const std::stop_token stop_;
 };
 
-// Reads in pieces and keeps the last one: block readers ask for a little at a time.
+// A piece of a file that is on its way. Shared with the call, which may end later than
+// the file's reader.
+struct Coming {
+  explicit Coming(uint64_t offset) : offset(offset) {}
+
+  const uint64_t offset;
+  Mutex mutex;
+  CondVar wake;
+  bool done ABSL_GUARDED_BY(mutex) = false;
+  absl::StatusOr<Reply<FileReadReply>> reply ABSL_GUARDED_BY(mutex) =
+      Reply<FileReadReply>();
+};
+
+// Reads in pieces, keeps the last one (block readers ask for a little at a time), and
+// while it is used has the next one sent.
 class RemoteReadable final : public ReadableFile {
  public:
   RemoteReadable(std::shared_ptr<const FileCaller> caller, std::string path)
@@ -79,23 +109,58 @@ class RemoteReadable final : public ReadableFile {
   }
 
  private:
-  absl::Status Load(uint64_t offset) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  FileReadRequest RequestFor(uint64_t offset) const {
     FileReadRequest request;
     request.set_token(caller_->token());
     request.set_path(path_);
     request.set_offset(offset);
     request.set_size(kPieceBytes);
-    SKEP_ASSIGN_OR_RETURN(Reply<FileReadReply> reply,
-                          caller_->Call<FileReadReply>("Read", request, "", path_));
+    return request;
+  }
+
+  absl::Status Load(uint64_t offset) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    std::optional<Reply<FileReadReply>> reply = TakeComing(offset);
+    if (!reply) {
+      SKEP_ASSIGN_OR_RETURN(
+          reply, caller_->Call<FileReadReply>("Read", RequestFor(offset), "", path_));
+    }
+    const bool sequential = offset == piece_offset_ + piece_.size();
     file_size_known_ = true;
-    file_size_ = reply.message.file_size();
+    file_size_ = reply->message.file_size();
     piece_offset_ = offset;
-    piece_ = std::move(reply.attachment);
+    piece_ = std::move(reply->attachment);
     if (piece_.empty() && offset < file_size_) {
       return DataLoss(path_, ": the submitter sent nothing at offset ", offset, " of ",
                       file_size_);
     }
+    if (sequential && offset + piece_.size() < file_size_)
+      AskFor(offset + piece_.size());
     return absl::OkStatus();
+  }
+
+  void AskFor(uint64_t offset) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    coming_ = std::make_shared<Coming>(offset);
+    caller_->Start<FileReadReply>(
+        "Read", RequestFor(offset),
+        [coming = coming_](absl::StatusOr<Reply<FileReadReply>> reply) {
+          MutexLock lock(coming->mutex);
+          coming->reply = std::move(reply);
+          coming->done = true;
+          coming->wake.SignalAll();
+        });
+  }
+
+  // The piece that was asked for, if it is this one and arrives well: an error is left
+  // to a call that tries again.
+  std::optional<Reply<FileReadReply>> TakeComing(uint64_t offset) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const std::shared_ptr<Coming> coming = std::exchange(coming_, nullptr);
+    if (coming == nullptr || coming->offset != offset) return std::nullopt;
+    MutexLock lock(coming->mutex);
+    // Ends with the call's deadline at the latest.
+    while (!coming->done) coming->wake.Wait(coming->mutex);
+    if (!coming->reply.ok()) return std::nullopt;
+    return *std::move(coming->reply);
   }
 
   const std::shared_ptr<const FileCaller> caller_;
@@ -105,6 +170,7 @@ class RemoteReadable final : public ReadableFile {
   mutable uint64_t file_size_ ABSL_GUARDED_BY(mutex_) = 0;
   mutable uint64_t piece_offset_ ABSL_GUARDED_BY(mutex_) = 0;
   mutable std::string piece_ ABSL_GUARDED_BY(mutex_);
+  mutable std::shared_ptr<Coming> coming_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Collects what is appended into pieces and sends them in order.

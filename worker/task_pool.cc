@@ -15,14 +15,20 @@ TaskPool::TaskPool(int slots,
   }
 }
 
-TaskPool::~TaskPool() {
+TaskPool::~TaskPool() { Shutdown(); }
+
+void TaskPool::Shutdown() {
+  std::vector<std::stop_source> stops;
   {
     MutexLock lock(mutex_);
     stopping_ = true;
-    for (auto& [key, stop] : stops_) stop.request_stop();
+    for (auto& [key, stop] : stops_) stops.push_back(stop);
     wake_.SignalAll();
   }
+  // Outside the lock: stop callbacks run in here.
+  for (std::stop_source& stop : stops) stop.request_stop();
   for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 absl::Status TaskPool::Run(TaskSpec spec, Progress progress, Done done) {

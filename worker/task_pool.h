@@ -33,8 +33,12 @@ class TaskPool {
   // `make_executor` runs once a slot, on that slot's thread.
   TaskPool(int slots,
            std::function<std::unique_ptr<TaskExecutor>(int slot)> make_executor);
-  // Cancels everything, waits for it, and runs every `done`.
+  // As Shutdown.
   ~TaskPool();
+
+  // Cancels everything, waits for it, and has run every `done` when it returns. From
+  // then on Run is Unavailable. Idempotent, from one thread at a time.
+  void Shutdown();
 
   // `done` runs once, on a slot's thread. ResourceExhausted: the queue is full, and
   // neither callback will run.

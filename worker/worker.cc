@@ -23,6 +23,8 @@ namespace skep {
 namespace {
 
 constexpr absl::Duration kShutdownPoll = absl::Milliseconds(5);
+// All slots of a large worker at once; more only fills memory with replies.
+constexpr int kMaxFetchesPerConnection = 256;
 
 class WorkerImpl final : public Worker, public WorkerService {
  public:
@@ -98,6 +100,7 @@ absl::Status WorkerImpl::Init() {
   SKEP_RETURN_IF_ERROR(local_.MakeDirectory(scratch_));
   ServerOptions server_options;
   server_options.pool = &shuffle_pool_;
+  server_options.max_calls_per_connection = kMaxFetchesPerConnection;
   SKEP_ASSIGN_OR_RETURN(server_, Server::Listen(transport_, options_.shuffle_listen,
                                                 to_reducers_, server_options));
   Address address = server_->address();
@@ -251,8 +254,10 @@ void WorkerImpl::Shutdown(absl::Duration grace) {
   }
   const absl::Time give_up = absl::Now() + grace;
   while (running() > 0 && absl::Now() < give_up) absl::SleepFor(kShutdownPoll);
+  // First the attempts, so that their results leave by the link; what still runs is
+  // cancelled.
+  if (pool_ != nullptr) pool_->Shutdown();
   if (link_ != nullptr) link_->Stop();
-  pool_.reset();  // what still runs is cancelled
   peers_.CloseAll();
   if (server_ != nullptr) server_->Shutdown(absl::ZeroDuration());
   server_.reset();

@@ -55,6 +55,7 @@ class Inbox {
 struct Transfer {
   uint64_t offset = 0;
   bool in_flight = false;
+  absl::Time started;  // the call in flight, or the last one
   // While it fails:
   absl::Time failing_since = absl::InfiniteFuture();
   absl::Time next_try = absl::InfinitePast();
@@ -102,6 +103,7 @@ class Fetcher {
     for (auto& [index, transfer] : active_) {
       if (transfer.in_flight || transfer.next_try > now) continue;
       transfer.in_flight = true;
+      transfer.started = now;
       const MapOutput& output = plan_.outputs[index];
       FetchRequest request;
       *request.mutable_map() = IdOf(plan_.job, plan_.stage, output);
@@ -156,7 +158,7 @@ class Fetcher {
   absl::Status OnError(size_t index, Transfer& transfer, const absl::Status& error) {
     if (!IsTransient(error)) return Lost(index, /*with_worker=*/false, error);
     const absl::Time now = absl::Now();
-    transfer.failing_since = std::min(transfer.failing_since, now);
+    transfer.failing_since = std::min(transfer.failing_since, transfer.started);
     const absl::Duration patience = absl::IsResourceExhausted(error)
                                         ? options_.busy_after
                                         : options_.unreachable_after;

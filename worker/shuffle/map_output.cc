@@ -68,8 +68,8 @@ absl::Status MapOutputWriter::EmitCount(std::string_view key, uint64_t n) {
     char value[kMaxVarint64Bytes];
     return Emit(key, {value, static_cast<size_t>(EncodeVarint(n, value) - value)});
   }
-  if (table_.Add(key, n)) return absl::OkStatus();
   if (key.size() + kMaxVarint64Bytes > kMaxRecordBytes) return TooLarge(key, "");
+  if (table_.Add(key, n)) return absl::OkStatus();
   SKEP_RETURN_IF_ERROR(SpillBuffer());
   return table_.Add(key, n) ? absl::OkStatus()
                             : Internal("an empty combine table refused a key");

@@ -9,8 +9,9 @@
 namespace skep {
 namespace {
 
-// One piece is at most 1 MiB: even a machine that swaps sends that in this time.
-constexpr absl::Duration kFetchTimeout = absl::Seconds(10);
+// One piece is at most 1 MiB: even a machine that swaps sends that in this time. Two of
+// them are FetchOptions::unreachable_after.
+constexpr absl::Duration kFetchTimeout = absl::Seconds(4);
 
 }  // namespace
 
