@@ -193,6 +193,21 @@ TEST_P(FileSystemTest, Removes) {
   EXPECT_EQ(Names(""), (std::vector<std::string>{}));
 }
 
+TEST_P(FileSystemTest, TwoMayRemoveTheSame) {
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < 20; ++i) {
+      ASSERT_TRUE(fs().MakeDirectory(Path(StrCat("d/", i))).ok());
+      Put(StrCat("d/", i, "/x"), "x");
+    }
+    absl::Status other;
+    std::thread thread([&] { other = fs().RemoveAll(Path("d")); });
+    const absl::Status ours = fs().RemoveAll(Path("d"));
+    thread.join();
+    EXPECT_TRUE(ours.ok()) << ours;
+    EXPECT_TRUE(other.ok()) << other;
+  }
+}
+
 TEST_P(FileSystemTest, ModifiedAdvances) {
   Put("a", "x");
   const absl::Time before = fs().Stat(Path("a"))->modified;

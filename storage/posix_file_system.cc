@@ -262,9 +262,14 @@ absl::Status PosixFileSystem::RemoveFile(const std::string& path) {
 }
 
 absl::Status PosixFileSystem::RemoveAll(const std::string& path) {
+  // Somebody else may be removing the same: what has gone meanwhile is no error.
+  constexpr int kRounds = 10;
   std::error_code error;
-  std::filesystem::remove_all(path, error);  // does not follow links
-  if (!error) return absl::OkStatus();
+  for (int round = 0; round < kRounds; ++round) {
+    std::filesystem::remove_all(path, error);  // does not follow links
+    if (!error) return absl::OkStatus();
+    if (error != std::errc::no_such_file_or_directory) break;
+  }
   return ErrnoToStatus(error.value(), StrCat("remove ", path));
 }
 
