@@ -183,7 +183,7 @@ absl::StatusOr<PlanResult> AnswerCounts(const PlanInput& input) {
               ",\"matches\":", count, "}");
     total += count;
   }
-  if (by_file.empty()) text = "0\n";
+  if (by_file.empty()) StrAppend(&text, "0\n");
   return Done(std::move(text),
               StrCat("{\"matches\":", total, ",\"files\":[", json, "]}"));
 }
