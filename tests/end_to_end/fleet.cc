@@ -24,11 +24,14 @@ Fleet::Fleet(int workers, const std::vector<std::string>& worker_flags)
   for (int i = 0; i < workers; ++i) AddWorker();
 }
 
-void Fleet::AddWorker(const std::string& master) {
+void Fleet::AddWorker(const std::string& master,
+                      const std::vector<std::string>& wrapper) {
   std::vector<std::string> args = {"worker", "--master",
                                    master.empty() ? address_ : master, "--slots", "1"};
   args.insert(args.end(), worker_flags_.begin(), worker_flags_.end());
-  workers_.push_back(std::make_unique<Process>(SkepArgv(args)));
+  args = SkepArgv(args);
+  args.insert(args.begin(), wrapper.begin(), wrapper.end());
+  workers_.push_back(std::make_unique<Process>(args));
   if (!workers_.back()->WaitForText("registered with")) {
     ADD_FAILURE() << "a worker does not register: " << workers_.back()->err();
   }

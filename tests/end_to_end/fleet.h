@@ -21,8 +21,10 @@ class Fleet {
   const std::string& master() const { return address_; }
   Process& master_process() { return *master_; }
   Process& worker(int i) { return *workers_[i]; }
-  // One more, at the end of the list; by way of `master` if that is given.
-  void AddWorker(const std::string& master = "");
+  // One more, at the end of the list; by way of `master` if that is given, and started
+  // by the program `wrapper`, which gets the worker's command line as arguments.
+  void AddWorker(const std::string& master = "",
+                 const std::vector<std::string>& wrapper = {});
 
   // `skep submit JOB... --master ...`, running or run to its end.
   std::unique_ptr<Process> StartSubmit(std::vector<std::string> args);

@@ -31,8 +31,8 @@ std::map<std::string, std::string> Files(const std::string& directory) {
   return files;
 }
 
-// The Bible so many times that counting its words takes seconds.
-std::string LargeInput(int copies) {
+// The Bible so many times.
+std::string LargeFile(int copies) {
   const std::string path = TestFolder() + "/large.txt";
   const std::string text = ReadWholeFile(TestData("kjv.txt"));
   std::string all;
@@ -42,9 +42,11 @@ std::string LargeInput(int copies) {
 }
 
 // What `skep run` makes of it, undisturbed.
-std::map<std::string, std::string> Reference(const std::string& input) {
+std::map<std::string, std::string> Reference(const std::string& input, int times = 1) {
   const std::string output = TestFolder() + "/reference";
-  const Outcome run = Skep({"run", "wordcount", "--output", output, input});
+  std::vector<std::string> args = {"run", "wordcount", "--output", output};
+  args.insert(args.end(), times, input);
+  const Outcome run = Skep(args);
   EXPECT_EQ(run.exit_code, kOk) << run.err;
   return Files(output);
 }
@@ -68,12 +70,39 @@ TEST_F(FleetTest, ThreeWorkersGiveTheBytesOfRun) {
   EXPECT_EQ(Json::parse(fleet.StatusJson(2))["state"], "succeeded");
 }
 
-TEST_F(FleetTest, SubmittersDirectoryAndInputFilesNeedNotBeShared) {
-  // A worker that sees the same file reads it itself; the file service is for the
-  // others, here for standard input kept in a folder that goes when the job ends.
-  Fleet fleet(1);
-  const auto submit = fleet.Submit({"nqueens", "--n", "10"});
-  EXPECT_EQ(submit.out, "724\n") << submit.err;
+TEST_F(FleetTest, AWorkerThatDoesNotSeeTheSubmittersFilesGetsThem) {
+  if (RunProgram({"unshare", "--mount", "true"}).exit_code != 0) {
+    GTEST_SKIP() << "only root can hide a folder from a worker";
+  }
+  const std::string folder = TestFolder();
+  fs::copy(TestData("kjv.txt"), folder + "/kjv.txt");
+  Fleet fleet(0);
+  // In the worker's view of the machine the folder is empty, and what is written there
+  // is its own.
+  fleet.AddWorker("", {"unshare", "--mount", "bash", "-c",
+                       "mount -t tmpfs none " + folder + " && exec \"$@\"", "bash"});
+  const Outcome submit =
+      fleet.Submit({"wordcount", "--output", folder + "/counts", folder + "/kjv.txt"});
+  ASSERT_EQ(submit.exit_code, kOk) << submit.err;
+  EXPECT_TRUE(Files(folder + "/counts") == Reference(TestData("kjv.txt")));
+  EXPECT_TRUE(fs::exists(folder + "/counts/_SUCCESS"));
+}
+
+TEST_F(FleetTest, AWorkerThatSeesAnotherFileOfThatNameSaysSo) {
+  if (RunProgram({"unshare", "--mount", "true"}).exit_code != 0) {
+    GTEST_SKIP() << "only root can hide a folder from a worker";
+  }
+  const std::string folder = TestFolder();
+  WriteWholeFile(folder + "/words.txt", "a b c\n");
+  Fleet fleet(0);
+  fleet.AddWorker("", {"unshare", "--mount", "bash", "-c",
+                       "mount -t tmpfs none " + folder + " && echo other > " + folder +
+                           "/words.txt && exec \"$@\"",
+                       "bash"});
+  const Outcome submit =
+      fleet.Submit({"wordcount", "--top", "1", folder + "/words.txt"});
+  EXPECT_EQ(submit.exit_code, kJobFailed);
+  EXPECT_NE(submit.err.find(folder + "/words.txt"), std::string::npos) << submit.err;
 }
 
 TEST_F(FleetTest, CancelledJobsEndWithTheirOwnCode) {
@@ -108,14 +137,17 @@ TEST_F(FleetTest, DetachedJobsRunOnTheirOwn) {
 // of the job's status, and expects the same bytes as without.
 class FailureTest : public FleetTest {
  protected:
-  static constexpr int kCopies = 150;  // some 650 MB
+  // A file of 130 MB, read many times over: some 3 GB, which take more than five
+  // seconds.
+  static constexpr int kCopies = 30;
+  static constexpr int kTimes = 24;
 
   static const std::string& Input() {
-    static const std::string path = LargeInput(kCopies);
+    static const std::string path = LargeFile(kCopies);
     return path;
   }
   static const std::map<std::string, std::string>& Expected() {
-    static const auto files = Reference(Input());
+    static const auto files = Reference(Input(), kTimes);
     return files;
   }
 
@@ -123,8 +155,9 @@ class FailureTest : public FleetTest {
   Json RunDisturbed(Fleet& fleet, const std::function<bool(const std::string&)>& when,
                     const std::function<void()>& disturb) {
     const std::string output = TestFolder() + "/counts";
-    const auto submit = fleet.StartSubmit(
-        {"wordcount", "--json", "--split-size", "8M", "--output", output, Input()});
+    std::vector<std::string> args = {"wordcount", "--json", "--output", output};
+    args.insert(args.end(), kTimes, Input());
+    const auto submit = fleet.StartSubmit(args);
     bool disturbed = false;
     const absl::Time deadline = absl::Now() + absl::Seconds(60);
     while (submit->running() && !disturbed && absl::Now() < deadline) {
