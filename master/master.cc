@@ -1,6 +1,6 @@
 #include "master/master.h"
 
-#include <set>
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -12,6 +12,9 @@ namespace {
 
 // For calls to workers that are not watched by a lease.
 constexpr absl::Duration kTellTimeout = absl::Seconds(10);
+
+// A journal over this is begun anew when the master starts and no job is active.
+constexpr uint64_t kForgetJournalBytes = 64 << 20;
 
 bool IsFinal(JobState state) {
   return state == JOB_SUCCEEDED || state == JOB_FAILED || state == JOB_CANCELLED;
@@ -27,12 +30,19 @@ absl::Status Stopping() { return Unavailable("the master is stopping"); }
 
 }  // namespace
 
-std::shared_ptr<Master> Master::Start(Executor& executor, MasterOptions options) {
-  std::shared_ptr<Master> master(new Master(executor, std::move(options)));
+absl::StatusOr<std::shared_ptr<Master>> Master::Start(
+    Executor& executor, MasterOptions options, std::unique_ptr<Journal> journal) {
+  std::shared_ptr<Master> master(
+      new Master(executor, std::move(options), std::move(journal)));
+  SKEP_RETURN_IF_ERROR(master->Replay());
   master->Run(
       [master] {
         Event event;
-        event.mutable_master_started()->set_epoch(master->scheduler_.epoch());
+        MasterStarted& started = *event.mutable_master_started();
+        started.set_epoch(
+            std::max(master->options_.epoch, master->scheduler_.epoch() + 1));
+        started.set_seed(master->options_.seed);
+        started.set_last_job(master->scheduler_.next_job().value() - 1);
         master->Step(std::move(event));
         master->OnTick();
       },
@@ -40,10 +50,30 @@ std::shared_ptr<Master> Master::Start(Executor& executor, MasterOptions options)
   return master;
 }
 
-Master::Master(Executor& executor, MasterOptions options)
+Master::Master(Executor& executor, MasterOptions options,
+               std::unique_ptr<Journal> journal)
     : executor_(executor),
       options_(std::move(options)),
-      scheduler_(options_.scheduler) {}
+      scheduler_(options_.scheduler),
+      journal_(std::move(journal)) {}
+
+// The commands were carried out, or not, in the terms that they belong to.
+absl::Status Master::Replay() {
+  if (journal_ == nullptr) return absl::OkStatus();
+  int events = 0;
+  SKEP_RETURN_IF_ERROR(journal_->Replay([&](Event event, absl::Time time) {
+    scheduler_.Step(std::move(event), time);
+    ++events;
+  }));
+  if (events == 0) return absl::OkStatus();
+  LOG(INFO) << "journal_replayed events=" << events
+            << " active_jobs=" << scheduler_.active_jobs();
+  if (scheduler_.active_jobs() > 0 || journal_->bytes() < kForgetJournalBytes) {
+    return absl::OkStatus();
+  }
+  // All that would be lost is the memory of old jobs: MasterStarted keeps their ids.
+  return journal_->ForgetEarlier();
+}
 
 void Master::Stop() {
   Run(
@@ -309,10 +339,35 @@ void Master::OnTick() {
 }
 
 void Master::Step(Event event) {
-  for (const Command& command :
-       scheduler_.Step(std::move(event), executor_.clock().Now())) {
-    Do(command);
+  const absl::Time now = executor_.clock().Now();
+  std::vector<Command> commands;
+  if (journal_ == nullptr) {
+    commands = scheduler_.Step(std::move(event), now);
+  } else {
+    commands = scheduler_.Step(event, now);
+    Record(std::move(event), commands, now);
   }
+  for (const Command& command : commands) Do(command);
+}
+
+// Before the commands are carried out: what others have seen, a replay knows too.
+void Master::Record(Event event, const std::vector<Command>& commands, absl::Time now) {
+  if (!Scheduler::Matters(event, commands)) return;
+  if (event.has_tick()) {
+    event.mutable_tick()->set_replayed(true);
+    for (const Command& command : commands) {
+      if (const auto* lost = std::get_if<WorkerLost>(&command)) {
+        event.mutable_tick()->add_lost_workers(lost->worker.value());
+      }
+    }
+  }
+  const absl::Status status = journal_->Append(event, now);
+  if (status.ok()) return;
+  // Half a journal would bring back jobs that have ended.
+  LOG(ERROR) << "journal_failed: " << status
+             << "; going on without: jobs will not survive a restart of the master";
+  journal_->ForgetAll();
+  journal_.reset();
 }
 
 void Master::Do(const Command& command) {

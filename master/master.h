@@ -22,6 +22,7 @@
 #include "base/executor.h"
 #include "jobs/api/fleet.pb.h"
 #include "master/job_status.pb.h"
+#include "master/journal.h"
 #include "master/scheduler.h"
 #include "rpc/channel.h"
 
@@ -29,6 +30,11 @@ namespace skep {
 
 struct MasterOptions {
   SchedulerOptions scheduler;
+  // Of the scheduler's choices.
+  uint64_t seed = 1;
+  // The term; each greater than those before, so that no attempt of an earlier master
+  // is taken for one of this. With a journal at least one more than the last in it.
+  uint64_t epoch = 1;
   // Workers of another fleet are refused. Empty: any.
   std::string fleet;
   // How often leases are looked at, ended connections are noticed and watchers are told
@@ -43,7 +49,11 @@ class Master : public MasterService, public std::enable_shared_from_this<Master>
  public:
   // `executor` is borrowed and outlives it. shared: calls and timers on their way hold
   // it.
-  static std::shared_ptr<Master> Start(Executor& executor, MasterOptions options);
+  // With a journal it goes on where the last term ended; DataLoss: the journal is
+  // damaged.
+  static absl::StatusOr<std::shared_ptr<Master>> Start(
+      Executor& executor, MasterOptions options,
+      std::unique_ptr<Journal> journal = nullptr);
 
   // Ends: calls in progress are answered with Unavailable, nothing happens any more. To
   // be called before it is let go of.
@@ -96,7 +106,10 @@ class Master : public MasterService, public std::enable_shared_from_this<Master>
     std::string last;  // the status told last, serialized
   };
 
-  Master(Executor& executor, MasterOptions options);
+  Master(Executor& executor, MasterOptions options, std::unique_ptr<Journal> journal);
+
+  absl::Status Replay();
+  void Record(Event event, const std::vector<Command>& commands, absl::Time now);
 
   // Runs `fn` on the executor, or `otherwise` there if this has stopped.
   void Run(absl::AnyInvocable<void()> fn, absl::AnyInvocable<void()> otherwise);
@@ -118,6 +131,7 @@ class Master : public MasterService, public std::enable_shared_from_this<Master>
 
   // On the executor only.
   Scheduler scheduler_;
+  std::unique_ptr<Journal> journal_;  // null: none
   bool stopped_ = false;
   TimerId tick_;
   std::map<ConnectionId, Connection> connections_;

@@ -1,9 +1,9 @@
 #include "master/master_server.h"
 
-#include <string>
 #include <string_view>
 #include <utility>
 
+#include "base/random.h"
 #include "base/status.h"
 #include "master/job_service.h"
 #include "rpc/server.h"
@@ -46,8 +46,18 @@ class MasterServerImpl final : public MasterServer {
   ~MasterServerImpl() override { Shutdown(absl::Seconds(1)); }
 
   absl::Status Start(TcpTransport& transport, MasterServerOptions options) {
-    const std::string fleet = options.master.fleet;
-    master_ = Master::Start(transport.executor(), std::move(options.master));
+    std::unique_ptr<Journal> journal;
+    if (!options.journal_directory.empty()) {
+      SKEP_ASSIGN_OR_RETURN(
+          journal, Journal::Open(FileSystem::Real(), options.journal_directory));
+    }
+    options.master.seed = SystemRandom64();
+    // Terms of masters without a journal must grow too.
+    options.master.epoch =
+        static_cast<uint64_t>(absl::ToUnixMillis(transport.executor().clock().Now()));
+    SKEP_ASSIGN_OR_RETURN(master_,
+                          Master::Start(transport.executor(), std::move(options.master),
+                                        std::move(journal)));
     SKEP_ASSIGN_OR_RETURN(jobs_, JobServer::Start(*master_));
     shared_port_ = std::make_unique<SharedPortTransport>(transport, *jobs_);
     services_.Add(master_.get());

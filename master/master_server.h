@@ -5,6 +5,7 @@
 #define SKEP_MASTER_MASTER_SERVER_H_
 
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -19,6 +20,10 @@ struct MasterServerOptions {
   // Without it every address but loopback is refused: what arrives is neither encrypted
   // nor authenticated, and whoever reaches the port can run jobs.
   bool insecure = false;
+  // Where the journal is kept, so that a restarted master goes on with its jobs. Empty:
+  // none, jobs end with the master.
+  std::string journal_directory;
+  // Its seed and epoch are chosen here.
   MasterOptions master;
 };
 

@@ -50,6 +50,7 @@ class Scenario {
   };
   using Words = std::vector<std::string>;
 
+  void Start(uint64_t epoch);
   void Register(const Words& words);
   void Advance(const Words& words);
   void Submit(const Words& words);
@@ -70,6 +71,7 @@ class Scenario {
   std::map<std::string, std::string> runner_;  // attempt -> worker
   uint64_t last_connection_ = 0;
   std::string trace_;
+  bool quiet_ = false;  // about replies to heartbeats
 };
 
 // The scenario with its golden parts replaced by what really follows.

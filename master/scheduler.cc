@@ -1,5 +1,6 @@
 #include "master/scheduler.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -27,11 +28,12 @@ bool IsLoss(absl::StatusCode code) {
 
 }  // namespace
 
-Scheduler::Scheduler(SchedulerOptions options)
-    : options_(options), random_(options.seed), epoch_(options.epoch) {}
+Scheduler::Scheduler(SchedulerOptions options) : options_(options), random_(1) {}
 
 std::vector<Command> Scheduler::Step(Event event, absl::Time now) {
   now_ = now;
+  // Here rather than at ticks, so that a replay, which lacks most ticks, does the same.
+  workers_.Forgive(now);
   switch (event.what_case()) {
     case Event::kMasterStarted:
       OnMasterStarted(event.master_started());
@@ -72,6 +74,13 @@ std::vector<Command> Scheduler::Step(Event event, absl::Time now) {
   doomed_.clear();
   Dispatch();
   return std::exchange(out_, {});
+}
+
+bool Scheduler::Matters(const Event& event, const std::vector<Command>& commands) {
+  if (!event.has_tick() && !event.has_worker_heartbeat()) return true;
+  return std::any_of(commands.begin(), commands.end(), [](const Command& command) {
+    return !std::holds_alternative<ReplyHeartbeat>(command);
+  });
 }
 
 ActiveJob* Scheduler::FindJob(JobId id) {
@@ -226,11 +235,17 @@ void Scheduler::OnCommit(const CommitRequested& event) {
 void Scheduler::Dispatch() {
   // Ends when as many jobs in a row as there are could start nothing.
   size_t idle = 0;
+  JobId looked_at = last_served_;
   while (idle < ready_.size() && workers_.AnyFree()) {
-    auto next = ready_.upper_bound(last_served_);
+    auto next = ready_.upper_bound(looked_at);
     if (next == ready_.end()) next = ready_.begin();
-    last_served_ = *next;
-    idle = StartOne(*FindJob(*next)) ? 0 : idle + 1;
+    looked_at = *next;
+    if (StartOne(*FindJob(looked_at))) {
+      last_served_ = looked_at;
+      idle = 0;
+    } else {
+      ++idle;
+    }
   }
 }
 

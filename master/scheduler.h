@@ -59,8 +59,6 @@
 namespace skep {
 
 struct SchedulerOptions {
-  uint64_t seed = 1;
-  uint64_t epoch = 1;
   // A worker that has not been heard of for this long is lost. Shorter repeats work
   // sooner after a death, and sooner for nothing after a stall.
   absl::Duration lease = absl::Seconds(3);
@@ -77,6 +75,10 @@ class Scheduler {
   explicit Scheduler(SchedulerOptions options);
 
   std::vector<Command> Step(Event event, absl::Time now);
+
+  // Whether a journal needs the event that gave these commands, besides those that
+  // always change something: most ticks and heartbeats do not.
+  static bool Matters(const Event& event, const std::vector<Command>& commands);
 
   // The id for the next JobSubmitted.
   JobId next_job() const { return JobId(last_job_ + 1); }
@@ -141,7 +143,7 @@ class Scheduler {
 
   const SchedulerOptions options_;
   Random random_;
-  uint64_t epoch_;
+  uint64_t epoch_ = 0;  // until MasterStarted
   uint64_t last_job_ = 0;
   WorkerTable workers_;
   std::map<JobId, ActiveJob> jobs_;

@@ -1,5 +1,7 @@
 // The scheduler's dealings with workers: registration, leases, losses.
 
+#include <algorithm>
+
 #include "base/status.h"
 #include "base/strings.h"
 #include "master/scheduler.h"
@@ -8,6 +10,8 @@ namespace skep {
 
 void Scheduler::OnMasterStarted(const MasterStarted& event) {
   epoch_ = event.epoch();
+  random_ = Random(event.seed());
+  last_job_ = std::max(last_job_, event.last_job());
   last_tick_ = now_;
   std::vector<WorkerId> ids;
   for (const auto& [id, worker] : workers_.all()) ids.push_back(id);
@@ -105,7 +109,6 @@ void Scheduler::OnTick(const Tick& event) {
   } else {
     for (WorkerId id : workers_.Expired(now_)) LoseWorker(id);
   }
-  workers_.Forgive(now_);
 }
 
 void Scheduler::LoseWorker(WorkerId id) {

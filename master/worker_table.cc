@@ -128,14 +128,11 @@ void WorkerTable::Punish(WorkerEntry& worker, absl::Time until) {
   punishments_.emplace(until, worker.id);
 }
 
-bool WorkerTable::Forgive(absl::Time now) {
-  bool any = false;
+void WorkerTable::Forgive(absl::Time now) {
   while (!punishments_.empty() && punishments_.begin()->first <= now) {
     if (WorkerEntry* worker = Find(punishments_.begin()->second)) --worker->punished;
     punishments_.erase(punishments_.begin());
-    any = true;
   }
-  return any;
 }
 
 bool WorkerTable::AnyFree() const {

@@ -65,8 +65,8 @@ class WorkerTable {
   // Keeps one of its slots empty until then: a worker that fails fast must not attract
   // everything by being idle.
   void Punish(WorkerEntry& worker, absl::Time until);
-  // Ends punishments that are over; true if there were any.
-  bool Forgive(absl::Time now);
+  // Ends punishments that are over.
+  void Forgive(absl::Time now);
 
   // Whether any connected worker has a free slot.
   bool AnyFree() const;

@@ -50,15 +50,7 @@ const std::vector<Kind>& Kinds() {
 
 Simulation::Simulation(uint64_t seed, Trouble trouble)
     : trouble_(trouble), world_(seed, BuiltInJobs()), start_(world_.clock.Now()) {
-  MasterOptions options;
-  options.scheduler.seed = world_.random();
-  // More than a history of 25 s can hold: no job may fail for it.
-  options.scheduler.max_losses = 1000;
-  master_ = Master::Start(world_.executor, options);
-  services_.Add(master_.get());
-  auto server = Server::Listen(world_.network.host("m"), MasterAddress(), services_);
-  CHECK(server.ok()) << server.status();
-  server_ = *std::move(server);
+  StartMaster();
   const uint64_t workers = 2 + world_.random.Below(5);
   for (uint64_t i = 0; i < workers; ++i) AddWorker();
   AddJobs();
@@ -67,12 +59,45 @@ Simulation::Simulation(uint64_t seed, Trouble trouble)
 // Calls go before those who answer them; the network goes last.
 Simulation::~Simulation() {
   trouble_ends_ = absl::InfinitePast();
-  master_->Stop();
+  world_.executor.RunFor(absl::Seconds(5));  // a master that was down is up
+  master().Stop();
   world_.executor.RunUntilIdle();
   while (!workers_.empty()) KillWorker();
   server_->Shutdown(absl::ZeroDuration());
   world_.executor.RunFor(absl::Seconds(1));
   server_.reset();
+}
+
+void Simulation::StartMaster() {
+  MasterOptions options;
+  options.seed = world_.random();
+  // More than a history of 25 s can hold: no job may fail for it.
+  options.scheduler.max_losses = 1000;
+  auto journal = Journal::Open(master_disk_, "/journal");
+  CHECK(journal.ok()) << journal.status();
+  auto master = Master::Start(world_.executor, options, *std::move(journal));
+  CHECK(master.ok()) << master.status();
+  masters_.push_back(*std::move(master));
+  services_.push_back(std::make_unique<ServiceTable>());
+  services_.back()->Add(masters_.back().get());
+  auto server =
+      Server::Listen(world_.network.host("m"), MasterAddress(), *services_.back());
+  CHECK(server.ok()) << server.status();
+  server_ = *std::move(server);
+}
+
+void Simulation::RestartMaster() {
+  if (server_ == nullptr) return;
+  for (const auto& worker : workers_) world_.network.Reset("m", worker->host());
+  master().Stop();
+  server_.reset();
+  world_.executor.PostAfter(world_.Between(absl::Milliseconds(1), absl::Seconds(4)),
+                            [this] {
+                              StartMaster();
+                              for (const auto& job : jobs_) {
+                                if (job->id && !job->ended) Watch(*job);
+                              }
+                            });
 }
 
 void Simulation::AddWorker() {
@@ -158,20 +183,27 @@ std::string Simulation::RandomText(bool numbers, bool broken) {
 }
 
 void Simulation::Submit(Submitted& job) {
-  master_->Submit(job.spec, [this, &job](absl::StatusOr<JobId> id) {
-    if (!id.ok()) return;
+  master().Submit(job.spec, [this, &job](absl::StatusOr<JobId> id) {
+    if (!id.ok()) {
+      world_.executor.PostAfter(absl::Milliseconds(500), [this, &job] { Submit(job); });
+      return;
+    }
     job.id = *id;
-    master_->Watch(*id, [&job](const absl::StatusOr<JobStatus>& status) {
-      if (!status.ok()) return;
-      job.status = *status;
-      job.ended = IsFinal(status->state());
-    });
+    Watch(job);
     if (job.cancel) {
       world_.executor.PostAfter(
           world_.Between(absl::ZeroDuration(), absl::Seconds(3)), [this, &job] {
-            master_->Cancel(job.id, "on a whim", [](absl::StatusOr<bool>) {});
+            master().Cancel(job.id, "on a whim", [](absl::StatusOr<bool>) {});
           });
     }
+  });
+}
+
+void Simulation::Watch(Submitted& job) {
+  master().Watch(job.id, [&job](const absl::StatusOr<JobStatus>& status) {
+    if (!status.ok()) return;
+    job.status = *status;
+    job.ended = IsFinal(status->state());
   });
 }
 
@@ -179,14 +211,16 @@ void Simulation::MakeTrouble() {
   if (trouble_ == Trouble::kNone || world_.clock.Now() >= trouble_ends_) return;
   const std::string a = world_.random.Chance(0.5) ? "m" : RandomWorker();
   const std::string b = RandomWorker();
-  const uint64_t kind = world_.random.Below(trouble_ == Trouble::kEverything ? 8 : 4);
-  if (kind < 3 && a != b) {
+  const uint64_t kind = world_.random.Below(trouble_ == Trouble::kEverything ? 8 : 5);
+  if (kind == 4 && world_.random.Chance(0.3)) {
+    RestartMaster();
+  } else if (kind < 3 && a != b) {
     world_.network.Reset(a, b);
   } else if (kind == 3 && a != b) {
     world_.network.Stall(a, b, world_.Between(absl::ZeroDuration(), absl::Seconds(1)));
-  } else if (kind == 4 && a != b) {
+  } else if (kind == 5 && a != b) {
     world_.network.Stall(a, b, world_.Between(absl::Seconds(1), absl::Seconds(8)));
-  } else if (kind >= 5 && workers_.size() > 1) {
+  } else if (kind >= 6 && workers_.size() > 1) {
     KillWorker();
     AddWorker();
   }
@@ -276,6 +310,7 @@ std::map<std::string, int64_t> Simulation::Tally() const {
     tally["attempts_lost"] += job->status.attempts_lost();
     tally["maps_lost"] += job->status.maps_lost();
   }
+  tally["master_restarts"] = static_cast<int64_t>(masters_.size()) - 1;
   tally["workers_died"] = last_worker_ - static_cast<int64_t>(workers_.size());
   tally["virtual_seconds"] = absl::ToInt64Seconds(elapsed());
   return tally;

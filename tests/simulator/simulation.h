@@ -17,6 +17,7 @@
 #include "master/job_status.pb.h"
 #include "master/master.h"
 #include "rpc/server.h"
+#include "storage/memory_file_system.h"
 #include "tests/simulator/sim_worker.h"
 #include "tests/simulator/sim_world.h"
 
@@ -26,7 +27,8 @@ class Simulation {
  public:
   enum class Trouble {
     kNone,
-    // Connections break and stall for less than a lease: nothing may be run again.
+    // Connections break and stall for less than a lease, the master dies and comes back
+    // with its journal: nothing may be run again.
     kConnections,
     // Also workers that die, machines that are cut off, attempts that crash, jobs that
     // are cancelled: every answer must still be right.
@@ -55,6 +57,10 @@ class Simulation {
     bool ended = false;
   };
 
+  void StartMaster();
+  // It dies, and comes back after a while with its journal.
+  void RestartMaster();
+  void Watch(Submitted& job);
   void AddJobs();
   std::string RandomText(bool numbers, bool broken);
   void Submit(Submitted& job);
@@ -63,6 +69,7 @@ class Simulation {
   void MakeTrouble();
   std::string Check(const Submitted& job) const;
   std::string CheckRuns() const;
+  Master& master() { return *masters_.back(); }
   // The names of hosts that are there; the master first.
   std::vector<std::string> Hosts() const;
   std::string RandomWorker();
@@ -71,9 +78,11 @@ class Simulation {
   World world_;
   const absl::Time start_;
   absl::Time trouble_ends_;
-  std::shared_ptr<Master> master_;
-  ServiceTable services_;
-  std::unique_ptr<Server> server_;
+  MemoryFileSystem master_disk_;
+  // One of each a term; those that have ended are kept for calls on their way.
+  std::vector<std::shared_ptr<Master>> masters_;
+  std::vector<std::unique_ptr<ServiceTable>> services_;
+  std::unique_ptr<Server> server_;  // null: the master is down
   std::vector<std::unique_ptr<SimWorker>> workers_;
   int last_worker_ = 0;
   std::vector<std::unique_ptr<Submitted>> jobs_;

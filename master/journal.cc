@@ -1,0 +1,126 @@
+#include "master/journal.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
+#include "base/coding.h"
+#include "base/digest.h"
+#include "base/status.h"
+
+namespace skep {
+namespace {
+
+constexpr std::string_view kPrefix = "journal-";
+constexpr size_t kHeaderBytes = 4 + 8 + 8;
+
+// The term that a file name says; 0 if it is none of ours.
+uint64_t TermOf(const std::string& name) {
+  uint64_t term = 0;
+  if (!name.starts_with(kPrefix) ||
+      !absl::SimpleAtoi(name.substr(kPrefix.size()), &term)) {
+    return 0;
+  }
+  return term;
+}
+
+uint64_t ChecksumOf(int64_t nanos, std::string_view event) {
+  return Digest64(event, static_cast<uint64_t>(nanos));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(FileSystem& fs,
+                                                       std::string directory) {
+  SKEP_RETURN_IF_ERROR(fs.MakeDirectory(directory));
+  SKEP_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, fs.List(directory));
+  std::vector<uint64_t> terms;
+  for (const DirectoryEntry& entry : entries) {
+    if (const uint64_t term = TermOf(entry.name)) terms.push_back(term);
+  }
+  std::sort(terms.begin(), terms.end());
+  std::unique_ptr<Journal> journal(new Journal(fs, std::move(directory)));
+  auto path_of = [&](uint64_t term) {
+    return JoinPath(journal->directory_,
+                    StrCat(kPrefix, absl::StrFormat("%06d", term)));
+  };
+  for (uint64_t term : terms) journal->earlier_.push_back(path_of(term));
+  journal->path_ = path_of(terms.empty() ? 1 : terms.back() + 1);
+  return journal;
+}
+
+uint64_t Journal::bytes() const {
+  uint64_t bytes = 0;
+  for (const std::string& path : earlier_) {
+    if (const auto info = fs_.Stat(path); info.ok()) bytes += info->size;
+  }
+  return bytes;
+}
+
+absl::Status Journal::Replay(const Play& play) const {
+  for (const std::string& path : earlier_) {
+    SKEP_RETURN_IF_ERROR(ReplayFile(path, play));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Journal::ReplayFile(const std::string& path, const Play& play) const {
+  SKEP_ASSIGN_OR_RETURN(const FileInfo info, fs_.Stat(path));
+  SKEP_ASSIGN_OR_RETURN(const auto file, fs_.OpenToRead(path));
+  std::string bytes;
+  uint64_t offset = 0;
+  while (info.size - offset >= kHeaderBytes) {
+    char header[kHeaderBytes];
+    SKEP_RETURN_IF_ERROR(file->ReadAt(offset, kHeaderBytes, header).status());
+    const uint32_t size = LoadLittle<uint32_t>(header);
+    const int64_t nanos = LoadLittle<int64_t>(header + 4);
+    const uint64_t checksum = LoadLittle<uint64_t>(header + 12);
+    if (size > info.size - offset - kHeaderBytes) break;  // cut short
+    bytes.resize(size);
+    SKEP_RETURN_IF_ERROR(
+        file->ReadAt(offset + kHeaderBytes, size, bytes.data()).status());
+    Event event;
+    if (ChecksumOf(nanos, bytes) != checksum || !event.ParseFromString(bytes)) {
+      return DataLoss(path, ": the record at byte ", offset,
+                      " is damaged. To start without the jobs that it tells of, move ",
+                      directory_, " away");
+    }
+    play(std::move(event), absl::FromUnixNanos(nanos));
+    offset += kHeaderBytes + size;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Journal::ForgetEarlier() {
+  for (const std::string& path : earlier_) SKEP_RETURN_IF_ERROR(fs_.RemoveFile(path));
+  earlier_.clear();
+  return absl::OkStatus();
+}
+
+void Journal::ForgetAll() {
+  fs_.RemoveFile(path_).IgnoreError();
+  ForgetEarlier().IgnoreError();
+}
+
+// Opened for each record: that is how the FileSystem door promises that the operating
+// system has it, and costs some ten microseconds.
+absl::Status Journal::Append(const Event& event, absl::Time time) {
+  const std::string bytes = event.SerializeAsString();
+  if (bytes.size() > kMaxEventBytes) {
+    return ResourceExhausted("an event of ", bytes.size(), " bytes; at most ",
+                             kMaxEventBytes, " are allowed");
+  }
+  const int64_t nanos = absl::ToUnixNanos(time);
+  std::string record(kHeaderBytes, '\0');
+  StoreLittle(static_cast<uint32_t>(bytes.size()), record.data());
+  StoreLittle(nanos, record.data() + 4);
+  StoreLittle(ChecksumOf(nanos, bytes), record.data() + 12);
+  record += bytes;
+  SKEP_ASSIGN_OR_RETURN(const auto file,
+                        fs_.OpenToWrite(path_, FileSystem::IfExists::kAppend));
+  SKEP_RETURN_IF_ERROR(file->Append(record));
+  return file->Close();
+}
+
+}  // namespace skep
