@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -71,7 +72,10 @@ bool SomebodyListens(const SocketAddress& at) {
 absl::StatusOr<Fd> ListenAt(const SocketAddress& at, const Address& name) {
   SKEP_ASSIGN_OR_RETURN(Fd fd, NewSocket(at.family()));
   if (at.family() == AF_UNIX) {
-    if (access(name.unix_path().c_str(), F_OK) == 0 && !SomebodyListens(at)) {
+    // Whatever else has that name refuses connections too, and is somebody's.
+    struct stat found;
+    if (lstat(name.unix_path().c_str(), &found) == 0 && S_ISSOCK(found.st_mode) &&
+        !SomebodyListens(at)) {
       unlink(name.unix_path().c_str());
     }
   } else {

@@ -265,9 +265,10 @@ class TcpListener final : public Listener {
   }
 
   ~TcpListener() override {
+    // Before our socket refuses: from then on the file may be a successor's.
+    if (address_.is_unix()) unlink(address_.unix_path().c_str());
     // Frees the port at once; the loop, where the descriptor is closed, may be busy.
     shutdown(acceptor_->fd(), SHUT_RDWR);
-    if (address_.is_unix()) unlink(address_.unix_path().c_str());
     gate_->Stop();
     loop_.Post([acceptor = std::move(acceptor_)] { acceptor->Stop(); });
   }

@@ -182,6 +182,16 @@ TEST_F(TcpTransportTest, UnixSocketReplacesADeadOneOnly) {
   ExpectEchoAt(at);
 }
 
+TEST_F(TcpTransportTest, AUnixAddressNeverReplacesAFile) {
+  const Address at = Address::Unix(StrCat("/tmp/skep-test-", getpid(), ".txt"));
+  const int fd = open(at.unix_path().c_str(), O_CREAT | O_WRONLY | O_EXCL, 0600);
+  ASSERT_GE(fd, 0);
+  close(fd);
+  EXPECT_EQ(bed_.server().Listen(at, [](auto) {}).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(unlink(at.unix_path().c_str()), 0) << "the file is gone";
+}
+
 TEST_F(TcpTransportTest, TooLongUnixPathIsTheUsersFault) {
   const Address at = Address::Unix("/tmp/" + std::string(200, 'x'));
   EXPECT_EQ(bed_.server().Listen(at, [](auto) {}).status().code(),
