@@ -185,6 +185,7 @@ void SimStream::CloseWhenDrained(absl::Duration linger) {
   closing_ = true;
   linger_timer_ = world_->executor.PostAfter(linger, [this] {
     linger_timer_ = TimerId();
+    if (!output_.empty()) out_->SendReset();
     Finish(DeadlineExceeded("connection to ", peer_, ": not closed in time, ",
                             output_.size(), " bytes unsent"));
   });

@@ -43,9 +43,13 @@ TcpStream::TcpStream(EventLoop& loop, Fd socket)
 
 TcpStream::~TcpStream() {
   if (destroyed_ != nullptr) *destroyed_ = true;
-  // A peer must not take the front part of our output for the whole.
-  if (socket_.valid() && !output_.empty()) ResetOnClose(socket_.get());
+  LoseUnsent();
   Disconnect();
+}
+
+// A peer must not take the front part of our output for the whole.
+void TcpStream::LoseUnsent() {
+  if (socket_.valid() && !output_.empty()) ResetOnClose(socket_.get());
 }
 
 void TcpStream::Start(StreamHandler* handler) {
@@ -145,7 +149,9 @@ void TcpStream::OnLoopStopping() {
 }
 
 bool TcpStream::ReadAvailable() {
-  for (int i = 0; i < kReadsPerEvent && reading_ && !peer_closed_; ++i) {
+  // What is to be offered again comes before anything newer, the peer's end included.
+  for (int i = 0; i < kReadsPerEvent && reading_ && !offer_again_ && !peer_closed_;
+       ++i) {
     // Into the loop's memory, so that bytes which are consumed at once are not copied
     // and idle streams hold none; behind what is left of earlier ones, if any.
     const bool fresh = input_.empty();
@@ -241,7 +247,8 @@ bool TcpStream::Tell(Event event) {
   return socket_.valid();
 }
 
-void TcpStream::Finish(const absl::Status& reason) {
+void TcpStream::Finish(absl::Status reason) {
+  LoseUnsent();
   Disconnect();
   output_.Consume(output_.size());
   if (handler_ != nullptr) std::exchange(handler_, nullptr)->OnClosed(reason);

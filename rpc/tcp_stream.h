@@ -44,8 +44,10 @@ class TcpStream final : public Stream, private Watcher {
   template <typename Event>
   bool Tell(Event event);
 
-  // The end: OnClosed, the last touch of the handler.
-  void Finish(const absl::Status& reason);
+  // The end: OnClosed, the last touch of the handler. By value: the handler may destroy
+  // this object, and with it the reason for which it was aborted.
+  void Finish(absl::Status reason);
+  void LoseUnsent();
   // Lets go of the socket and of the loop.
   void Disconnect();
   void UpdateInterest();

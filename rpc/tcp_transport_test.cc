@@ -233,6 +233,37 @@ TEST_F(TcpTransportTest, StreamsOverASocketPair) {
   ends[1]->Destroy();
 }
 
+// A full read, then the peer's end, while the handler has yet to be offered the bytes
+// again: it must see them before the end.
+TEST_F(TcpTransportTest, WhatIsOfferedAgainComesBeforeThePeersEnd) {
+  int fds[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+  constexpr size_t kRead = 64 << 10;
+  ASSERT_EQ(write(fds[0], std::string(kRead, 'x').data(), kRead), ssize_t{kRead});
+  ASSERT_EQ(shutdown(fds[0], SHUT_WR), 0);
+  std::unique_ptr<Stream> stream = bed_.tcp().StreamOverFd(fds[1]);
+  Executor& executor = stream->executor();
+  auto peer = std::make_unique<TestPeer>(bed_, std::move(stream));
+  TestPeer* const raw = peer.get();
+  bool offered = false;
+  size_t consumed = 0;
+  size_t at_end = 0;
+  raw->on_data = [&](TestPeer& p, std::string_view bytes) {
+    if (std::exchange(offered, true)) return consumed = bytes.size();
+    p.stream().SetReading(false);
+    p.stream().SetReading(true);
+    return size_t{0};
+  };
+  raw->on_peer_closed = [&](TestPeer& p) {
+    at_end = consumed;
+    p.stream().CloseWhenDrained();
+  };
+  ASSERT_TRUE(bed_.RunOn(executor, [&] { Keep(std::move(peer)); }));
+  EXPECT_TRUE(bed_.WaitUntil([&] { return raw->closed == 1; }));
+  EXPECT_EQ(at_end, kRead);
+  close(fds[0]);
+}
+
 TEST_F(TcpTransportTest, ListenRawShowsTheFirstBytesAndLeavesThem) {
   TcpTransport& transport = bed_.tcp();
   std::string first;

@@ -219,6 +219,24 @@ TEST_P(TransportConformance, LingersOnlySoLong) {
   EXPECT_EQ(client->reason.code(), absl::StatusCode::kDeadlineExceeded);
 }
 
+// What the peer did get is a part, which must not look like the whole.
+TEST_P(TransportConformance, AnEndOfLingeringThatLosesBytesResetsThePeer) {
+  Listen([](TestPeer& peer) {
+    peer.stream().Write(std::string(32 << 20, 'x'));
+    peer.stream().CloseWhenDrained(absl::Milliseconds(100));
+  });
+  TestPeer* const client =
+      Connect([](TestPeer& peer) { peer.stream().SetReading(false); });
+  ASSERT_NE(client, nullptr);
+  TestPeer* const server = Accepted();
+  EXPECT_TRUE(WaitUntil([&] { return server->closed == 1; }));
+  EXPECT_EQ(server->reason.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_TRUE(client->Run([](Stream& stream) { stream.SetReading(true); }));
+  EXPECT_TRUE(WaitUntil([&] { return client->closed == 1; }));
+  EXPECT_EQ(client->reason.code(), absl::StatusCode::kUnavailable) << client->reason;
+  EXPECT_EQ(client->peer_closed, 0);
+}
+
 TEST_P(TransportConformance, AbortGivesItsReasonAndResetsThePeer) {
   Listen();
   TestPeer* const client = Connect();
