@@ -165,6 +165,43 @@ TEST_F(Balance, ChannelDrains) {
   EXPECT_FALSE(channel->SetDraining(Address::Tcp("127.0.0.1", 1), true).ok());
 }
 
+TEST_F(Balance, ChannelGoesOnWhenADrainedBackendIsTakenBack) {
+  const auto channel = BalancedChannel::Create(transport_, {fast_.address()});
+  ASSERT_TRUE(channel->SetDraining(fast_.address(), true).ok());
+  std::thread caller([&] { EXPECT_TRUE(Echo(*channel).ok()); });
+  EXPECT_TRUE(Eventually(
+      [&] { return channel->pending() == 1 && channel->backends()[0].connected; }));
+  ASSERT_TRUE(channel->SetDraining(fast_.address(), false).ok());
+  caller.join();
+}
+
+// Cancels, deadlines and dispatches of the same waiting calls meet on several threads;
+// each call ends once, and nobody writes into a response that is gone.
+TEST_F(Balance, WaitingCallsEndOnceWhateverTheThreadsDo) {
+  const auto channel = BalancedChannel::Create(transport_, {fast_.address()});
+  echo::EchoRequest request;
+  request.set_payload(std::string(1000, 'p'));
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_TRUE(channel->SetDraining(fast_.address(), true).ok());
+    constexpr int kCalls = 100;
+    std::atomic<int> ended = 0;
+    std::vector<CallId> ids;
+    for (int i = 0; i < kCalls; ++i) {
+      ids.push_back(Call<echo::EchoResponse>(
+          *channel, Method<echo::EchoService>("Echo"), request,
+          {.timeout = i % 2 == 0 ? kLong : absl::Milliseconds(1 + i % 7)},
+          [&](auto) { ++ended; }));
+    }
+    std::thread canceller([&] {
+      for (int i = 0; i < kCalls; i += 3) channel->Cancel(ids[i]);
+    });
+    ASSERT_TRUE(channel->SetDraining(fast_.address(), false).ok());
+    canceller.join();
+    ASSERT_TRUE(Eventually([&] { return ended == kCalls; }));
+    EXPECT_EQ(channel->pending(), 0);
+  }
+}
+
 class Proxy : public Balance {
  protected:
   Proxy() {

@@ -1,5 +1,6 @@
 #include "rpc/balance/balanced_channel.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -31,6 +32,7 @@ struct Backend {
 struct OutstandingCall {
   std::optional<size_t> backend;
   CallId inner;  // once the backend's channel has named it
+  bool cancelled = false;
   const MethodDescriptor* method = nullptr;
   std::unique_ptr<ProtoMessage> waiting_request;
   ProtoMessage* response = nullptr;
@@ -56,12 +58,15 @@ struct BalancedChannel::State : std::enable_shared_from_this<State> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Gives call `id` to a picked backend; false if none is usable.
   bool Dispatch(uint64_t id, const ProtoMessage& request);
-  void CompleteWith(uint64_t id, absl::Status status);
+  // Ends a call that no backend has. One that a backend has ends through its channel
+  // only, which writes into the call's response until then.
+  void CompleteWaiting(uint64_t id, absl::Status status);
   void Complete(uint64_t id, const Controller& controller);
   void SetConnected(size_t index, bool connected);
+  void DispatchWaiting();
   void Cancel(uint64_t id);
   void Close(const absl::Status& reason);
-  std::optional<OutstandingCall> Take(uint64_t id);
+  std::optional<OutstandingCall> Take(uint64_t id, bool only_waiting);
 
   Executor& executor;
   const BalancedOptions options;
@@ -102,7 +107,7 @@ CallId BalancedChannel::State::Start(const MethodDescriptor& method,
     if (refused.ok()) return CallId(id);
   }
   executor.Post(
-      [self = shared_from_this(), id, refused] { self->CompleteWith(id, refused); });
+      [self = shared_from_this(), id, refused] { self->CompleteWaiting(id, refused); });
   return CallId(id);
 }
 
@@ -115,6 +120,7 @@ bool BalancedChannel::State::AnyUsable() const {
 
 absl::Status BalancedChannel::State::Wait(uint64_t id, OutstandingCall& call,
                                           const ProtoMessage& request) {
+  if (closed) return Unavailable("the channel is closed");
   if (!options.wait_for_ready) {
     return Unavailable("none of ", backends.size(), " backends is connected");
   }
@@ -125,10 +131,10 @@ absl::Status BalancedChannel::State::Wait(uint64_t id, OutstandingCall& call,
   call.waiting_request->CopyFrom(request);
   waiting.insert(id);
   if (call.deadline < absl::InfiniteFuture()) {
-    call.timer =
-        executor.PostAfter(call.options.timeout, [self = shared_from_this(), id] {
-          self->CompleteWith(id, DeadlineExceeded("no backend was connected in time"));
-        });
+    call.timer = executor.PostAfter(call.options.timeout, [self = shared_from_this(),
+                                                           id] {
+      self->CompleteWaiting(id, DeadlineExceeded("no backend was connected in time"));
+    });
   }
   return absl::OkStatus();
 }
@@ -169,16 +175,25 @@ bool BalancedChannel::State::Dispatch(uint64_t id, const ProtoMessage& request) 
                      [self = shared_from_this(), id](const Controller& controller) {
                        self->Complete(id, controller);
                      });
-  MutexLock lock(mutex);
-  const auto it = calls.find(id);
-  if (it != calls.end()) it->second.inner = inner;
+  bool cancelled = false;
+  {
+    MutexLock lock(mutex);
+    const auto it = calls.find(id);
+    if (it != calls.end()) {
+      it->second.inner = inner;
+      cancelled = it->second.cancelled;
+    }
+  }
+  if (cancelled) channel->Cancel(inner);
   return true;
 }
 
-std::optional<OutstandingCall> BalancedChannel::State::Take(uint64_t id) {
+std::optional<OutstandingCall> BalancedChannel::State::Take(uint64_t id,
+                                                            bool only_waiting) {
   MutexLock lock(mutex);
-  auto node = calls.extract(id);
-  if (node.empty()) return std::nullopt;
+  const auto it = calls.find(id);
+  if (it == calls.end() || (only_waiting && it->second.backend)) return std::nullopt;
+  auto node = calls.extract(it);
   waiting.erase(id);
   OutstandingCall call = std::move(node.mapped());
   executor.Cancel(call.timer);
@@ -187,21 +202,31 @@ std::optional<OutstandingCall> BalancedChannel::State::Take(uint64_t id) {
 }
 
 void BalancedChannel::State::Complete(uint64_t id, const Controller& controller) {
-  if (std::optional<OutstandingCall> call = Take(id)) call->done(controller);
+  if (std::optional<OutstandingCall> call = Take(id, /*only_waiting=*/false)) {
+    call->done(controller);
+  }
 }
 
-void BalancedChannel::State::CompleteWith(uint64_t id, absl::Status status) {
+void BalancedChannel::State::CompleteWaiting(uint64_t id, absl::Status status) {
   Controller controller;
-  controller.SetStatus(std::move(status));
-  Complete(id, controller);
+  controller.SetStatus(MarkNeverSent(std::move(status)));
+  if (std::optional<OutstandingCall> call = Take(id, /*only_waiting=*/true)) {
+    call->done(controller);
+  }
 }
 
 void BalancedChannel::State::SetConnected(size_t index, bool connected) {
-  std::vector<uint64_t> ready;
   {
     MutexLock lock(mutex);
     backends[index].connected = connected;
-    if (!connected) return;
+  }
+  if (connected) DispatchWaiting();
+}
+
+void BalancedChannel::State::DispatchWaiting() {
+  std::vector<uint64_t> ready;
+  {
+    MutexLock lock(mutex);
     ready.assign(waiting.begin(), waiting.end());
   }
   for (const uint64_t id : ready) {
@@ -228,16 +253,19 @@ void BalancedChannel::State::Cancel(uint64_t id) {
     MutexLock lock(mutex);
     const auto it = calls.find(id);
     if (it == calls.end()) return;
+    // A dispatch that is under way on another thread sees it.
+    it->second.cancelled = true;
     if (it->second.backend) {
+      if (!it->second.inner) return;
       channel = backends[*it->second.backend].channel;
       inner = it->second.inner;
     }
   }
-  if (channel != nullptr && inner) {
+  if (channel != nullptr) {
     channel->Cancel(inner);
   } else {
     executor.Post([self = shared_from_this(), id] {
-      self->CompleteWith(id, Cancelled("cancelled before a backend was connected"));
+      self->CompleteWaiting(id, Cancelled("cancelled before a backend was connected"));
     });
   }
 }
@@ -253,7 +281,7 @@ void BalancedChannel::State::Close(const absl::Status& reason) {
   }
   for (const std::shared_ptr<Channel>& channel : channels) channel->Close(reason);
   executor.Post([self = shared_from_this(), waiting_ids, reason] {
-    for (const uint64_t id : waiting_ids) self->CompleteWith(id, reason);
+    for (const uint64_t id : waiting_ids) self->CompleteWaiting(id, reason);
   });
 }
 
@@ -321,14 +349,18 @@ std::string BalancedChannel::peer() const {
 }
 
 absl::Status BalancedChannel::SetDraining(const Address& backend, bool draining) {
-  MutexLock lock(state_->mutex);
-  for (Backend& known : state_->backends) {
-    if (known.address == backend) {
-      known.draining = draining;
-      return absl::OkStatus();
+  {
+    MutexLock lock(state_->mutex);
+    const auto known =
+        std::find_if(state_->backends.begin(), state_->backends.end(),
+                     [&](const Backend& one) { return one.address == backend; });
+    if (known == state_->backends.end()) {
+      return NotFound("no backend ", backend, " among ", state_->backends.size());
     }
+    known->draining = draining;
   }
-  return NotFound("no backend ", backend, " among ", state_->backends.size());
+  if (!draining) state_->DispatchWaiting();
+  return absl::OkStatus();
 }
 
 std::vector<BalancedChannel::BackendState> BalancedChannel::backends() const {
