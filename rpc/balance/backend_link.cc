@@ -9,6 +9,13 @@
 #include "rpc/frame.h"
 
 namespace skep {
+namespace {
+
+// Under which calls go out that want no reply: no slot has this place, so that the
+// reply of a backend which answers all the same is nobody's.
+constexpr uint64_t kNoReplyId = ~uint64_t{0};
+
+}  // namespace
 
 bool BackendLink::Usable() const {
   return connected() && !backend_.draining.load(std::memory_order_relaxed) &&
@@ -37,7 +44,6 @@ void BackendLink::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream) {
     LOG(INFO) << "backend_up backend=" << backend_.address.ToString();
     stream_ = *std::move(stream);
     closed_ = false;
-    backoff_ = absl::ZeroDuration();
     backend_.links.fetch_add(1, std::memory_order_relaxed);
     stream_->Start(this);
   }
@@ -65,41 +71,51 @@ void BackendLink::Stop() {
   stream_.reset();
 }
 
-void BackendLink::Send(const std::shared_ptr<BalancerClient>& client,
-                       std::string_view frame, const Envelope& envelope) {
+absl::Status BackendLink::Send(const std::shared_ptr<BalancerClient>& client,
+                               std::string_view frame, const Envelope& envelope) {
+  if ((envelope.flags & kFlagNoReply) != 0) {
+    SKEP_ASSIGN_OR_RETURN(const std::string_view out,
+                          WithId(frame, envelope, kNoReplyId));
+    backend_.forwarded.fetch_add(1, std::memory_order_relaxed);
+    stream_->Write(out);
+    return absl::OkStatus();
+  }
   if (free_.empty()) {
     free_.push_back(static_cast<uint32_t>(slots_.size()));
     slots_.emplace_back();
   }
   const uint32_t place = free_.back();
-  free_.pop_back();
   Slot& slot = slots_[place];
   ++slot.generation;
+  SKEP_ASSIGN_OR_RETURN(
+      const std::string_view out,
+      WithId(frame, envelope, uint64_t{slot.generation} << 32 | place));
+  free_.pop_back();
   slot.client_id = envelope.id;
   slot.client = client;
   backend_.pending.fetch_add(1, std::memory_order_relaxed);
   backend_.forwarded.fetch_add(1, std::memory_order_relaxed);
-  stream_->Write(WithId(frame, envelope, uint64_t{slot.generation} << 32 | place));
+  stream_->Write(out);
+  return absl::OkStatus();
 }
 
-std::string_view BackendLink::WithId(std::string_view frame, const Envelope& envelope,
-                                     uint64_t id) {
+absl::StatusOr<std::string_view> BackendLink::WithId(std::string_view frame,
+                                                     const Envelope& envelope,
+                                                     uint64_t id) {
   if (HasFixedLayout(frame)) {
     scratch_.assign(frame);
     RewriteId(scratch_.data(), scratch_.size(), id);
-    return scratch_;
+    return std::string_view(scratch_);
   }
   // Fields in another order: written anew, in ours. Unknown fields are lost.
   Envelope changed = envelope;
   changed.id = id;
   OutFrame out;
-  const absl::Status status =
-      EncodeFrame(changed, nullptr, std::string(envelope.attachment), &out);
-  // It was parsed from a frame within the limit, and ours is no longer than a frame
-  // with the same fields in another order.
-  LOG_IF(ERROR, !status.ok()) << status;
+  // Fails for a frame near the limit: the encoder leaves itself some room.
+  SKEP_RETURN_IF_ERROR(
+      EncodeFrame(changed, nullptr, std::string(envelope.attachment), &out));
   scratch_ = out.ToString();
-  return scratch_;
+  return std::string_view(scratch_);
 }
 
 size_t BackendLink::OnData(std::string_view bytes) {
@@ -139,7 +155,15 @@ bool BackendLink::HandleReply(std::string_view frame, std::string_view body) {
   slot.client = nullptr;
   free_.push_back(place);
   backend_.pending.fetch_sub(1, std::memory_order_relaxed);
-  client->Reply(WithId(frame, envelope, slot.client_id));
+  // It serves: only now is the next attempt to connect a first one again.
+  backoff_ = absl::ZeroDuration();
+  const absl::StatusOr<std::string_view> reply =
+      WithId(frame, envelope, slot.client_id);
+  if (reply.ok()) {
+    client->Reply(*reply);
+  } else {
+    client->ReplyFailed(slot.client_id, reply.status());
+  }
   return true;
 }
 

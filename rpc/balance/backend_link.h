@@ -32,9 +32,11 @@ class BackendLink final : public StreamHandler,
   bool Usable() const;
   const SharedBackend& backend() const { return backend_; }
 
-  // Sends a request of `client` under an id of its own; requires Usable().
-  void Send(const std::shared_ptr<BalancerClient>& client, std::string_view frame,
-            const Envelope& envelope);
+  // Sends a request of `client` under an id of its own; requires Usable(). If it wants
+  // no reply, nothing of it stays here. InvalidArgument: it does not fit into a frame
+  // in our order of fields.
+  absl::Status Send(const std::shared_ptr<BalancerClient>& client,
+                    std::string_view frame, const Envelope& envelope);
 
   // --- StreamHandler ------------------------------------------------------------
   size_t OnData(std::string_view bytes) override;
@@ -52,9 +54,10 @@ class BackendLink final : public StreamHandler,
 
   void OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream);
   void ReconnectLater();
-  // Puts `id` into a copy of the frame, in place where its layout is the usual one.
-  std::string_view WithId(std::string_view frame, const Envelope& envelope,
-                          uint64_t id);
+  // Puts `id` into a copy of the frame, in place where its layout is the usual one. The
+  // view holds until the next call.
+  absl::StatusOr<std::string_view> WithId(std::string_view frame,
+                                          const Envelope& envelope, uint64_t id);
   bool HandleReply(std::string_view frame, std::string_view body);
   void FailAll(const absl::Status& reason);
 

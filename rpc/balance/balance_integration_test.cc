@@ -360,7 +360,7 @@ class RawClient : public StreamHandler {
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-std::string EchoFrame(uint64_t id, std::string_view payload) {
+std::string EchoFrame(uint64_t id, std::string_view payload, uint32_t flags = 0) {
   echo::EchoRequest request;
   request.set_payload(std::string(payload));
   Envelope envelope;
@@ -370,6 +370,10 @@ std::string EchoFrame(uint64_t id, std::string_view payload) {
   envelope.Set(Envelope::kService);
   envelope.method = "Echo";
   envelope.Set(Envelope::kMethod);
+  if (flags != 0) {
+    envelope.flags = flags;
+    envelope.Set(Envelope::kFlags);
+  }
   OutFrame frame;
   EXPECT_TRUE(EncodeFrame(envelope, &request, "", &frame).ok());
   return frame.ToString();
@@ -400,6 +404,39 @@ TEST_F(Proxy, ABadFrameEndsItsClientOnly) {
   EXPECT_TRUE(Eventually([&] { return bad.ended(); }));
   EXPECT_EQ(bad.received(), "");
   EXPECT_TRUE(Echo(*good).ok());
+  EXPECT_EQ(ConnectedBackends(), 3);
+}
+
+TEST_F(Proxy, CallsThatWantNoReplyHoldNothing) {
+  ASSERT_TRUE(Eventually([&] { return ConnectedBackends() == 3; }));
+  std::string frames;
+  for (int i = 1; i <= 30; ++i) frames += EchoFrame(i, "silent", kFlagNoReply);
+  RawClient client(transport_, balancer_->address(), frames + EchoFrame(99, "x"));
+  ASSERT_TRUE(Eventually(
+      [&] { return ParseFrame(client.received()).state == Frame::State::kReady; }));
+  EXPECT_TRUE(
+      Eventually([&] { return fast_.calls + quick_.calls + slow_.calls == 31; }));
+  for (const auto& backend : balancer_->backends()) EXPECT_EQ(backend.pending, 0);
+}
+
+// The largest frame, with id before type: in our order it goes over the encoder's
+// limit.
+TEST_F(Proxy, AFrameThatCannotBeEncodedAnewCostsItsCallOnly) {
+  ASSERT_TRUE(Eventually([&] { return ConnectedBackends() == 3; }));
+  std::string frame("\0\0\0\0RPC0\x11\1\0\0\0\0\0\0\0\x08\1\x1a\x10", 21);
+  frame += "echo.EchoService\x22\4Echo\x2a";
+  const size_t size = kMaxFrameSize - frame.size() - 4;
+  for (int shift = 0; shift < 28; shift += 7) {
+    frame += static_cast<char>((size >> shift & 0x7f) | (shift < 21 ? 0x80 : 0));
+  }
+  frame.append(size, 'x');
+  SealFrame(&frame);
+  ASSERT_EQ(frame.size(), kMaxFrameSize + 4);
+  RawClient client(transport_, balancer_->address(), frame);
+  ASSERT_TRUE(Eventually(
+      [&] { return ParseFrame(client.received()).state == Frame::State::kReady; }));
+  const auto good = Client();
+  EXPECT_EQ(Load(*good, 50, 4), 0);
   EXPECT_EQ(ConnectedBackends(), 3);
 }
 

@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -13,9 +14,7 @@ size_t BalancerClient::OnData(std::string_view bytes) {
   const auto self = shared_from_this();
   if (closing_) return bytes.size();
   size_t consumed = 0;
-  const BalancerOptions& options = shard_.options();
-  while (!waiting_ && in_progress_ < options.max_calls_per_client &&
-         stream_->unsent() < options.high_water_bytes) {
+  while (MayRead()) {
     const Frame frame = ParseFrame(bytes.substr(consumed));
     if (frame.state == Frame::State::kNeedMore) break;
     bool good = frame.state == Frame::State::kReady;
@@ -53,7 +52,7 @@ bool BalancerClient::Handle(std::string_view frame, std::string_view body, bool*
     case BalancerShard::Outcome::kWait:
       *wait = true;
       break;
-    case BalancerShard::Outcome::kAnswered:
+    case BalancerShard::Outcome::kDone:
       break;
   }
   return true;
@@ -64,11 +63,14 @@ void BalancerClient::Resume() {
   if (!closed_) UpdateReading();
 }
 
-void BalancerClient::UpdateReading() {
+bool BalancerClient::MayRead() const {
   const BalancerOptions& options = shard_.options();
-  stream_->SetReading(!waiting_ && in_progress_ < options.max_calls_per_client &&
-                      stream_->unsent() < options.high_water_bytes);
+  // Never less than what OnDrained is promised for: nothing else would resume it.
+  return !waiting_ && in_progress_ < options.max_calls_per_client &&
+         stream_->unsent() <= std::max(options.high_water_bytes, kStreamHighWater);
 }
+
+void BalancerClient::UpdateReading() { stream_->SetReading(MayRead()); }
 
 void BalancerClient::Reply(std::string_view frame) {
   if (!closed_) stream_->Write(frame);

@@ -37,6 +37,7 @@ class BalancerClient final : public StreamHandler,
  private:
   // False: the connection is being closed because of what was sent.
   bool Handle(std::string_view frame, std::string_view body, bool* wait);
+  bool MayRead() const;
   void UpdateReading();
   void FinishOne();
   void CloseIfFinished();

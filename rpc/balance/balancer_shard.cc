@@ -46,15 +46,19 @@ BalancerShard::Outcome BalancerShard::Forward(
          .usable = link->Usable()});
   }
   const std::optional<size_t> picked = Pick(options().policy, candidates_, pick_);
+  const bool wants_reply = (envelope.flags & kFlagNoReply) == 0;
+  absl::Status status;
   if (picked) {
-    links_[*picked]->Send(client, frame, envelope);
-    return Outcome::kForwarded;
+    status = links_[*picked]->Send(client, frame, envelope);
+    if (status.ok()) return wants_reply ? Outcome::kForwarded : Outcome::kDone;
+  } else {
+    for (const std::shared_ptr<BackendLink>& link : links_) {
+      if (link->starting()) return Outcome::kWait;
+    }
+    status = WhyNone();
   }
-  for (const std::shared_ptr<BackendLink>& link : links_) {
-    if (link->starting()) return Outcome::kWait;
-  }
-  client->ReplyError(envelope.id, WhyNone());
-  return Outcome::kAnswered;
+  if (wants_reply) client->ReplyError(envelope.id, status);
+  return Outcome::kDone;
 }
 
 absl::Status BalancerShard::WhyNone() const {

@@ -53,8 +53,8 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
   // --- For clients and links ----------------------------------------------------
   enum class Outcome {
     kForwarded,
-    kAnswered,  // with an error
-    kWait,      // no backend yet, but the first connections are being made
+    kDone,  // answered with an error, or it wants no answer
+    kWait,  // no backend yet, but the first connections are being made
   };
   // A whole, checked request frame.
   Outcome Forward(const std::shared_ptr<BalancerClient>& client, std::string_view frame,
