@@ -108,6 +108,8 @@ class Master : public MasterService, public std::enable_shared_from_this<Master>
 
   Master(Executor& executor, MasterOptions options, std::unique_ptr<Journal> journal);
 
+  static absl::Status Stopping();
+
   absl::Status Replay();
   void Record(Event event, const std::vector<Command>& commands, absl::Time now);
 
