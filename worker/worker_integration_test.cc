@@ -43,6 +43,12 @@ class FakeMaster final : public MasterService {
     server_ = *std::move(server);
   }
 
+  // Every call is answered in the end.
+  ~FakeMaster() override {
+    MutexLock lock(mutex_);
+    for (google::protobuf::Closure* done : unanswered_) done->Run();
+  }
+
   const Address& address() const { return server_->address(); }
 
   void Register(google::protobuf::RpcController* controller,
@@ -63,6 +69,10 @@ class FakeMaster final : public MasterService {
     MutexLock lock(mutex_);
     ++heartbeats_;
     last_heartbeat_ = *request;
+    if (silent_) {
+      unanswered_.push_back(done);
+      return;
+    }
     response->set_known(known_);
     known_ = true;
     done->Run();
@@ -90,6 +100,11 @@ class FakeMaster final : public MasterService {
     MutexLock lock(mutex_);
     return last_heartbeat_;
   }
+  // From now on heartbeats are not answered.
+  void SetSilent(bool silent) {
+    MutexLock lock(mutex_);
+    silent_ = silent;
+  }
   void ForgetWorker() {
     MutexLock lock(mutex_);
     known_ = false;
@@ -108,6 +123,8 @@ class FakeMaster final : public MasterService {
   int heartbeats_ ABSL_GUARDED_BY(mutex_) = 0;
   HeartbeatRequest last_heartbeat_ ABSL_GUARDED_BY(mutex_);
   bool known_ ABSL_GUARDED_BY(mutex_) = true;
+  bool silent_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<google::protobuf::Closure*> unanswered_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Server> server_;
 };
 
@@ -241,6 +258,14 @@ TEST_F(WorkerTest, RegistersAgainWhenItIsNotKnown) {
   master_.ForgetWorker();
   EXPECT_TRUE(Await([this] { return master_.registered().size() == 2; }));
   EXPECT_TRUE(Await([this] { return worker_->state().ok(); }));
+}
+
+TEST_F(WorkerTest, ReplacesAConnectionThatCarriesNothing) {
+  master_.SetSilent(true);
+  EXPECT_TRUE(Await([this] { return master_.registered().size() >= 2; }));
+  master_.SetSilent(false);
+  EXPECT_TRUE(Await([this] { return worker_->state().ok(); }));
+  EXPECT_TRUE(RunTask(Spec(1)).ok());
 }
 
 TEST_F(WorkerTest, RunsAnAttemptOnceHoweverOftenItIsAskedTo) {
