@@ -1,9 +1,11 @@
 // The submitter's files over loopback, from a FileService that fails now and then.
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <string>
 
+#include "base/mutex.h"
 #include "base/random.h"
 #include "base/status.h"
 #include "gtest/gtest.h"
@@ -46,6 +48,7 @@ class FakeFileService final : public FileService {
     Controller& c = Controller::Of(controller);
     c.SetStatus([&]() -> absl::Status {
       SKEP_RETURN_IF_ERROR(Check(request->token()));
+      MutexLock lock(mutex_);
       std::string& file = written_[request->name()];
       const std::string& bytes = c.request_attachment();
       if (request->offset() == 0) file.clear();
@@ -65,6 +68,7 @@ class FakeFileService final : public FileService {
               google::protobuf::Closure* done) override {
     Controller::Of(controller).SetStatus([&]() -> absl::Status {
       SKEP_RETURN_IF_ERROR(Check(request->token()));
+      MutexLock lock(mutex_);
       auto node = written_.extract(request->from());
       if (node.empty()) {
         return written_.contains(request->to()) ? absl::OkStatus()
@@ -79,27 +83,32 @@ class FakeFileService final : public FileService {
   void Remove(google::protobuf::RpcController* controller,
               const FileRemoveRequest* request, Empty*,
               google::protobuf::Closure* done) override {
-    written_.erase(request->name());
+    {
+      MutexLock lock(mutex_);
+      written_.erase(request->name());
+    }
     Controller::Of(controller).SetStatus(Check(request->token()));
     done->Run();
   }
 
-  // Calls run one after the other, on the server's only loop; look when none is.
-  std::map<std::string, std::string> written_;
-  int fail_next = 0;
+  // The next call does.
+  void FailOnce() { fail_next_ = true; }
+  std::map<std::string, std::string> written() {
+    MutexLock lock(mutex_);
+    return written_;
+  }
 
  private:
   absl::Status Check(const std::string& token) {
     if (token != "token") return PermissionDenied("wrong token");
-    if (fail_next > 0) {
-      --fail_next;
-      return Unavailable("injected");
-    }
-    return absl::OkStatus();
+    return fail_next_.exchange(false) ? Unavailable("injected") : absl::OkStatus();
   }
 
   FileSystem& fs_;
-  int writes_ = 0;
+  std::atomic<bool> fail_next_ = false;
+  Mutex mutex_;
+  std::map<std::string, std::string> written_ ABSL_GUARDED_BY(mutex_);
+  int writes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 class SubmitterFilesTest : public testing::Test {
@@ -132,7 +141,7 @@ class SubmitterFilesTest : public testing::Test {
   std::unique_ptr<Server> server_;
   PeerChannels peers_{transport_};
   RemoteSubmitterFiles files_{peers_,
-                              {.give_up_after = absl::Milliseconds(200),
+                              {.give_up_after = absl::Seconds(30),
                                .min_backoff = absl::Milliseconds(1),
                                .max_backoff = absl::Milliseconds(10)}};
 };
@@ -143,7 +152,7 @@ TEST_F(SubmitterFilesTest, ReadsWhatIsThereInPiecesOfAnySize) {
   Random random(6);
   std::string got;
   while (got.size() < text_.size()) {
-    if (random.Chance(0.1)) service_.fail_next = 1;
+    if (random.Chance(0.1)) service_.FailOnce();
     std::string buffer(1 + random.Below(300'000), '\0');
     const auto n = (*file)->ReadAt(got.size(), buffer.size(), buffer.data());
     ASSERT_TRUE(n.ok()) << n.status();
@@ -168,17 +177,17 @@ TEST_F(SubmitterFilesTest, WritesOnceWhatItSendsTwice) {
   ASSERT_TRUE((*file)->Close().ok());
   ASSERT_TRUE(store->Rename("_temporary/part", "part").ok());
   ASSERT_TRUE(store->Rename("_temporary/part", "part").ok());
-  EXPECT_EQ(service_.written_.size(), 1);
-  EXPECT_TRUE(service_.written_["part"] == text_);
+  EXPECT_EQ(service_.written().size(), 1);
+  EXPECT_TRUE(service_.written()["part"] == text_);
   ASSERT_TRUE(store->Remove("part").ok());
-  EXPECT_TRUE(service_.written_.empty());
+  EXPECT_TRUE(service_.written().empty());
 }
 
 TEST_F(SubmitterFilesTest, AnEmptyFileIsAFile) {
   auto file = files_.Output(job_, {})->Create("empty");
   ASSERT_TRUE((*file)->Close().ok());
   ASSERT_TRUE((*file)->Close().ok());
-  EXPECT_EQ(service_.written_, (std::map<std::string, std::string>{{"empty", ""}}));
+  EXPECT_EQ(service_.written(), (std::map<std::string, std::string>{{"empty", ""}}));
 }
 
 TEST_F(SubmitterFilesTest, ErrorsNameFileAndHost) {
