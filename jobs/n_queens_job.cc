@@ -1,16 +1,98 @@
-// N-Queens: a job without input. The planner cuts the board into prefixes, one task
-// each, and adds up what the tasks count.
+// N-Queens: a job without input. The planner cuts the work into tasks, by one of two
+// algorithms, and adds up what they count:
+//   halves    meeting in the middle (kernels/queens_halves.h), a range of row sets a
+//             task; its tables are built once in each process
+//   prefixes  backtracking (kernels/n_queens.h), the rows after a prefix a task
+// --fundamental adds a stage that counts the symmetric boards; --show is one task that
+// finds boards.
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/coding.h"
 #include "jobs/api/job.h"
 #include "jobs/kernels/n_queens.h"
+#include "jobs/kernels/queens_boards.h"
+#include "jobs/kernels/queens_halves.h"
 
 namespace skep {
 namespace {
+
+constexpr int64_t kMaxShown = 10'000;
+
+// --- What it will take ---------------------------------------------------------------
+
+// A board of halves: CPU time on one core of a 2.6 GHz machine with AVX-512, and the
+// tables of each process; measured.
+struct HalvesCost {
+  double seconds;
+  int megabytes;
+};
+constexpr HalvesCost kHalvesCosts[] = {{0.13, 5},  {1.4, 16},  {4.7, 34},
+                                       {100, 118}, {530, 259}, {8000, 980}};
+constexpr int kFirstHalvesCost = 16;
+
+HalvesCost CostOfHalves(int64_t n) {
+  return kHalvesCosts[std::clamp<int64_t>(n, kFirstHalvesCost, kMaxHalvesQueens) -
+                      kFirstHalvesCost];
+}
+
+// A process has memory for its tasks' buffers (256 MiB by default); twice that for the
+// tables is left to whoever asks for it.
+constexpr int kMaxHalvesMegabytes = 512;
+
+// Backtracking took 2.8 s at 16; the number of steps grows by these factors, like the
+// number of solutions (A000170: 6.5 to 8.7 and slowly rising).
+double SecondsOfPrefixes(int64_t n) {
+  double seconds = 2.8;
+  for (int64_t side = 17; side <= n; ++side) seconds *= 6.6 + 0.2 * (side - 16);
+  return n < 16 ? 1 : seconds;
+}
+
+bool ByHalves(const Options& options) {
+  const int64_t n = options.GetInt("n");
+  if (options.GetString("algorithm") != "auto") {
+    return options.GetString("algorithm") == "halves";
+  }
+  return n >= kMinHalvesQueens && n <= kMaxHalvesQueens &&
+         CostOfHalves(n).megabytes <= kMaxHalvesMegabytes;
+}
+
+std::string InWords(double seconds) {
+  const auto rounded = [](double value) {
+    return StrCat(static_cast<int64_t>(value + 0.5));
+  };
+  if (seconds < 120) return StrCat(rounded(seconds), " s");
+  if (seconds < 2 * 3600) return StrCat(rounded(seconds / 60), " minutes");
+  if (seconds < 2 * 86400) return StrCat(rounded(seconds / 3600), " hours");
+  if (seconds < 2 * 365 * 86400.0) return StrCat(rounded(seconds / 86400), " days");
+  return StrCat(rounded(seconds / (365 * 86400.0)), " years");
+}
+
+// Said before the job starts.
+std::string Announce(const Options& options) {
+  const int64_t n = options.GetInt("n");
+  if (n <= 18 || options.GetInt("show") > 0) return "";
+  const bool halves = ByHalves(options);
+  const double seconds = halves ? CostOfHalves(n).seconds : SecondsOfPrefixes(n);
+  std::string line = StrCat("nqueens: this takes about ", InWords(seconds),
+                            " on one core of 2.6 GHz with AVX-512, divided by your "
+                            "cores");
+  if (halves) {
+    StrAppend(&line, ", and ", CostOfHalves(n).megabytes, " MB in each process");
+  } else if (n <= kMaxHalvesQueens) {
+    StrAppend(&line, "; --algorithm halves would take ",
+              InWords(CostOfHalves(n).seconds), ", but ", CostOfHalves(n).megabytes,
+              " MB in each process");
+  }
+  return line;
+}
+
+// --- By prefixes
+// -----------------------------------------------------------------------
 
 // Enough tasks to keep a fleet busy to the end, few enough that none is over in less
 // than the time it takes to send it. The number of prefixes grows tenfold with each
@@ -21,69 +103,208 @@ int PrefixDepth(int64_t n) {
   return n < 21 ? 3 : 4;
 }
 
-// A prefix as a task's payload: n, weight and the columns, as varints.
-std::string EncodePrefix(const QueensPrefix& prefix) {
+// A task's payload or result: varints.
+std::string Encode(const std::vector<uint64_t>& numbers) {
   std::string bytes;
-  PutVarint(&bytes, prefix.n);
-  PutVarint(&bytes, prefix.weight);
-  for (const int column : prefix.columns) PutVarint(&bytes, column);
+  for (const uint64_t number : numbers) PutVarint(&bytes, number);
   return bytes;
 }
 
-absl::StatusOr<QueensPrefix> DecodePrefix(std::string_view bytes) {
-  QueensPrefix prefix;
-  uint64_t n, weight;
-  if (!GetVarint(&bytes, &n) || !GetVarint(&bytes, &weight)) {
-    return Internal("nqueens: a task's payload is malformed");
-  }
-  prefix.n = static_cast<int>(n);
-  prefix.weight = static_cast<int>(weight);
+absl::StatusOr<std::vector<uint64_t>> Decode(std::string_view bytes, size_t at_least) {
+  std::vector<uint64_t> numbers;
+  const size_t size = bytes.size();
   while (!bytes.empty()) {
-    uint64_t column;
-    if (!GetVarint(&bytes, &column)) {
-      return Internal("nqueens: a task's payload is malformed");
-    }
-    prefix.columns.push_back(static_cast<int>(column));
+    numbers.emplace_back();
+    if (!GetVarint(&bytes, &numbers.back())) numbers.clear();
+    if (numbers.empty()) break;
   }
-  return prefix;
+  if (numbers.size() < at_least) {
+    return Internal("nqueens: ", size, " bytes of a task are malformed");
+  }
+  return numbers;
 }
 
-class CountSolutions final : public Mapper {
+// Payload: n, weight, the columns.
+StageSpec PrefixesStage(int64_t n) {
+  StageSpec stage;
+  stage.set_name("prefixes");
+  for (const QueensPrefix& prefix : QueensPrefixes(n, PrefixDepth(n))) {
+    std::vector<uint64_t> numbers = {static_cast<uint64_t>(prefix.n),
+                                     static_cast<uint64_t>(prefix.weight)};
+    numbers.insert(numbers.end(), prefix.columns.begin(), prefix.columns.end());
+    stage.mutable_tasks()->add_payload(Encode(numbers));
+  }
+  return stage;
+}
+
+class CountPrefix final : public Mapper {
  public:
   absl::Status Finish(MapContext& context) override {
-    SKEP_ASSIGN_OR_RETURN(const QueensPrefix prefix, DecodePrefix(context.payload()));
+    SKEP_ASSIGN_OR_RETURN(const auto numbers, Decode(context.payload(), 2));
+    const QueensPrefix prefix{.n = static_cast<int>(numbers[0]),
+                              .columns = {numbers.begin() + 2, numbers.end()}};
     SKEP_ASSIGN_OR_RETURN(const uint64_t count,
                           CountQueens(prefix, context.stop_token()));
-    std::string result;
-    PutVarint(&result, prefix.weight * count);
-    context.SetResult(std::move(result));
+    context.SetResult(Encode({numbers[1] * count}));
     return absl::OkStatus();
   }
 };
 
-absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
-  const int64_t n = input.options.GetInt("n");
-  if (input.finished.empty()) {
-    StageSpec stage;
-    stage.set_name("count");
-    TaskPayloads& tasks = *stage.mutable_tasks();
-    for (const QueensPrefix& prefix : QueensPrefixes(n, PrefixDepth(n))) {
-      tasks.add_payload(EncodePrefix(prefix));
-    }
-    return NextStage(std::move(stage));
+// --- By halves
+// ---------------------------------------------------------------------------
+
+// Tasks of about half a second, which differ in cost by a factor of up to three; two
+// seconds at 21, where more tasks would be a burden.
+constexpr double kSecondsOfTask = 0.5;
+constexpr uint64_t kMaxTasks = 4000;
+
+// Payload: the task's number and how many there are. The row sets are known only to who
+// has the tables, which planners do not build.
+StageSpec HalvesStage(int64_t n) {
+  const uint64_t tasks = std::min(
+      kMaxTasks, 1 + static_cast<uint64_t>(CostOfHalves(n).seconds / kSecondsOfTask));
+  StageSpec stage;
+  stage.set_name("halves");
+  for (uint64_t task = 0; task < tasks; ++task) {
+    stage.mutable_tasks()->add_payload(Encode({task, tasks}));
   }
+  return stage;
+}
+
+class CountHalves final : public Mapper {
+ public:
+  absl::Status Finish(MapContext& context) override {
+    SKEP_ASSIGN_OR_RETURN(const auto numbers, Decode(context.payload(), 2));
+    SKEP_ASSIGN_OR_RETURN(const auto board,
+                          SharedQueensHalves(context.options().GetInt("n")));
+    const uint64_t task = numbers[0], tasks = numbers[1];
+    SKEP_ASSIGN_OR_RETURN(
+        const uint64_t count,
+        board->Count(board->size() * task / tasks, board->size() * (task + 1) / tasks,
+                     context.stop_token()));
+    context.SetResult(Encode({count}));
+    return absl::OkStatus();
+  }
+};
+
+// --- Symmetric boards, and boards to show
+// --------------------------------------------------
+
+StageSpec OneTask(const char* name) {
+  StageSpec stage;
+  stage.set_name(name);
+  stage.mutable_tasks()->add_payload("");
+  return stage;
+}
+
+class CountSymmetric final : public Mapper {
+ public:
+  absl::Status Finish(MapContext& context) override {
+    SKEP_ASSIGN_OR_RETURN(
+        const QueensSymmetries found,
+        CountSymmetricQueens(context.options().GetInt("n"), context.stop_token()));
+    context.SetResult(Encode({found.half_turn, found.quarter_turn}));
+    return absl::OkStatus();
+  }
+};
+
+// Result: the columns of all boards, one after the other.
+class FindBoards final : public Mapper {
+ public:
+  absl::Status Finish(MapContext& context) override {
+    const Options& options = context.options();
+    SKEP_ASSIGN_OR_RETURN(
+        const std::vector<QueensBoard> boards,
+        FirstQueensBoards(options.GetInt("n"), options.GetInt("show"),
+                          options.GetBool("fundamental"), context.stop_token()));
+    std::vector<uint64_t> columns;
+    for (const QueensBoard& board : boards) {
+      columns.insert(columns.end(), board.begin(), board.end());
+    }
+    context.SetResult(Encode(columns));
+    return absl::OkStatus();
+  }
+};
+
+// --- The answers
+// -----------------------------------------------------------------------------
+
+absl::StatusOr<PlanResult> AnswerBoards(const Options& options,
+                                        const StageResult& stage) {
+  SKEP_ASSIGN_OR_RETURN(const auto columns, Decode(stage.map_results(0), 0));
+  const size_t n = options.GetInt("n");
+  std::string text, json;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const bool first_row = i % n == 0;
+    if (first_row && i > 0) text += '\n';
+    for (size_t column = 0; column < n; ++column) {
+      if (column > 0) text += ' ';
+      text += column == columns[i] ? 'Q' : '.';
+    }
+    text += '\n';
+    StrAppend(&json, !first_row ? "," : i == 0 ? "[" : "],[", columns[i]);
+  }
+  if (!columns.empty()) json += ']';
+  std::vector<std::string> notes;
+  const size_t boards = columns.size() / n;
+  if (boards < static_cast<size_t>(options.GetInt("show"))) {
+    notes.push_back(StrCat("there are only ", boards));
+  }
+  return Done(std::move(text), StrCat("{\"n\":", n, ",\"boards\":[", json, "]}"),
+              std::move(notes));
+}
+
+absl::StatusOr<PlanResult> AnswerCount(const PlanInput& input) {
+  const int64_t n = input.options.GetInt("n");
   uint64_t solutions = 0;
   for (const std::string& result : input.finished[0].map_results()) {
-    std::string_view rest = result;
-    uint64_t count;
-    if (!GetVarint(&rest, &count)) {
-      return Internal("nqueens: a task's result of ", result.size(),
-                      " bytes is malformed");
-    }
-    solutions += count;
+    SKEP_ASSIGN_OR_RETURN(const auto numbers, Decode(result, 1));
+    solutions += numbers[0];
   }
-  return Done(StrCat(solutions, "\n"),
-              StrCat("{\"n\":", n, ",\"solutions\":", solutions, "}"));
+  const std::string json = StrCat("{\"n\":", n, ",\"solutions\":", solutions);
+  if (input.finished.size() == 1) return Done(StrCat(solutions, "\n"), json + "}");
+  SKEP_ASSIGN_OR_RETURN(const auto kept, Decode(input.finished[1].map_results(0), 2));
+  const uint64_t fundamental = FundamentalQueens(
+      static_cast<int>(n), solutions, {.half_turn = kept[0], .quarter_turn = kept[1]});
+  return Done(StrCat(fundamental, "\n"),
+              StrCat(json, ",\"fundamental\":", fundamental, "}"),
+              {StrCat(solutions, " solutions, ", fundamental, " up to symmetry")});
+}
+
+absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
+  const int64_t n = input.options.GetInt("n");
+  const bool show = input.options.GetInt("show") > 0;
+  if (input.finished.empty()) {
+    if (show) return NextStage(OneTask("boards"));
+    if (!ByHalves(input.options)) return NextStage(PrefixesStage(n));
+    if (n >= kMinHalvesQueens && n <= kMaxHalvesQueens) {
+      return NextStage(HalvesStage(n));
+    }
+    return InvalidArgument("--algorithm halves takes boards of ", kMinHalvesQueens,
+                           " to ", kMaxHalvesQueens, " queens, not ", n,
+                           ": leave it to auto");
+  }
+  if (show) return AnswerBoards(input.options, input.finished[0]);
+  if (input.options.GetBool("fundamental") && input.finished.size() == 1) {
+    return NextStage(OneTask("symmetric"));
+  }
+  return AnswerCount(input);
+}
+
+// --- The flags
+// ---------------------------------------------------------------------------------
+
+absl::Status CheckAlgorithm(const std::string& value) {
+  if (value == "auto" || value == "prefixes" || value == "halves") {
+    return absl::OkStatus();
+  }
+  return InvalidArgument("give auto, halves or prefixes");
+}
+
+absl::Status CheckShow(const std::string& value) {
+  const int64_t boards = std::atoll(value.c_str());
+  if (boards >= 1 && boards <= kMaxShown) return absl::OkStatus();
+  return InvalidArgument("give a number from 1 to ", kMaxShown);
 }
 
 }  // namespace
@@ -92,21 +313,45 @@ void NQueens(Job& job) {
   job.Name("nqueens")
       .Summary(
           "Counts the ways to put N queens on an N x N board, none attacking another")
-      .Example("skep run nqueens --n 14")
+      .Example("skep run nqueens --n 16")
       .AddFlag(
           {.name = "n",
            .type = Flag::Type::kInt,
            .default_value = "8",
            .value_name = "N",
            .help = StrCat("The side of the board, ", kMinQueens, " to ", kMaxQueens,
-                          "; each step up takes about eight times as long"),
+                          "; a core takes 5 s for 18, minutes for "
+                          "20, centuries for 27"),
            .check =
                [](const std::string& value) {
                  return CheckQueens(std::atoi(value.c_str()));
                }})
+      .AddFlag({.name = "algorithm",
+                .default_value = "auto",
+                .value_name = "NAME",
+                .help = StrCat("halves: meeting in the middle, sides ",
+                               kMinHalvesQueens, " to ", kMaxHalvesQueens,
+                               "; prefixes: backtracking; auto: halves where its "
+                               "tables take at most ",
+                               kMaxHalvesMegabytes, " MB in each process"),
+                .check = CheckAlgorithm})
+      .AddFlag({.name = "fundamental",
+                .type = Flag::Type::kBool,
+                .help = "Count boards that turns and mirrors make equal as one"})
+      .AddFlag({.name = "show",
+                .type = Flag::Type::kInt,
+                .value_name = "K",
+                .help = "Draw the first K boards, in the order of their columns, "
+                        "instead of counting",
+                .check = CheckShow})
       .Input({.kind = InputFormat::Kind::kNone})
       .Output(OutputShape::kNone)
-      .AddStage("count", {.mapper = [] { return std::make_unique<CountSolutions>(); }})
+      .Announce(Announce)
+      .AddStage("prefixes", {.mapper = [] { return std::make_unique<CountPrefix>(); }})
+      .AddStage("halves", {.mapper = [] { return std::make_unique<CountHalves>(); }})
+      .AddStage("symmetric",
+                {.mapper = [] { return std::make_unique<CountSymmetric>(); }})
+      .AddStage("boards", {.mapper = [] { return std::make_unique<FindBoards>(); }})
       .Plan(Plan);
 }
 

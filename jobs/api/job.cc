@@ -97,6 +97,15 @@ Job& Job::AddFlag(Flag flag) {
   return *this;
 }
 
+Job& Job::Announce(std::function<std::string(const Options&)> announce) {
+  announce_ = std::move(announce);
+  return *this;
+}
+
+std::string Job::announcement(const Options& options) const {
+  return announce_ == nullptr ? "" : announce_(options);
+}
+
 Job& Job::Input(std::function<absl::StatusOr<InputFormat>(const Options&)> format) {
   input_ = std::move(format);
   return *this;

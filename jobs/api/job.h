@@ -91,6 +91,9 @@ class Job {
   // An example command line for --help: "skep run wordcount --top 10 book.txt".
   Job& Example(std::string example);
   Job& AddFlag(Flag flag);
+  // A line for the person who submits, said before the job starts ("this takes about
+  // ..."); "" says nothing. It sees the flags only.
+  Job& Announce(std::function<std::string(const Options&)> announce);
   // May depend on the flags ("--format f64").
   Job& Input(std::function<absl::StatusOr<InputFormat>(const Options&)> format);
   Job& Input(InputFormat format);
@@ -116,6 +119,8 @@ class Job {
   const std::string& summary() const { return summary_; }
   const std::string& example() const { return example_; }
   const std::vector<Flag>& flags() const { return flags_; }
+  // "" if there is nothing to say.
+  std::string announcement(const Options& options) const;
   absl::StatusOr<InputFormat> input(const Options& options) const;
   OutputShape output(const Options& options) const;
   // Null if there is none of that name.
@@ -127,6 +132,7 @@ class Job {
  private:
   std::string name_, summary_, example_;
   std::vector<Flag> flags_;
+  std::function<std::string(const Options&)> announce_;
   std::function<absl::StatusOr<InputFormat>(const Options&)> input_;
   std::function<OutputShape(const Options&)> output_;
   std::map<std::string, Stage, std::less<>> stages_;

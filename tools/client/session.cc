@@ -120,6 +120,10 @@ absl::Status Session::ServeFiles() {
 }
 
 int Session::SubmitAndWait() {
+  const std::string announcement = request_.job->announcement(request_.options);
+  if (!announcement.empty() && !options_.quiet) {
+    WriteError(StrCat("skep: ", announcement, "\n"));
+  }
   const absl::Time start = absl::Now();
   const absl::StatusOr<uint64_t> id = jobs_.Submit(prepared_.spec);
   if (!id.ok()) return ReportError(id.status());
