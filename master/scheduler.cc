@@ -28,7 +28,7 @@ bool IsLoss(absl::StatusCode code) {
 
 }  // namespace
 
-Scheduler::Scheduler(SchedulerOptions options) : options_(options), random_(1) {}
+Scheduler::Scheduler(SchedulerOptions options) : options_(options), pick_(1) {}
 
 std::vector<Command> Scheduler::Step(Event event, absl::Time now) {
   now_ = now;
@@ -258,8 +258,7 @@ bool Scheduler::StartOne(ActiveJob& job) {
   int looked_at = 0;
   for (uint32_t task : group->waiting()) {
     const WorkerId avoid = (*group)[task].avoid;
-    if (WorkerEntry* worker =
-            workers_.Pick(job.spec().binary_digest(), avoid, random_)) {
+    if (WorkerEntry* worker = workers_.Pick(job.spec().binary_digest(), avoid, pick_)) {
       const auto kind = static_cast<TaskKind>(group - &job.group(TASK_MAP));
       StartTask(job, kind, task, *worker);
       if (job.ready_group() == nullptr) ready_.erase(job.id());

@@ -49,12 +49,12 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "base/random.h"
 #include "master/active_job.h"
 #include "master/command.h"
 #include "master/event.pb.h"
 #include "master/names.h"
 #include "master/worker_table.h"
+#include "rpc/balance/pick.h"
 
 namespace skep {
 
@@ -142,7 +142,7 @@ class Scheduler {
   void Touch(const ActiveJob& job) { touched_.insert(job.id()); }
 
   const SchedulerOptions options_;
-  Random random_;
+  PickState pick_;
   uint64_t epoch_ = 0;  // until MasterStarted
   uint64_t last_job_ = 0;
   WorkerTable workers_;

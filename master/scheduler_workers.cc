@@ -10,7 +10,7 @@ namespace skep {
 
 void Scheduler::OnMasterStarted(const MasterStarted& event) {
   epoch_ = event.epoch();
-  random_ = Random(event.seed());
+  pick_ = PickState(event.seed());
   last_job_ = std::max(last_job_, event.last_job());
   last_tick_ = now_;
   std::vector<WorkerId> ids;

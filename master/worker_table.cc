@@ -5,13 +5,6 @@
 namespace skep {
 namespace {
 
-// Fewer pending a slot; cross-multiplied, so exact.
-int CompareLoad(const WorkerEntry& a, const WorkerEntry& b) {
-  const uint64_t left = uint64_t{a.pending()} * b.slots;
-  const uint64_t right = uint64_t{b.pending()} * a.slots;
-  return left < right ? -1 : left > right ? 1 : 0;
-}
-
 bool Matches(const WorkerEntry& worker, const std::string& binary_digest) {
   return worker.connected() &&
          (binary_digest.empty() || worker.binary_digest == binary_digest);
@@ -99,28 +92,27 @@ void WorkerTable::ExtendLeases(absl::Duration by) {
 }
 
 WorkerEntry* WorkerTable::Pick(const std::string& binary_digest, WorkerId avoid,
-                               Random& random) {
-  WorkerEntry* best = nullptr;
+                               PickState& state) {
+  candidates_.clear();
+  picked_from_.clear();
   WorkerEntry* avoided = nullptr;
   bool others = false;  // matching workers besides `avoid`, busy ones too
-  uint64_t ties = 0;
   for (auto& [id, worker] : workers_) {
     if (!Matches(worker, binary_digest)) continue;
+    const bool free = worker.pending() < worker.slots;
     if (id == avoid) {
-      if (worker.pending() < worker.slots) avoided = &worker;
+      if (free) avoided = &worker;
       continue;
     }
     others = true;
-    if (worker.pending() >= worker.slots) continue;
-    const int order = best == nullptr ? -1 : CompareLoad(worker, *best);
-    if (order < 0) {
-      best = &worker;
-      ties = 1;
-    } else if (order == 0 && random.Below(++ties) == 0) {
-      best = &worker;  // the k-th of equals with probability 1/k: uniform in the end
-    }
+    if (!free) continue;
+    candidates_.push_back(
+        {.pending = worker.pending(), .weight = static_cast<double>(worker.slots)});
+    picked_from_.push_back(&worker);
   }
-  return others ? best : avoided;
+  if (!others) return avoided;
+  const auto picked = skep::Pick(PickPolicy::kLeastPending, candidates_, state);
+  return picked ? picked_from_[*picked] : nullptr;
 }
 
 void WorkerTable::Punish(WorkerEntry& worker, absl::Time until) {

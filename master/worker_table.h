@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "base/random.h"
 #include "jobs/api/fleet.pb.h"
 #include "master/names.h"
+#include "rpc/balance/pick.h"
 
 namespace skep {
 
@@ -57,10 +57,10 @@ class WorkerTable {
   void ExtendLeases(absl::Duration by);
 
   // The connected worker with that binary, other than `avoid`, that has a free slot and
-  // the fewest pending attempts relative to its slots; random among equals (always the
-  // first would herd). `avoid` does get it when it is the only one that could. Null:
-  // none has a free slot. An empty digest means any binary.
-  WorkerEntry* Pick(const std::string& binary_digest, WorkerId avoid, Random& random);
+  // that least pending picks (rpc/balance/pick.h; a worker's weight is its slots).
+  // `avoid` does get it when it is the only one that could. Null: none has a free slot.
+  // An empty digest means any binary.
+  WorkerEntry* Pick(const std::string& binary_digest, WorkerId avoid, PickState& state);
 
   // Keeps one of its slots empty until then: a worker that fails fast must not attract
   // everything by being idle.
@@ -80,6 +80,9 @@ class WorkerTable {
   std::set<std::pair<absl::Time, WorkerId>> leases_;
   std::multimap<absl::Time, WorkerId> punishments_;
   uint64_t last_id_ = 0;
+  // Of the last Pick, kept for their memory.
+  std::vector<Candidate> candidates_;
+  std::vector<WorkerEntry*> picked_from_;
 };
 
 }  // namespace skep
