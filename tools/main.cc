@@ -31,6 +31,7 @@ constexpr Command kCommands[] = {
     {"serve", "Serve echo, sudoku, nqueens or median", RunServe},
     {"balance", "Spread RPC calls over backends", RunBalance},
     {"rpc", "Ask a server what it serves, or call it", RunRpc},
+    {"load", "Load a server, and report rate and latency", RunLoad},
     {"executor", nullptr, RunExecutor},
     {"version", "Print the version", RunVersion},
 };

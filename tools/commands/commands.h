@@ -24,6 +24,7 @@ int RunExecutor(const Args& args);
 int RunServe(const Args& args);
 int RunBalance(const Args& args);
 int RunRpc(const Args& args);
+int RunLoad(const Args& args);
 int RunVersion(const Args& args);
 
 }  // namespace skep

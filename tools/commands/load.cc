@@ -1,0 +1,233 @@
+#include "tools/load/load.h"
+
+#include <charconv>
+#include <cstdio>
+#include <fstream>
+
+#include "absl/strings/str_format.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "jobs/kernels/sudoku.h"
+#include "tools/client/session.h"
+#include "tools/command_line.h"
+#include "tools/commands/commands.h"
+#include "tools/exit_code.h"
+#include "tools/load/plot.h"
+#include "tools/load/report.h"
+#include "tools/signals.h"
+
+namespace skep {
+namespace {
+
+// Without --puzzles: solved by logic alone, in a few microseconds.
+constexpr char kEasyPuzzle[] =
+    "530070000600195000098000060800060003400803001700020006060000280000419005000080079";
+
+struct LoadFlags {
+  std::string service;
+  std::string target;
+  std::string protocol = "rpc";
+  int64_t connections = 1;
+  int64_t window = 1;
+  int64_t rate = 0;
+  int64_t threads = 1;
+  absl::Duration duration = absl::InfiniteDuration();
+  absl::Duration deadline = absl::Seconds(10);
+  int64_t requests = 0;
+  uint64_t payload = 16;
+  std::string puzzles;
+  std::vector<std::string> cpu_of;
+  bool json = false;
+  std::string histogram;
+  std::string plot;
+  LogOptions log;
+};
+
+// "10", "10s", "500ms".
+absl::Status ParsePositive(const std::string& text, absl::Duration* out) {
+  int64_t seconds = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, seconds);
+  if (error == std::errc() && stop == end) {
+    *out = absl::Seconds(seconds);
+  } else if (!absl::ParseDuration(text, out)) {
+    return InvalidArgument("'", text, "' is no time: 10, 10s, 500ms");
+  }
+  if (*out <= absl::ZeroDuration()) return InvalidArgument("it must be over zero");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> ReadPuzzles(const std::string& path) {
+  if (path.empty()) return std::vector<std::string>{kEasyPuzzle};
+  std::ifstream in(path);
+  if (!in) return ErrnoToStatus(errno, "open " + path);
+  std::vector<std::string> puzzles;
+  for (std::string line; std::getline(in, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    line.resize(kSudokuCells, ' ');
+    for (char& cell : line) {
+      if (cell == '.') cell = '0';
+      if (cell < '0' || cell > '9') {
+        return InvalidArgument(path, ": puzzle ", puzzles.size() + 1,
+                               " is not 81 digits or dots");
+      }
+    }
+    puzzles.push_back(line);
+  }
+  if (puzzles.empty()) return InvalidArgument(path, " holds no puzzle");
+  return puzzles;
+}
+
+absl::StatusOr<LinkFactory> FactoryOf(const LoadFlags& flags) {
+  const bool text = flags.protocol == "text";
+  if (!text && flags.protocol != "rpc") {
+    return InvalidArgument("there is no protocol '", flags.protocol,
+                           "': use rpc or text");
+  }
+  if (flags.service == "echo" && !text) return LinkFactory(MakeEchoLink);
+  if (flags.service == "echo") {
+    return InvalidArgument("echo speaks rpc only; text is sudoku's");
+  }
+  if (flags.service == "sudoku") {
+    return LinkFactory(text ? MakeSudokuTextLink : MakeSudokuLink);
+  }
+  return InvalidArgument("there is no load for '", flags.service,
+                         "': load echo or sudoku");
+}
+
+absl::StatusOr<LoadOptions> OptionsOf(const LoadFlags& flags) {
+  LoadOptions options;
+  SKEP_ASSIGN_OR_RETURN(options.factory, FactoryOf(flags));
+  if (flags.target.empty()) {
+    return InvalidArgument("name the server, for example --target 127.0.0.1:8888");
+  }
+  SKEP_ASSIGN_OR_RETURN(options.link.target, Address::Parse(flags.target));
+  if (flags.rate > 0 && flags.window > 1) {
+    return InvalidArgument(
+        "--window keeps requests outstanding, --rate sends them whatever happens: "
+        "give one of them");
+  }
+  options.link.timeout = flags.deadline;
+  options.link.payload_bytes = flags.payload;
+  SKEP_ASSIGN_OR_RETURN(options.link.puzzles, ReadPuzzles(flags.puzzles));
+  options.connections = static_cast<int>(flags.connections);
+  options.threads = static_cast<int>(std::min(flags.threads, flags.connections));
+  options.window = static_cast<uint32_t>(flags.window);
+  options.rate = static_cast<double>(flags.rate);
+  if (flags.requests > 0) {
+    options.requests = static_cast<uint64_t>(flags.requests);
+    options.duration = flags.duration;
+  } else if (flags.duration != absl::InfiniteDuration()) {
+    options.duration = flags.duration;
+  }
+  options.count_steps = !flags.histogram.empty();
+  for (const std::string& text : flags.cpu_of) {
+    pid_t pid = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, pid);
+    if (error != std::errc() || stop != end || pid <= 0) {
+      return InvalidArgument("--cpu-of ", text, " is no process id");
+    }
+    options.cpu_of.push_back(pid);
+  }
+  return options;
+}
+
+std::string Describe(const LoadFlags& flags) {
+  std::string out = StrCat(flags.service, " at ", flags.target, " by ", flags.protocol,
+                           flags.rate > 0 ? ": open loop, " : ": closed loop, ");
+  if (flags.rate > 0) {
+    StrAppend(&out, flags.rate, " requests/s over ", flags.connections);
+  } else {
+    StrAppend(&out, flags.window, " outstanding on each of ", flags.connections);
+  }
+  StrAppend(&out, flags.connections == 1 ? " connection" : " connections");
+  if (flags.service == "echo") StrAppend(&out, ", ", flags.payload, " bytes");
+  return out;
+}
+
+absl::Status WriteFile(const std::string& path, const std::string& text) {
+  if (path.empty()) return absl::OkStatus();
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out << text;
+  out.close();
+  if (!out) return ErrnoToStatus(errno, "write " + path);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> Load(const LoadFlags& flags) {
+  SKEP_ASSIGN_OR_RETURN(LoadOptions options, OptionsOf(flags));
+  LoadRun run(std::move(options));
+  const StopSignal stop([&run] { run.Stop(); });
+  SKEP_ASSIGN_OR_RETURN(const LoadReport report, run.Run());
+  const std::string what = Describe(flags);
+  const std::string text =
+      flags.json ? LoadReportJson(what, report) : LoadReportText(what, report);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  SKEP_RETURN_IF_ERROR(
+      WriteFile(flags.histogram, LoadHistogramFile(report.stats.steps)));
+  SKEP_RETURN_IF_ERROR(
+      WriteFile(flags.plot,
+                flags.plot.empty() ? "" : LatencyPlotSvg(what, report.stats.latency)));
+  const auto wrong = static_cast<size_t>(absl::StatusCode::kDataLoss);
+  return report.stats.ok() > 0 && report.stats.outcomes[wrong] == 0 ? kOk : kJobFailed;
+}
+
+void Declare(CommandLine& line, LoadFlags* flags) {
+  line.Example(
+      "skep load echo --target 127.0.0.1:8888 --connections 10 --window 64\n"
+      "skep load sudoku --target 127.0.0.1:9981 --protocol text --rate 5000 "
+      "--plot latency.svg");
+  line.Positional("SERVICE", &flags->service, "echo or sudoku");
+  line.Flag("target", &flags->target, "The server or balancer", "ADDR");
+  line.Flag("protocol", &flags->protocol, "rpc, or sudoku's own: text", "NAME");
+  line.Flag("connections", &flags->connections, "Connections", "N", 1);
+  line.Flag("window", &flags->window,
+            "Closed loop: requests outstanding on each connection", "N", 1);
+  line.Flag("rate", &flags->rate,
+            "Open loop: requests a second, over all connections, whatever the answers "
+            "do; latency counts from the moment for which a request was meant",
+            "R", 0);
+  const auto time_flag = [&](const char* name, const char* help, const char* standard,
+                             absl::Duration* out) {
+    line.ParsedFlag(name, help, "TIME", standard, [out](const std::string& text) {
+      return ParsePositive(text, out);
+    });
+  };
+  time_flag("duration",
+            "How long requests are sent; without it and --requests, ten seconds", "",
+            &flags->duration);
+  line.Flag("requests", &flags->requests, "How many are sent; 0: no limit", "N", 0);
+  time_flag("deadline", "Of each request", "10s", &flags->deadline);
+  line.SizeFlag("payload", &flags->payload, "Echo: the size of a request");
+  line.Flag("puzzles", &flags->puzzles, "Sudoku: 81 digits a line; default: one easy",
+            "FILE");
+  line.Flag("threads", &flags->threads, "Threads for the connections", "N", 1);
+  line.Flag("cpu-of", &flags->cpu_of,
+            "Measure the CPU time of this process too; repeat it", "PID");
+  line.Heading("Output");
+  line.Flag("json", &flags->json, "One JSON object instead of text");
+  line.Flag("histogram", &flags->histogram,
+            "Write buckets of 5 us here: begin, count, cumulative percent", "FILE");
+  line.Flag("plot", &flags->plot, "Draw the latency distribution here", "FILE.svg");
+  line.LogFlags(&flags->log);
+}
+
+}  // namespace
+
+int RunLoad(const Args& args) {
+  LoadFlags flags;
+  CommandLine line("load",
+                   "Loads an echo or sudoku server and reports rate, latency and CPU. "
+                   "Closed loop (--window) finds what it can do, open loop (--rate) "
+                   "how long an answer takes at a rate. Answers are checked.");
+  Declare(line, &flags);
+  if (const auto code = line.Parse(args)) return *code;
+  if (const absl::Status log = InitLogging("skep-load", flags.log); !log.ok()) {
+    return ReportError(log);
+  }
+  const absl::StatusOr<int> code = Load(flags);
+  return code.ok() ? *code : ReportError(code.status());
+}
+
+}  // namespace skep
