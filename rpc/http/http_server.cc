@@ -13,8 +13,6 @@ namespace {
 
 constexpr size_t kMaxRequestBytes = 8 << 10;
 constexpr absl::Duration kIdleTimeout = absl::Minutes(1);
-// Answers to pipelined requests wait until the client has read those before.
-constexpr size_t kMaxUnsentBytes = 1 << 20;
 
 std::string_view ReasonOf(int status) {
   switch (status) {
@@ -101,7 +99,7 @@ class HttpSession final : public StreamHandler,
   size_t OnData(std::string_view bytes) override {
     ArmIdleTimer();
     size_t consumed = 0;
-    while (!closing_ && stream_->unsent() < kMaxUnsentBytes) {
+    while (!closing_ && stream_->unsent() <= kStreamHighWater) {
       const std::string_view rest = bytes.substr(consumed);
       const size_t end = rest.find("\r\n\r\n");
       if (end == std::string_view::npos) {
@@ -111,7 +109,9 @@ class HttpSession final : public StreamHandler,
       Handle(ParseHead(rest.substr(0, end)));
       consumed += end + 4;
     }
-    if (!closing_ && stream_->unsent() >= kMaxUnsentBytes) stream_->SetReading(false);
+    // Answers to pipelined requests wait until the client has read those before; only
+    // over this mark is OnDrained promised.
+    if (!closing_ && stream_->unsent() > kStreamHighWater) stream_->SetReading(false);
     return closing_ ? bytes.size() : consumed;
   }
 

@@ -20,6 +20,9 @@ class HttpServerTest : public testing::Test {
     pages["/hello"] = [](const std::string& query) {
       return HttpResponse{.body = "hello " + query + "\n"};
     };
+    pages["/fill"] = [](const std::string& size) {
+      return HttpResponse{.body = std::string(std::stoul(size), 'x')};
+    };
     auto server =
         HttpServer::Listen(transport_, Address::Tcp("127.0.0.1", 0), std::move(pages));
     EXPECT_TRUE(server.ok()) << server.status();
@@ -59,6 +62,17 @@ TEST_F(HttpServerTest, KeepsTheConnection) {
       "GET /hello?1 HTTP/1.1\r\n\r\nGET /hello?2 HTTP/1.1\r\nConnection: "
       "close\r\n\r\n");
   EXPECT_NE(reply.find("hello 1\n"), std::string::npos);
+  EXPECT_TRUE(reply.ends_with("hello 2\n"));
+}
+
+// An answer that comes to just the bytes over which the server waits.
+TEST_F(HttpServerTest, GoesOnAfterAnAnswerOfAnySize) {
+  const size_t head =
+      Exchange("HEAD /fill?1000000 HTTP/1.1\r\nConnection: close\r\n\r\n").size() -
+      std::string("Connection: close\r\n").size();
+  const std::string reply =
+      Exchange("GET /fill?" + std::to_string(kStreamHighWater - head) +
+               " HTTP/1.1\r\n\r\nGET /hello?2 HTTP/1.1\r\nConnection: close\r\n\r\n");
   EXPECT_TRUE(reply.ends_with("hello 2\n"));
 }
 
