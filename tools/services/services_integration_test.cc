@@ -70,6 +70,14 @@ class RawSocket {
     }
     return received;
   }
+  // Sends again and again until the server does not take it any more, at most `limit`
+  // bytes; returns whether it came to that.
+  bool SendUntilRefused(const std::string& bytes, size_t limit) {
+    for (size_t sent = 0; sent < limit; sent += bytes.size()) {
+      if (send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) return true;
+    }
+    return false;
+  }
   bool ended = false;
 
  private:
@@ -79,13 +87,11 @@ class RawSocket {
 class Services : public testing::Test {
  protected:
   // A server of all four services; sudoku's text protocol beside them.
-  void Start(int threads) {
+  void Start(int threads, SudokuTextOptions text = {}) {
+    text.require_id = threads > 1;
     pool_ = std::make_unique<ThreadPool>("test", threads);
-    text_ = std::make_unique<SudokuTextServer>(
-        SudokuTextServer{.options = {.require_id = threads > 1},
-                         .pool = *pool_,
-                         .stats = stats_,
-                         .clock = Clock::Real()});
+    text_ = std::make_unique<SudokuTextServer>(SudokuTextServer{
+        .options = text, .pool = *pool_, .stats = stats_, .clock = Clock::Real()});
     for (const auto& service : services_)
       table_.Add(service.get(), ServiceTable::Run::kPool);
     table_.AddReflection();
@@ -289,6 +295,15 @@ TEST_F(Services, SudokuTextWithSeveralThreadsWantsAnId) {
   client.Send(std::string(kPuzzle) + "\r\n");
   EXPECT_EQ(client.Receive(1 << 20, kTimeout), "Bad Request!\r\n");
   EXPECT_TRUE(client.ended);
+}
+
+// Also one that is told only that the server is busy.
+TEST_F(Services, SudokuTextShutsDownAClientThatNeverReads) {
+  Start(1, {.max_queue = 0, .throttle_bytes = 1 << 20, .shutdown_bytes = 2 << 20});
+  RawSocket client(server_->address().port());
+  std::string requests;
+  for (int i = 0; i < 1000; ++i) StrAppend(&requests, i, ":", kPuzzle, "\r\n");
+  EXPECT_TRUE(client.SendUntilRefused(requests, 128 << 20));
 }
 
 TEST_F(Services, SudokuTextAnswersEveryPipelinedRequest) {

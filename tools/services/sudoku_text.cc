@@ -60,7 +60,6 @@ class Session final : public StreamHandler {
     peer_closed_ = true;
     CloseIfFinished();
   }
-  void OnDrained() override { throttled_ = false; }
   void OnClosed(const absl::Status& /*reason*/) override { closing_ = true; }
 
   // What the pool has finished.
@@ -75,6 +74,8 @@ class Session final : public StreamHandler {
     last_words_ = Reply("", last_words);
   }
   void CloseIfFinished();
+  // Ends a connection whose peer does not read its replies.
+  void AbortIfUnread();
 
   Stream& stream_;
   const SudokuTextServer& server_;
@@ -114,6 +115,7 @@ void Outbox::Put(std::string_view replies, size_t puzzles) {
 size_t Session::OnData(std::string_view bytes) {
   if (closing_ || !last_words_.empty()) return bytes.size();
   if (stream_.unsent() > server_.options.throttle_bytes) throttled_ = true;
+  if (stream_.unsent() == 0) throttled_ = false;
   size_t consumed = 0;
   std::vector<Request> batch;
   const absl::Time now = server_.clock.Now();
@@ -133,8 +135,9 @@ size_t Session::OnData(std::string_view bytes) {
     consumed += request.size;
   }
   if (!batch.empty()) Submit(std::move(batch));
+  AbortIfUnread();
   CloseIfFinished();
-  return last_words_.empty() ? consumed : bytes.size();
+  return closing_ || !last_words_.empty() ? bytes.size() : consumed;
 }
 
 void Session::Submit(std::vector<Request> batch) {
@@ -165,13 +168,15 @@ void Session::Flush() {
   }
   if (closing_) return;
   stream_.Write(replies);
-  if (stream_.unsent() > server_.options.shutdown_bytes) {
-    closing_ = true;
-    stream_.Abort(ResourceExhausted(stream_.peer(), " does not read its replies: ",
-                                    stream_.unsent(), " bytes unsent"));
-    return;
-  }
+  AbortIfUnread();
   CloseIfFinished();
+}
+
+void Session::AbortIfUnread() {
+  if (closing_ || stream_.unsent() <= server_.options.shutdown_bytes) return;
+  closing_ = true;
+  stream_.Abort(ResourceExhausted(stream_.peer(), " does not read its replies: ",
+                                  stream_.unsent(), " bytes unsent"));
 }
 
 void Session::CloseIfFinished() {
