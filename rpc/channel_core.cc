@@ -71,7 +71,9 @@ ChannelCore::ChannelCore(Executor& executor, std::string peer,
     : executor_(executor),
       peer_(std::move(peer)),
       options_(std::move(options)),
-      load_(options_.load != nullptr ? options_.load : std::make_shared<ServerLoad>()),
+      load_(options_.load != nullptr
+                ? options_.load
+                : std::make_shared<ServerLoad>(ServerOptions().max_request_bytes)),
       random_(options_.connect.seed != 0 ? options_.connect.seed : SystemRandom64()) {}
 
 ChannelCore::~ChannelCore() {

@@ -132,7 +132,8 @@ class Connections : public std::enable_shared_from_this<Connections> {
 
   const ServiceTable& services_;
   const ServerOptions options_;
-  const std::shared_ptr<ServerLoad> load_ = std::make_shared<ServerLoad>();
+  const std::shared_ptr<ServerLoad> load_ =
+      std::make_shared<ServerLoad>(options_.max_request_bytes);
   mutable Mutex mutex_;
   CondVar changed_;
   std::map<uint64_t, std::shared_ptr<ChannelCore>> cores_ ABSL_GUARDED_BY(mutex_);

@@ -24,6 +24,9 @@ struct ServerOptions {
   size_t high_water_bytes = 4 << 20;
   // Requests a connection may have in progress before it is no longer read.
   int max_calls_per_connection = 10'000;
+  // Bytes of requests in progress over all connections; a call beyond them is answered
+  // with ResourceExhausted, unless it is alone.
+  size_t max_request_bytes = 1 << 30;
   // Idle connections are kept for ever by default.
   absl::Duration idle_timeout = absl::InfiniteDuration();
   // Where handlers run that were registered with Run::kPool. Borrowed; null: inline.

@@ -15,8 +15,10 @@
 namespace skep {
 namespace {
 
-// Told to callers when the pool's queue is full: long enough for a queue to move.
-constexpr absl::Duration kPoolRetryAfter = absl::Milliseconds(100);
+// Told to callers when the server is full: long enough for a queue to move.
+constexpr absl::Duration kFullRetryAfter = absl::Milliseconds(100);
+// In a PB frame, beside its response and the name of its type.
+constexpr size_t kPbEnvelopeBytes = 64;
 
 uint32_t Microseconds32(absl::Duration d) {
   return static_cast<uint32_t>(std::clamp<int64_t>(
@@ -45,17 +47,19 @@ struct Origin {
 class ServerCall final : public google::protobuf::Closure {
  public:
   ServerCall(const ServedMethod& method, const Origin& origin, ServedCall name,
-             std::shared_ptr<ReplySink> sink, std::shared_ptr<ServerLoad> load)
+             size_t bytes, std::shared_ptr<ReplySink> sink,
+             std::shared_ptr<ServerLoad> load)
       : method_(method),
+        bytes_(bytes),
         origin_(origin),
         name_(name),
         sink_(std::move(sink)),
         load_(std::move(load)),
         request_(method.request->New()),
         response_(method.response->New()) {
-    load_->CallBegins();
+    load_->CallBegins(bytes_);
   }
-  ~ServerCall() override { load_->CallEnds(); }
+  ~ServerCall() override { load_->CallEnds(bytes_); }
 
   google::protobuf::Message& request() { return *request_; }
   Controller& controller() { return controller_; }
@@ -69,6 +73,11 @@ class ServerCall final : public google::protobuf::Closure {
     }
     method_.service->CallMethod(method_.method, &controller_, request_.get(),
                                 response_.get(), this);
+  }
+
+  void FailFull(absl::Status status) {
+    controller_.set_retry_after(kFullRetryAfter);
+    Fail(std::move(status), WireError::kTimeout);
   }
 
   void Fail(absl::Status status, WireError error) {
@@ -93,7 +102,7 @@ class ServerCall final : public google::protobuf::Closure {
                                      response_->InitializationErrorString()));
     }
     if (!controller_.status().ok()) return EncodeError();
-    if (origin_.pb) return FromWhole(EncodePbReply(origin_.id, *response_));
+    if (origin_.pb) return EncodePb();
     Envelope reply;
     reply.type = MessageType::kResponse;
     reply.id = origin_.id;
@@ -116,6 +125,14 @@ class ServerCall final : public google::protobuf::Closure {
     return EncodeError();
   }
 
+  OutFrame EncodePb() const {
+    const size_t size = response_->ByteSizeLong() + kPbEnvelopeBytes +
+                        method_.method->output_type()->full_name().size();
+    return FromWhole(size > kMaxFrameSize
+                         ? EncodePbError(origin_.id, WireError::kInvalidResponse)
+                         : EncodePbReply(origin_.id, *response_));
+  }
+
   OutFrame EncodeError() const {
     const WireError error =
         error_ == WireError::kNone ? WireErrorOf(controller_.status()) : error_;
@@ -124,7 +141,8 @@ class ServerCall final : public google::protobuf::Closure {
                             controller_.retry_after(), origin_.extended);
   }
 
-  const ServedMethod& method_;
+  const ServedMethod method_;  // a copy: a late `done` may outlive the table
+  const size_t bytes_;
   const Origin origin_;
   const ServedCall name_;
   const std::shared_ptr<ReplySink> sink_;  // shared: handlers outlive connections
@@ -154,13 +172,19 @@ void Dispatch(ServerCall* call, const ServedMethod& method, ThreadPool* pool,
   });
   if (queued) return;
   load->HandlerEnds();
-  call->controller().set_retry_after(kPoolRetryAfter);
-  call->Fail(ResourceExhausted("the server's pool has ", pool->queued(),
-                               " calls waiting: try again later"),
-             WireError::kTimeout);
+  call->FailFull(ResourceExhausted("the server's pool has ", pool->queued(),
+                                   " calls waiting: try again later"));
 }
 
 }  // namespace
+
+absl::Status ServerLoad::Admit(size_t bytes) const {
+  const size_t held = request_bytes_.load(std::memory_order_relaxed);
+  if (held == 0 || held + bytes <= max_request_bytes_) return absl::OkStatus();
+  return ResourceExhausted("the server holds ", held,
+                           " bytes of requests: with another ", bytes,
+                           " it is over its limit of ", max_request_bytes_);
+}
 
 void ServerLoad::HandlerBegins() {
   MutexLock lock(mutex_);
@@ -266,7 +290,10 @@ void Serving::Handle(const Envelope& request, bool extended,
     sink->FinishCall(name, std::move(frame));
     return;
   }
-  auto* const call = new ServerCall(*method, origin, name, sink, load_);
+  const size_t bytes = request.request.size() + request.attachment.size();
+  absl::Status admitted = load_->Admit(bytes);
+  auto* const call = new ServerCall(*method, origin, name, bytes, sink, load_);
+  if (!admitted.ok()) return call->FailFull(std::move(admitted));
   if (!ParseMessage(request.request, &call->request())) {
     call->Fail(InvalidArgument(method->method->full_name(), ": the request of ",
                                request.request.size(), " bytes is not a ",
@@ -296,7 +323,10 @@ void Serving::HandlePb(const PbMessage& request, const std::shared_ptr<ReplySink
     sink->FinishCall(name, FromWhole(EncodePbError(origin.id, WireError::kNoMethod)));
     return;
   }
-  auto* const call = new ServerCall(*method, origin, name, sink, load_);
+  const size_t bytes = request.request().size();
+  absl::Status admitted = load_->Admit(bytes);
+  auto* const call = new ServerCall(*method, origin, name, bytes, sink, load_);
+  if (!admitted.ok()) return call->FailFull(std::move(admitted));
   if (!ParseMessage(request.request(), &call->request())) {
     call->Fail(InvalidArgument("the request is not a ", request.typename_()),
                WireError::kInvalidRequest);

@@ -5,6 +5,7 @@
 #define SKEP_RPC_SERVING_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <stop_token>
@@ -24,9 +25,21 @@ namespace skep {
 // What a server holds, over all its connections. Thread-safe.
 class ServerLoad {
  public:
-  void CallBegins() { calls_.fetch_add(1, std::memory_order_relaxed); }
-  void CallEnds() { calls_.fetch_sub(1, std::memory_order_relaxed); }
+  explicit ServerLoad(size_t max_request_bytes)
+      : max_request_bytes_(max_request_bytes) {}
+
+  // `bytes`: of the call's request.
+  void CallBegins(size_t bytes) {
+    calls_.fetch_add(1, std::memory_order_relaxed);
+    request_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  }
+  void CallEnds(size_t bytes) {
+    calls_.fetch_sub(1, std::memory_order_relaxed);
+    request_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  }
   uint32_t calls() const { return calls_.load(std::memory_order_relaxed); }
+  // Ok if a request of `bytes` may be taken on.
+  absl::Status Admit(size_t bytes) const;
 
   // Handlers queued or running on the pool: they use the services that the server
   // borrows.
@@ -36,7 +49,9 @@ class ServerLoad {
   bool AwaitHandlers(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  const size_t max_request_bytes_;
   std::atomic<uint32_t> calls_{0};
+  std::atomic<size_t> request_bytes_{0};
   Mutex mutex_;
   CondVar idle_;
   int handlers_ ABSL_GUARDED_BY(mutex_) = 0;
