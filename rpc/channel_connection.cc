@@ -127,7 +127,8 @@ size_t ChannelCore::OnData(std::string_view bytes) {
       break;
     }
     used += frame.length;
-    failures_ = 0;
+    // Unless the frame was the peer's refusal.
+    if (!discarding_) failures_ = 0;
     last_activity_ = Now();
   }
   // What this read made: deadlines of calls that handlers hold.
@@ -249,7 +250,11 @@ void ChannelCore::OnDrained() {
 
 void ChannelCore::Fault(std::string_view what) {
   LOG(WARNING) << "bad_frame peer=" << peer_ << " fault=" << what;
-  EndCalls(Unavailable(peer_, " sent a bad frame: ", what));
+  HangUp(Unavailable(peer_, " sent a bad frame: ", what));
+}
+
+void ChannelCore::HangUp(const absl::Status& reason) {
+  EndCalls(reason);
   if (closing_ || stream_ == nullptr) return;
   discarding_ = true;
   closing_ = true;
@@ -287,6 +292,7 @@ void ChannelCore::OnClosed(const absl::Status& reason) {
   // Not destroyed inside its own event.
   executor_.Post([stream = std::move(stream_), delegate = std::move(delegate_)] {});
   ++connection_;
+  executor_.Cancel(std::exchange(idle_timer_, TimerId()));
   serving_->StopAll();
   scoped_ = peer_is_skep_ = false;
   EndCalls(reason.ok()
@@ -378,12 +384,12 @@ void ChannelCore::CheckIdle() {
     VLOG(1) << "idle_connection_closed peer=" << peer_;
     return CloseNow(Unavailable("idle for ", absl::FormatDuration(idle)));
   }
-  executor_.PostAfter(busy ? limit : limit - idle,
-                      [weak = weak_from_this(), connection = connection_] {
-                        const std::shared_ptr<ChannelCore> self = weak.lock();
-                        if (self == nullptr || self->connection_ != connection) return;
-                        self->CheckIdle();
-                      });
+  idle_timer_ = executor_.PostAfter(
+      busy ? limit : limit - idle, [weak = weak_from_this(), connection = connection_] {
+        const std::shared_ptr<ChannelCore> self = weak.lock();
+        if (self == nullptr || self->connection_ != connection) return;
+        self->CheckIdle();
+      });
 }
 
 }  // namespace skep

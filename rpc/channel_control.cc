@@ -50,11 +50,14 @@ void ChannelCore::OnHello(const Envelope& request) {
   if (!fleet.empty() && hello.has_fleet() && hello.fleet() != fleet) {
     LOG(WARNING) << "hello_refused peer=" << peer_ << " its_fleet=" << hello.fleet()
                  << " our_fleet=" << fleet;
-    return WriteFrame(
-        EncodeErrorReply(request.id, WireError::kInvalidRequest,
-                         FailedPrecondition("this is fleet \"", fleet, "\", not \"",
-                                            hello.fleet(), "\""),
-                         absl::ZeroDuration(), true));
+    const absl::Status refusal = FailedPrecondition("this is fleet \"", fleet,
+                                                    "\", not \"", hello.fleet(), "\"");
+    WriteFrame(EncodeErrorReply(request.id, WireError::kInvalidRequest, refusal,
+                                absl::ZeroDuration(), true));
+    // The calls that came with it are not for us. A balancer's connection carries those
+    // of others, too.
+    if (hello.id() == request.id) HangUp(refusal);
+    return;
   }
   peer_is_skep_ = true;
   scoped_ = hello.id() == request.id;
@@ -122,6 +125,7 @@ void ChannelCore::OnHelloReply(const absl::Status& status, const ControlHello& s
   if (absl::IsFailedPrecondition(status)) {
     // The peer knows what hello is and does not want us.
     LOG(WARNING) << "hello_refused peer=" << peer_ << " reason=" << status;
+    discarding_ = true;
     EndCalls(Unavailable(peer_, " refused us: ", Message(status)));
     if (stream_ != nullptr) stream_->Abort(Unavailable(Message(status)));
     return;
@@ -177,6 +181,8 @@ void ChannelCore::OnGoAway() {
     ready_ = false;
     last_error_ = Unavailable(peer_, " is shutting down");
   }
+  // So that who has a choice of peers chooses another.
+  SetState(false);
   MaybeClose();
 }
 

@@ -134,6 +134,8 @@ class ChannelCore final : public Channel,
   bool HandleBody(std::string_view body, std::string* fault);
   void OnRequest(const Envelope& request);
   void Fault(std::string_view what);
+  // Half-closes; what the peer still sends does not matter.
+  void HangUp(const absl::Status& reason);
   // Nothing more comes in or goes out but what is queued: fails what was sent.
   void EndCalls(const absl::Status& reason);
   void EndForGood(absl::Status reason);
@@ -193,6 +195,7 @@ class ChannelCore final : public Channel,
   bool scoped_ = false;  // nothing between us and the peer: control messages work
   uint64_t last_accepted_id_ = 0;
   absl::Time last_activity_;
+  TimerId idle_timer_;
   TimerId timer_;
   absl::Time timer_at_ = absl::InfiniteFuture();
   std::shared_ptr<ChannelCore> self_;  // while closing: see above

@@ -408,13 +408,16 @@ TEST_F(ChannelTest, GeneratedStubsWork) {
 
 TEST_F(ChannelTest, ShutdownLetsCallsFinishAndThenTheChannelComesBack) {
   Listen();
-  const auto channel = Dial();
+  std::vector<bool> states;
+  const auto channel =
+      Dial({.on_state = [&](bool connected) { states.push_back(connected); }});
   std::optional<Outcome> held, moved;
   Echo(*channel, "hold", &held, {.timeout = absl::Seconds(30)});
   Run();
   executor_.Post([&] { server_->Shutdown(absl::Seconds(10)); });
   Run();
   EXPECT_FALSE(channel->connected());
+  EXPECT_EQ(states, (std::vector<bool>{true, false})) << "told as it drains";
   Echo(*channel, "moved", &moved, {.timeout = absl::Seconds(30)});
   echo_.ReleaseAll();
   Run();
@@ -447,17 +450,44 @@ TEST_F(ChannelTest, AnotherFleetIsRefused) {
   Listen({.fleet = "blue"});
   const auto channel = Dial({.reconnect = false, .fleet = "green"});
   std::optional<Outcome> outcome;
-  Echo(*channel, "hold", &outcome);
+  Echo(*channel, "x", &outcome);
   Run();
   EXPECT_EQ(CodeOf(outcome), absl::StatusCode::kUnavailable);
   EXPECT_NE(Message(outcome->status()).find("blue"), std::string_view::npos)
       << outcome->status();
-  echo_.ReleaseAll();
+  EXPECT_EQ(echo_.calls, 0) << "served to another fleet";
   const auto same = Dial({.fleet = "blue"});
   std::optional<Outcome> good;
   Echo(*same, "x", &good);
   Run();
   EXPECT_TRUE(good.has_value() && good->ok());
+}
+
+TEST_F(ChannelTest, ARefusedChannelBacksOff) {
+  Listen({.fleet = "blue"});
+  int connections = 0;
+  const auto channel =
+      Dial({.on_state = [&](bool connected) { connections += connected; },
+            .fleet = "green"});
+  Run(absl::Minutes(1));
+  EXPECT_GT(connections, 5);
+  EXPECT_LT(connections, 40);
+}
+
+TEST_F(ChannelTest, RequestsInProgressAreBoundedInBytes) {
+  Listen({.max_request_bytes = 1000});
+  const auto channel = Dial();
+  std::optional<Outcome> first, second, third;
+  Echo(*channel, "hold" + std::string(900, 'x'), &first);
+  Run();
+  Echo(*channel, std::string(900, 'x'), &second);
+  Run();
+  EXPECT_EQ(CodeOf(second), absl::StatusCode::kResourceExhausted);
+  echo_.ReleaseAll();
+  Echo(*channel, "x", &third, {.attachment = std::string(2000, 'x')});
+  Run();
+  EXPECT_TRUE(first.has_value() && first->ok());
+  EXPECT_TRUE(third.has_value() && third->ok()) << "one alone is always taken";
 }
 
 }  // namespace
