@@ -1,5 +1,6 @@
 #include "rpc/http/http_server.h"
 
+#include <atomic>
 #include <string_view>
 #include <utility>
 
@@ -12,6 +13,8 @@ namespace skep {
 namespace {
 
 constexpr size_t kMaxRequestBytes = 8 << 10;
+// More are closed as they come: descriptors are shared with what the pages are about.
+constexpr int kMaxConnections = 1000;
 constexpr absl::Duration kIdleTimeout = absl::Minutes(1);
 
 std::string_view ReasonOf(int status) {
@@ -81,6 +84,7 @@ struct HttpServer::Pages {
 
   Mutex mutex;
   HttpPages map ABSL_GUARDED_BY(mutex);
+  std::atomic<int> connections = 0;
 };
 
 // One connection; owns itself until it is closed.
@@ -88,7 +92,10 @@ class HttpSession final : public StreamHandler,
                           public std::enable_shared_from_this<HttpSession> {
  public:
   HttpSession(std::unique_ptr<Stream> stream, std::shared_ptr<HttpServer::Pages> pages)
-      : stream_(std::move(stream)), pages_(std::move(pages)) {}
+      : stream_(std::move(stream)), pages_(std::move(pages)) {
+    ++pages_->connections;
+  }
+  ~HttpSession() override { --pages_->connections; }
 
   void Start() {
     self_ = shared_from_this();
@@ -182,6 +189,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Listen(Transport& transp
   std::unique_ptr<HttpServer> server(new HttpServer(shared));
   SKEP_ASSIGN_OR_RETURN(
       server->listener_, transport.Listen(at, [shared](std::unique_ptr<Stream> stream) {
+        if (shared->connections >= kMaxConnections) return;  // closes it
         std::make_shared<HttpSession>(std::move(stream), shared)->Start();
       }));
   return server;

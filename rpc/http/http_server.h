@@ -1,8 +1,9 @@
 // A small HTTP/1.1 server for pages about a server: statistics, metrics, health.
 //
 // GET and HEAD only, no bodies taken, keep-alive, pipelining. Requests over 8 KiB are
-// refused; a connection that sends nothing for a minute is closed. Not for bulk or for
-// strangers: it listens on loopback unless its owner says otherwise.
+// refused; a connection that sends nothing for a minute is closed, and more than 1000.
+// Not for bulk or for strangers: it listens on loopback unless its owner says
+// otherwise.
 
 #ifndef SKEP_RPC_HTTP_HTTP_SERVER_H_
 #define SKEP_RPC_HTTP_HTTP_SERVER_H_
