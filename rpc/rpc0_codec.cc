@@ -144,6 +144,7 @@ bool ReadField(Reader& in, uint32_t tag, Envelope* out, bool* known) {
     case TagOf(Envelope::kType, kVarint):
       return ReadType(in, out);
     case TagOf(Envelope::kId, kFixed64):
+      out->id_repeated = out->Has(Envelope::kId);
       return set(in.Fixed(&out->id));
     case TagOf(Envelope::kService, kLengthDelimited):
       return set(in.Bytes(&out->service));

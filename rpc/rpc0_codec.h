@@ -64,7 +64,8 @@ struct Envelope {
 
   MessageType type = MessageType::kNone;
   WireError error = WireError::kNone;
-  uint16_t present = 0;  // bit n: field n
+  uint16_t present = 0;      // bit n: field n
+  bool id_repeated = false;  // the id is not the one at the frame's fixed offset
   uint32_t budget_us = 0;
   uint32_t flags = 0;
   uint32_t status = 0;

@@ -102,12 +102,14 @@ absl::Status BackendLink::Send(const std::shared_ptr<BalancerClient>& client,
 absl::StatusOr<std::string_view> BackendLink::WithId(std::string_view frame,
                                                      const Envelope& envelope,
                                                      uint64_t id) {
-  if (HasFixedLayout(frame)) {
+  // With a second id, the receiver would go by that one: a client could so name the
+  // call of another.
+  if (HasFixedLayout(frame) && !envelope.id_repeated) {
     scratch_.assign(frame);
     RewriteId(scratch_.data(), scratch_.size(), id);
     return std::string_view(scratch_);
   }
-  // Fields in another order: written anew, in ours. Unknown fields are lost.
+  // Fields in another order, or twice: written anew, in ours. Unknown fields are lost.
   Envelope changed = envelope;
   changed.id = id;
   OutFrame out;

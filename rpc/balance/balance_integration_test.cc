@@ -419,6 +419,24 @@ TEST_F(Proxy, CallsThatWantNoReplyHoldNothing) {
   for (const auto& backend : balancer_->backends()) EXPECT_EQ(backend.pending, 0);
 }
 
+// The last id counts to protobuf, the first is at the fixed offset.
+TEST_F(Proxy, ASecondIdReachesNoOthersCall) {
+  ASSERT_TRUE(Eventually([&] { return ConnectedBackends() == 3; }));
+  std::string frame = EchoFrame(7, "x");
+  frame.resize(frame.size() - kFrameChecksumBytes);
+  frame.append("\x11\x08\0\0\0\0\0\0\0", 9);
+  SealFrame(&frame);
+  RawClient client(transport_, balancer_->address(), frame);
+  ASSERT_TRUE(Eventually(
+      [&] { return ParseFrame(client.received()).state == Frame::State::kReady; }));
+  const std::string received = client.received();
+  Envelope envelope;
+  ASSERT_TRUE(ParseEnvelope(ParseFrame(received).body.substr(4), &envelope));
+  EXPECT_EQ(envelope.id, 8u);
+  EXPECT_TRUE(envelope.Has(Envelope::kResponse));
+  for (const auto& backend : balancer_->backends()) EXPECT_EQ(backend.pending, 0);
+}
+
 // The largest frame, with id before type: in our order it goes over the encoder's
 // limit.
 TEST_F(Proxy, AFrameThatCannotBeEncodedAnewCostsItsCallOnly) {
