@@ -32,6 +32,7 @@ constexpr Command kCommands[] = {
     {"balance", "Spread RPC calls over backends", RunBalance},
     {"rpc", "Ask a server what it serves, or call it", RunRpc},
     {"load", "Load a server, and report rate and latency", RunLoad},
+    {"bench", "Measure what calls cost here", RunBench},
     {"executor", nullptr, RunExecutor},
     {"version", "Print the version", RunVersion},
 };

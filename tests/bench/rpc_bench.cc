@@ -1,0 +1,227 @@
+#include "tests/bench/rpc_bench.h"
+
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "base/status.h"
+#include "tests/bench/rpc_load.h"
+#include "tests/bench/rpc_measure.h"
+
+namespace skep {
+namespace {
+
+struct Row {
+  std::string name;
+  RpcLoad load;
+  bool one_core = false;
+  bool against_grpc = true;
+  std::string target;
+};
+
+std::string SizeName(size_t bytes) {
+  return bytes >= 1 << 20 ? StrCat(bytes >> 20, " MiB") : StrCat(bytes >> 10, " KiB");
+}
+
+std::vector<Row> Rows() {
+  std::vector<Row> rows = {
+      {.name = "10x64 16B",
+       .load = {.connections = 10, .in_flight = 64},
+       .target = "<= 0.7 us, 40x, 15x the rate"},
+      {.name = "1x64 16B", .load = {.in_flight = 64}, .target = "<= 1.5 us, 20x"},
+      {.name = "10x64 4KiB",
+       .load = {.connections = 10, .in_flight = 64, .payload_bytes = 4096},
+       .target = "<= 3.2 us, 12x"},
+      {.name = "10x1 16B", .load = {.connections = 10}, .target = "<= 11 us, 4x"},
+      {.name = "10x1 16B one core",
+       .load = {.connections = 10},
+       .one_core = true,
+       .target = "<= 5 us, 4x"},
+      {.name = "1x1 16B", .load = {.timed = true}, .target = ""},
+      {.name = "1x1 16B spinning",
+       .load = {.spin = true, .timed = true},
+       .target = "p50 <= 15 us, p99 <= 60 us"},
+      {.name = "100 busy",
+       .load = {.connections = 100, .in_flight = 4},
+       .against_grpc = false,
+       .target = ""},
+      {.name = "100 busy, 10000 idle",
+       .load = {.connections = 100, .idle_connections = 9'800, .in_flight = 4},
+       .against_grpc = false,
+       .target = "as 100 busy; <= 4 KiB each"},
+  };
+  for (size_t size = 64 << 10; size <= 16 << 20; size *= 4) {
+    rows.push_back({.name = StrCat("up ", SizeName(size)),
+                    .load = {.in_flight = 4, .request_attachment = size},
+                    .target = ">= 3 GB/s"});
+    rows.push_back({.name = StrCat("down ", SizeName(size)),
+                    .load = {.in_flight = 4, .reply_attachment = size},
+                    .target = ">= 3 GB/s"});
+  }
+  return rows;
+}
+
+// Of one figure, over the repetitions.
+struct Spread {
+  double low = 0;
+  double median = 0;
+  double high = 0;
+};
+
+Spread SpreadOf(const std::vector<Measurement>& measured,
+                const std::function<double(const Measurement&)>& figure) {
+  std::vector<double> values;
+  for (const Measurement& m : measured) values.push_back(figure(m));
+  std::sort(values.begin(), values.end());
+  if (values.empty()) return {};
+  return {values.front(), values[values.size() / 2], values.back()};
+}
+
+struct Result {
+  Row row;
+  std::vector<Measurement> skep;
+  std::vector<Measurement> grpc;
+};
+
+size_t AttachmentBytes(const RpcLoad& load) {
+  return load.request_attachment + load.reply_attachment;
+}
+
+// "1.23 us [1.20..1.31]  812k/s", and what else the row is about.
+std::string Describe(const Row& row, const std::vector<Measurement>& measured) {
+  if (measured.empty()) return "-";
+  const Spread cpu = SpreadOf(measured, [](const auto& m) { return m.cpu_us(); });
+  const Spread rate = SpreadOf(measured, [](const auto& m) { return m.rate(); });
+  std::string text = absl::StrFormat("%.2f us [%.2f..%.2f] %.0f/s", cpu.median, cpu.low,
+                                     cpu.high, rate.median);
+  if (row.load.timed) {
+    absl::StrAppendFormat(
+        &text, " p50 %.1f p99 %.1f us",
+        SpreadOf(measured, [](const auto& m) { return m.p50_us; }).median,
+        SpreadOf(measured, [](const auto& m) { return m.p99_us; }).median);
+  }
+  if (const size_t bytes = AttachmentBytes(row.load); bytes != 0) {
+    // What the busier side's core could do if it had nothing else to do.
+    const double busier =
+        SpreadOf(measured, [](const auto& m) {
+          return std::max(m.server_seconds, m.client_seconds) / m.calls;
+        }).median;
+    absl::StrAppendFormat(&text, " %.2f GB/s, %.2f GB a CPU second of the busier side",
+                          rate.median * bytes * 1e-9, bytes / busier * 1e-9);
+  }
+  if (row.load.idle_connections != 0) {
+    absl::StrAppendFormat(&text, " %.0f B/idle", SpreadOf(measured, [](const auto& m) {
+                                                   return m.idle_bytes;
+                                                 }).median);
+  }
+  return text;
+}
+
+std::string RatioToGrpc(const Result& result) {
+  if (result.grpc.empty() || result.skep.empty()) return "-";
+  const auto cpu = [](const Measurement& m) { return m.cpu_us(); };
+  const auto rate = [](const Measurement& m) { return m.rate(); };
+  return absl::StrFormat(
+      "%.1fx less CPU, %.1fx the rate",
+      SpreadOf(result.grpc, cpu).median / SpreadOf(result.skep, cpu).median,
+      SpreadOf(result.skep, rate).median / SpreadOf(result.grpc, rate).median);
+}
+
+std::string LoadAverage() {
+  double loads[3] = {};
+  getloadavg(loads, 3);
+  return absl::StrFormat("%.1f %.1f %.1f", loads[0], loads[1], loads[2]);
+}
+
+std::string PinningName(const Row& row) {
+  return row.one_core ? "one core shared" : "a core each";
+}
+
+void PrintTable(const Result& r) {
+  std::printf("%-21s %-15s spin %-3s load %s\n", r.row.name.c_str(),
+              PinningName(r.row).c_str(), r.row.load.spin ? "on" : "off",
+              LoadAverage().c_str());
+  std::printf("    skep   %s\n", Describe(r.row, r.skep).c_str());
+  if (!r.grpc.empty()) {
+    std::printf("    gRPC   %s\n", Describe(r.row, r.grpc).c_str());
+    std::printf("    ratio  %s\n", RatioToGrpc(r).c_str());
+  }
+  if (!r.row.target.empty()) std::printf("    target %s\n", r.row.target.c_str());
+  std::fflush(stdout);
+}
+
+void PrintJson(const Row& row, const char* system,
+               const std::vector<Measurement>& measured) {
+  for (const Measurement& m : measured) {
+    std::printf(
+        "{\"row\": \"%s\", \"system\": \"%s\", \"pinning\": \"%s\", \"spin\": %s, "
+        "\"load_average\": \"%s\", \"calls\": %.0f, \"seconds\": %.6f, "
+        "\"cpu_us_per_call\": %.4f, \"server_cpu_us\": %.4f, \"client_cpu_us\": %.4f, "
+        "\"calls_per_second\": %.1f, \"bytes_per_second\": %.0f, \"p50_us\": %.2f, "
+        "\"p99_us\": %.2f, \"idle_bytes\": %.0f}\n",
+        row.name.c_str(), system, PinningName(row).c_str(),
+        row.load.spin ? "true" : "false", LoadAverage().c_str(), m.calls, m.seconds,
+        m.cpu_us(), m.server_seconds / m.calls * 1e6, m.client_seconds / m.calls * 1e6,
+        m.rate(), m.rate() * static_cast<double>(AttachmentBytes(row.load)), m.p50_us,
+        m.p99_us, m.idle_bytes);
+  }
+  std::fflush(stdout);
+}
+
+absl::StatusOr<Result> RunRow(const Row& row, const RpcBenchOptions& options,
+                              const std::vector<int>& cores) {
+  const Pinning pinning{cores.front(), row.one_core ? cores.front() : cores.back()};
+  const absl::Duration duration =
+      options.quick ? absl::Milliseconds(300) : absl::Seconds(1);
+  Result result;
+  result.row = row;
+  // In turn, so that both meet the same disturbances of the machine.
+  for (int i = 0; i < (options.quick ? 1 : options.repetitions); ++i) {
+    SKEP_ASSIGN_OR_RETURN(const Measurement skep,
+                          Measure(kSkepSystem, row.load, pinning, duration));
+    result.skep.push_back(skep);
+    if (!row.against_grpc || !options.grpc) continue;
+    SKEP_ASSIGN_OR_RETURN(const Measurement grpc,
+                          Measure(kGrpcSystem, row.load, pinning, duration));
+    result.grpc.push_back(grpc);
+  }
+  return result;
+}
+
+}  // namespace
+
+absl::Status RunRpcBench(const RpcBenchOptions& options) {
+  const std::vector<int> cores = UsableCores();
+  if (!options.json) {
+    std::printf(
+        "CPU of client and server together for each call: median [least..most] of "
+        "%d.\nClient and server are processes, pinned; %zu cores are usable.\n\n",
+        options.quick ? 1 : options.repetitions, cores.size());
+  }
+  bool any = false;
+  for (const Row& row : Rows()) {
+    if (row.name.find(options.only) == std::string::npos) continue;
+    any = true;
+    if (cores.size() < 2 && !row.one_core) {
+      if (!options.json) std::printf("%s: needs two cores\n", row.name.c_str());
+      continue;
+    }
+    SKEP_ASSIGN_OR_RETURN(const Result result, RunRow(row, options, cores));
+    if (options.json) {
+      PrintJson(row, kSkepSystem.name, result.skep);
+      PrintJson(row, kGrpcSystem.name, result.grpc);
+    } else {
+      PrintTable(result);
+    }
+  }
+  if (any) return absl::OkStatus();
+  std::string names;
+  for (const Row& row : Rows()) StrAppend(&names, "\n  ", row.name);
+  return NotFound("no row's name contains '", options.only, "'; there are:", names);
+}
+
+}  // namespace skep

@@ -1,0 +1,70 @@
+// What the RPC benchmark runs: a closed loop of echo calls over several connections, on
+// either of two systems. Each side is a process of its own, so that its CPU time and
+// its core are its own too.
+
+#ifndef SKEP_TESTS_BENCH_RPC_LOAD_H_
+#define SKEP_TESTS_BENCH_RPC_LOAD_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace skep {
+
+struct RpcLoad {
+  int connections = 1;
+  int idle_connections = 0;  // beside those, and never used
+  int in_flight = 1;         // a connection
+  size_t payload_bytes = 16;
+  // Bulk bytes beside the message, in one direction.
+  size_t request_attachment = 0;
+  size_t reply_attachment = 0;
+  // Whether loops look again for a while before they block.
+  bool spin = false;
+  // Each call is timed; else only counted.
+  bool timed = false;
+};
+
+// Counts completed calls. Thread-safe, but for timed loads, which have one call in
+// flight at a time.
+class CallMeter {
+ public:
+  explicit CallMeter(bool timed) : timed_(timed) {
+    if (timed) nanoseconds_.reserve(8 << 20);
+  }
+
+  bool timed() const { return timed_; }
+  void Count() { calls_.fetch_add(1, std::memory_order_relaxed); }
+  void CountTimed(std::chrono::nanoseconds took) {
+    nanoseconds_.push_back(static_cast<uint32_t>(took.count()));
+    Count();
+  }
+  uint64_t calls() const { return calls_.load(std::memory_order_acquire); }
+  // The first calls() of them are there.
+  const std::vector<uint32_t>& nanoseconds() const { return nanoseconds_; }
+
+ private:
+  const bool timed_;
+  std::atomic<uint64_t> calls_{0};
+  std::vector<uint32_t> nanoseconds_;
+};
+
+// One RPC system. The functions leave what they start running: the process that called
+// them ends without cleaning up.
+struct RpcSystem {
+  const char* name;
+  // Serves echo on a free port of loopback and returns it.
+  int (*serve)(const RpcLoad& load);
+  // Connects all of `load`'s connections, waits until they are, idle ones too, and
+  // starts calling.
+  void (*drive)(const RpcLoad& load, int port, CallMeter* meter);
+};
+
+extern const RpcSystem kSkepSystem;  // rpc_load_skep.cc
+extern const RpcSystem kGrpcSystem;  // rpc_load_grpc.cc
+
+}  // namespace skep
+
+#endif  // SKEP_TESTS_BENCH_RPC_LOAD_H_

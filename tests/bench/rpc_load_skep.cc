@@ -1,0 +1,124 @@
+// The benchmark's load on skep's channel.
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "glog/logging.h"
+#include "rpc/server.h"
+#include "rpc/services/echo.pb.h"
+#include "rpc/tcp_transport.h"
+#include "tests/bench/rpc_load.h"
+
+namespace skep {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+class EchoServer final : public echo::EchoService {
+ public:
+  explicit EchoServer(size_t attachment) : attachment_(attachment) {}
+
+  void Echo(google::protobuf::RpcController* controller,
+            const echo::EchoRequest* request, echo::EchoResponse* response,
+            google::protobuf::Closure* done) override {
+    response->set_payload(request->payload());
+    if (attachment_ != 0) {
+      Controller::Of(controller).mutable_response_attachment().assign(attachment_, 'a');
+    }
+    done->Run();
+  }
+
+ private:
+  const size_t attachment_;
+};
+
+int Serve(const RpcLoad& load) {
+  auto* transport = new TcpTransport(1);
+  auto* services = new ServiceTable;
+  services->Add(new EchoServer(load.reply_attachment));
+  ServerOptions options;
+  options.max_connections = load.connections + load.idle_connections + 1;
+  auto server =
+      Server::Listen(*transport, Address::Tcp("127.0.0.1", 0), *services, options);
+  CHECK(server.ok()) << server.status();
+  return (*server.value().release()).address().port();
+}
+
+// One connection and its calls in flight.
+class Caller {
+ public:
+  Caller(const RpcLoad& load, std::shared_ptr<Channel> channel, CallMeter* meter)
+      : load_(load),
+        channel_(std::move(channel)),
+        meter_(meter),
+        lanes_(load.in_flight) {
+    request_.set_payload(std::string(load.payload_bytes, 'x'));
+  }
+
+  void Start() {
+    for (Lane& lane : lanes_) Call(&lane);
+  }
+
+ private:
+  struct Lane {
+    echo::EchoResponse response;
+    SteadyClock::time_point started;
+  };
+
+  void Call(Lane* lane) {
+    if (meter_->timed()) lane->started = SteadyClock::now();
+    CallOptions options;
+    options.attachment.assign(load_.request_attachment, 'a');
+    channel_->Start(method_, request_, &lane->response, std::move(options),
+                    [this, lane](const Controller& outcome) {
+                      CHECK(outcome.status().ok()) << outcome.status();
+                      CHECK_EQ(lane->response.payload().size(), load_.payload_bytes);
+                      CHECK_EQ(outcome.response_attachment().size(),
+                               load_.reply_attachment);
+                      if (meter_->timed()) {
+                        meter_->CountTimed(SteadyClock::now() - lane->started);
+                      } else {
+                        meter_->Count();
+                      }
+                      Call(lane);
+                    });
+  }
+
+  const RpcLoad load_;
+  const std::shared_ptr<Channel> channel_;
+  CallMeter* const meter_;
+  const google::protobuf::MethodDescriptor& method_ = Method<echo::EchoService>("Echo");
+  echo::EchoRequest request_;
+  std::vector<Lane> lanes_;
+};
+
+void Drive(const RpcLoad& load, int port, CallMeter* meter) {
+  auto* transport = new TcpTransport(1);
+  auto* callers = new std::vector<std::unique_ptr<Caller>>;
+  auto* idle = new std::vector<std::shared_ptr<Channel>>;
+  // Each is connected before the next, so that no queue of the kernel's overflows.
+  const auto connected = [&] {
+    auto channel = skep::Connect(*transport, Address::Tcp("127.0.0.1", port));
+    echo::EchoRequest request;
+    request.set_payload("");
+    const auto reply = BlockingCall<echo::EchoResponse>(
+        *channel, Method<echo::EchoService>("Echo"), request);
+    CHECK(reply.ok()) << reply.status();
+    return channel;
+  };
+  for (int i = 0; i < load.idle_connections; ++i) idle->push_back(connected());
+  for (int i = 0; i < load.connections; ++i) {
+    callers->push_back(std::make_unique<Caller>(load, connected(), meter));
+  }
+  transport->executor().Post([callers] {
+    for (const auto& caller : *callers) caller->Start();
+  });
+}
+
+}  // namespace
+
+const RpcSystem kSkepSystem = {"skep", Serve, Drive};
+
+}  // namespace skep
