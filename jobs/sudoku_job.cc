@@ -11,11 +11,13 @@ namespace {
 
 constexpr std::string_view kNoSolution = "NoSolution";
 constexpr std::string_view kBadPuzzle = "BadPuzzle";
+constexpr std::string_view kSeveralSolutions = "SeveralSolutions";
 
 class SolveLines final : public Mapper {
  public:
   absl::Status Map(const Block& block, MapContext& context) override {
-    const SudokuOptions options{.stop = context.stop_token()};
+    const SudokuOptions options{.limit = context.options().GetBool("unique") ? 2u : 1u,
+                                .stop = context.stop_token()};
     std::string out;
     bool stopped = false;
     ForEachLine(block.bytes, [&](std::string_view line) {
@@ -24,8 +26,8 @@ class SolveLines final : public Mapper {
       const SudokuResult result = SolveSudoku(line, options);
       switch (result.outcome) {
         case SudokuOutcome::kSolved:
-          out += result.solution();
-          ++solved_;
+          out += result.solutions > 1 ? kSeveralSolutions : result.solution();
+          ++(result.solutions > 1 ? several_ : solved_);
           break;
         case SudokuOutcome::kNoSolution:
           out += kNoSolution;
@@ -48,13 +50,14 @@ class SolveLines final : public Mapper {
 
   absl::Status Finish(MapContext& context) override {
     context.Count("solved", solved_);
+    context.Count("several", several_);
     context.Count("no_solution", no_solution_);
     context.Count("malformed", malformed_);
     return absl::OkStatus();
   }
 
  private:
-  uint64_t solved_ = 0, no_solution_ = 0, malformed_ = 0;
+  uint64_t solved_ = 0, several_ = 0, no_solution_ = 0, malformed_ = 0;
 };
 
 absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
@@ -69,12 +72,16 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
   const uint64_t solved = CounterOf(stage, "solved");
   const uint64_t no_solution = CounterOf(stage, "no_solution");
   const uint64_t malformed = CounterOf(stage, "malformed");
-  const uint64_t puzzles = solved + no_solution + malformed;
+  const uint64_t several = CounterOf(stage, "several");
+  const uint64_t puzzles = solved + several + no_solution + malformed;
+  const bool unique = input.options.GetBool("unique");
   return Done(
       "",
       StrCat("{\"puzzles\":", puzzles, ",\"solved\":", solved,
+             unique ? StrCat(",\"several\":", several) : "",
              ",\"no_solution\":", no_solution, ",\"malformed\":", malformed, "}"),
-      {StrCat(puzzles, " puzzles: ", solved, " solved, ", no_solution,
+      {StrCat(puzzles, " puzzles: ", solved, " solved, ",
+              unique ? StrCat(several, " with several solutions, ") : "", no_solution,
               " without a solution, ", malformed, " malformed")});
 }
 
@@ -85,6 +92,10 @@ void Sudoku(Job& job) {
       .Summary(
           "Solves 9 x 9 Sudoku puzzles, one a line: 81 characters, 0 or . for empty")
       .Example("skep run sudoku --output solutions.txt puzzles.txt")
+      .AddFlag({.name = "unique",
+                .type = Flag::Type::kBool,
+                .help = "Tell puzzles with several solutions: their line is "
+                        "SeveralSolutions (takes up to twice as long)"})
       .Output(OutputShape::kFile)
       .AddStage("solve", {.mapper = [] { return std::make_unique<SolveLines>(); }})
       .Plan(Plan);

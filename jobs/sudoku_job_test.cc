@@ -38,6 +38,19 @@ TEST(Sudoku, APuzzleWithManySolutionsGetsOne) {
   EXPECT_TRUE(IsSudokuSolution(blank, output.substr(0, 81)));
 }
 
+TEST(Sudoku, UniqueTellsPuzzlesWithSeveralSolutions) {
+  const auto result = RunJob(Sudoku, {{"unique", "true"}},
+                             StrCat(std::string(81, '0'), "\n", kPuzzle, "\n11\n"));
+  EXPECT_EQ(OutputOf(result), StrCat("SeveralSolutions\n", kSolution, "\nBadPuzzle\n"));
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->answer.json(),
+            "{\"puzzles\":3,\"solved\":1,\"several\":1,\"no_solution\":0,"
+            "\"malformed\":1}");
+  EXPECT_EQ(result->answer.notes(0),
+            "3 puzzles: 1 solved, 1 with several solutions, 0 without a solution, "
+            "1 malformed");
+}
+
 TEST(Sudoku, NoPuzzlesNoLines) { EXPECT_EQ(OutputOf(RunJob(Sudoku, {}, "")), ""); }
 
 TEST(Sudoku, SolvesEveryPublicPuzzle) {

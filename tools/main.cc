@@ -33,6 +33,7 @@ constexpr Command kCommands[] = {
     {"rpc", "Ask a server what it serves, or call it", RunRpc},
     {"load", "Load a server, and report rate and latency", RunLoad},
     {"bench", "Measure what calls cost here", RunBench},
+    {"gen", "Make inputs for the jobs", RunGen},
     {"executor", nullptr, RunExecutor},
     {"version", "Print the version", RunVersion},
 };

@@ -39,6 +39,8 @@ absl::Status JobError(const JobStatus& status);
 class StandardOutput {
  public:
   absl::Status Write(std::string_view bytes);
+  // Whether the reader has gone away.
+  bool closed() const { return closed_; }
 
  private:
   bool closed_ = false;

@@ -26,6 +26,7 @@ int RunBalance(const Args& args);
 int RunRpc(const Args& args);
 int RunLoad(const Args& args);
 int RunBench(const Args& args);
+int RunGen(const Args& args);
 int RunVersion(const Args& args);
 
 }  // namespace skep
