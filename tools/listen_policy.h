@@ -9,14 +9,14 @@
 
 namespace skep {
 
-// FailedPrecondition unless the address is of this machine alone or the operator said
+// InvalidArgument unless the address is of this machine alone or the operator said
 // --insecure by name.
 inline absl::Status CheckListenAddress(const Address& address, bool insecure) {
   if (insecure || address.IsLoopback()) return absl::OkStatus();
-  return FailedPrecondition(
-      "will not listen on ", address,
-      ": the channel has no TLS yet, and anybody who reaches that address could use "
-      "this server. Listen on 127.0.0.1, or say --insecure if the network is trusted");
+  return InvalidArgument(
+      "refused to listen on ", address,
+      ": other machines could reach it, and nothing is encrypted or authenticated yet; "
+      "listen on 127.0.0.1, or say --insecure if everyone on that network may connect");
 }
 
 }  // namespace skep

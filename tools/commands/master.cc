@@ -7,6 +7,7 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/master_flag.h"
 #include "tools/exit_code.h"
+#include "tools/listen_policy.h"
 #include "tools/signals.h"
 
 namespace skep {
@@ -30,14 +31,19 @@ int RunMaster(const Args& args) {
   line.Flag("insecure", &options.insecure,
             "Allow --listen beyond loopback, without encryption");
   line.Flag("fleet", &options.master.fleet, "Take only workers of this fleet", "NAME");
+  line.Flag("journal", &options.journal_directory,
+            "Keep a journal here: a master that is started again with it goes on with "
+            "the jobs it had, and repeats no finished work",
+            "DIR");
   line.LogFlags(&log);
   line.Example("skep master --listen 127.0.0.1:7700");
   if (const auto code = line.Parse(args)) return *code;
   if (const absl::Status status = InitLogging("skep-master", log); !status.ok()) {
     return ReportError(status);
   }
-  if (!options.insecure && !options.listen.IsLoopback()) {
-    return ReportError(InsecureListen(options.listen));
+  if (const absl::Status listen = CheckListenAddress(options.listen, options.insecure);
+      !listen.ok()) {
+    return ReportError(listen);
   }
   StopSignal stop;
   TcpTransport transport(2);

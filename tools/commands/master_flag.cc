@@ -17,13 +17,6 @@ void AddMasterFlag(CommandLine& line, Address* master) {
   AddAddressFlag(line, "master", master, "Where the master listens");
 }
 
-absl::Status InsecureListen(const Address& address) {
-  return InvalidArgument(
-      "refused to listen on ", address,
-      ": other machines could reach it, and nothing is encrypted or authenticated yet; "
-      "listen on 127.0.0.1, or say --insecure if everyone on that network may connect");
-}
-
 std::unique_ptr<JobClient> ConnectTo(const Address& master) {
   return MakeGrpcJobClient(master.ToString());
 }

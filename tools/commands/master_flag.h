@@ -23,9 +23,6 @@ void AddAddressFlag(CommandLine& line, const std::string& name, Address* address
 void AddMasterFlag(CommandLine& line, Address* master);
 inline Address DefaultMaster() { return Address::Tcp("127.0.0.1", kMasterPort); }
 
-// The error for --listen addresses that other machines can reach, without --insecure.
-absl::Status InsecureListen(const Address& address);
-
 std::unique_ptr<JobClient> ConnectTo(const Address& master);
 
 }  // namespace skep

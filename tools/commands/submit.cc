@@ -4,6 +4,7 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/job_command.h"
 #include "tools/commands/master_flag.h"
+#include "tools/listen_policy.h"
 
 namespace skep {
 
@@ -30,8 +31,9 @@ int RunSubmit(const Args& args) {
                           more_flags, &command)) {
     return *code;
   }
-  if (!insecure && !command.session.listen.IsLoopback()) {
-    return ReportError(InsecureListen(command.session.listen));
+  if (const absl::Status listen = CheckListenAddress(command.session.listen, insecure);
+      !listen.ok()) {
+    return ReportError(listen);
   }
   absl::StatusOr<std::string> digest = BinaryDigest();
   if (!digest.ok()) return ReportError(digest.status());

@@ -15,6 +15,7 @@
 #include "tools/commands/executors_flag.h"
 #include "tools/commands/master_flag.h"
 #include "tools/exit_code.h"
+#include "tools/listen_policy.h"
 #include "tools/scratch.h"
 #include "tools/signals.h"
 
@@ -74,8 +75,9 @@ int RunWorker(const Args& args) {
   if (const absl::Status status = InitLogging("skep-worker", log); !status.ok()) {
     return ReportError(status);
   }
-  if (!insecure && !options.shuffle_listen.IsLoopback()) {
-    return ReportError(InsecureListen(options.shuffle_listen));
+  if (const absl::Status listen = CheckListenAddress(options.shuffle_listen, insecure);
+      !listen.ok()) {
+    return ReportError(listen);
   }
   absl::StatusOr<std::string> digest = BinaryDigest();
   if (!digest.ok()) return ReportError(digest.status());
