@@ -125,9 +125,9 @@ int RunBalance(const Args& args) {
       "speak muduo's RPC. With --admin it takes orders: --list, --drain and "
       "--undrain send them.");
   line.Example(
-      "skep balance --listen 127.0.0.1:9980 --backend 127.0.0.1:9981 "
-      "--backend 127.0.0.1:9991 --admin 127.0.0.1:7801\n"
-      "skep balance --admin 127.0.0.1:7801 --drain 127.0.0.1:9981");
+      "skep balance --listen 127.0.0.1:9980 --backend 127.0.0.1:9981 --backend "
+      "127.0.0.1:9991 --admin 127.0.0.1:7801");
+  line.Example("skep balance --admin 127.0.0.1:7801 --drain 127.0.0.1:9981");
   line.Flag("listen", &flags.listen, "Where clients connect", "ADDR");
   line.Flag("backend", &flags.backends, "A server to balance over; repeat it", "ADDR");
   line.Flag("policy", &flags.policy,

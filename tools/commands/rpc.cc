@@ -79,8 +79,8 @@ int RunRpc(const Args& args) {
   CommandLine line("rpc",
                    "Asks a server what it serves (list), or calls a method of it with "
                    "a request in JSON (call).");
+  line.Example("skep rpc list 127.0.0.1:8888");
   line.Example(
-      "skep rpc list 127.0.0.1:8888\n"
       "skep rpc call 127.0.0.1:8888 echo.EchoService.Echo '{\"payload\":\"hi\"}'");
   line.Positional("ACTION", &flags.action, "list or call");
   line.Positional("ADDR", &flags.address, "The server");

@@ -87,13 +87,14 @@ absl::Status Serve(const ServeFlags& flags) {
   const Clock& clock = Clock::Real();
   SudokuStats stats(clock);
   TcpTransport transport(static_cast<int>(flags.loops));
-  ThreadPool pool("skep-compute", static_cast<int>(flags.threads));
+  auto pool =
+      std::make_unique<ThreadPool>("skep-compute", static_cast<int>(flags.threads));
   const SudokuTextServer text{.options = {.require_id = flags.threads > 1},
-                              .pool = pool,
+                              .pool = *pool,
                               .stats = stats,
                               .clock = clock};
   ServerOptions options;
-  options.pool = &pool;
+  options.pool = pool.get();
 
   std::unique_ptr<google::protobuf::Service> service;
   auto run = ServiceTable::Run::kPool;
@@ -114,7 +115,7 @@ absl::Status Serve(const ServeFlags& flags) {
       SKEP_ASSIGN_OR_RETURN(const Address stats_at, Address::Parse(flags.stats));
       SKEP_RETURN_IF_ERROR(CheckListenAddress(stats_at, flags.insecure));
       SKEP_ASSIGN_OR_RETURN(
-          pages, HttpServer::Listen(transport, stats_at, StatsPages(stats, pool)));
+          pages, HttpServer::Listen(transport, stats_at, StatsPages(stats, *pool)));
     }
   }
   ServiceTable services;
@@ -131,6 +132,9 @@ absl::Status Serve(const ServeFlags& flags) {
   std::fflush(stdout);
   stop.Wait();
   server->Shutdown(kGrace);
+  // What it still computes refers to `text`, and the pages to the pool.
+  pages.reset();
+  pool.reset();
   return absl::OkStatus();
 }
 
