@@ -262,8 +262,9 @@ absl::Status PosixFileSystem::RemoveFile(const std::string& path) {
 }
 
 absl::Status PosixFileSystem::RemoveAll(const std::string& path) {
-  // Somebody else may be removing the same: what has gone meanwhile is no error.
-  constexpr int kRounds = 10;
+  // Somebody else may be removing the same: what has gone meanwhile is no error. Each
+  // round that ends so means that the other removed something, so there are few.
+  constexpr int kRounds = 100'000;
   std::error_code error;
   for (int round = 0; round < kRounds; ++round) {
     std::filesystem::remove_all(path, error);  // does not follow links
