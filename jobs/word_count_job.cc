@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,9 +30,9 @@ class CountWords final : public Mapper {
       text = folded_;
     }
     uint64_t words = 0;
-    ForEachWord(text, [&](std::string_view word) {
-      context.EmitCount(word, 1);
-      ++words;
+    ForEachWords(text, [&](std::span<const std::string_view> batch) {
+      context.EmitEach(batch);
+      words += batch.size();
     });
     context.Count("words", words);
     return absl::OkStatus();

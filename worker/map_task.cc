@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -35,6 +36,9 @@ class MapTaskContext final : public ContextOver<MapContext> {
   }
   void EmitCount(std::string_view key, uint64_t n) override {
     if (CanEmit()) state().Fail(output_->EmitCount(key, n));
+  }
+  void EmitEach(std::span<const std::string_view> keys) override {
+    if (CanEmit()) state().Fail(output_->EmitEach(keys));
   }
 
  private:

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include "jobs/kernels/cpu_path.h"
+#include "base/cpu_path.h"
 
 namespace skep {
 

@@ -26,7 +26,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "jobs/kernels/cpu_path.h"
+#include "base/cpu_path.h"
 
 namespace skep {
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "jobs/kernels/cpu_path.h"
+#include "base/cpu_path.h"
 
 namespace skep {
 

@@ -13,9 +13,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
-#include "jobs/kernels/cpu_path.h"
+#include "base/cpu_path.h"
 
 namespace skep {
 
@@ -67,6 +68,25 @@ void ForEachWord(std::string_view text, Visit&& visit, CpuPath path = BestCpuPat
   if (word != nullptr) {
     visit(std::string_view(word, text.data() + text.size() - word));
   }
+}
+
+// The same words in batches of up to kWordBatch: for tables that prefetch. Calls
+// visit(std::span<const std::string_view> words).
+inline constexpr size_t kWordBatch = 64;
+template <typename Visit>
+void ForEachWords(std::string_view text, Visit&& visit, CpuPath path = BestCpuPath()) {
+  std::string_view batch[kWordBatch];
+  size_t size = 0;
+  ForEachWord(
+      text,
+      [&](std::string_view word) {
+        batch[size] = word;
+        if (++size < kWordBatch) return;
+        visit(std::span<const std::string_view>(batch, size));
+        size = 0;
+      },
+      path);
+  if (size > 0) visit(std::span<const std::string_view>(batch, size));
 }
 
 }  // namespace skep

@@ -9,6 +9,7 @@
 
 #include "base/coding.h"
 #include "base/random.h"
+#include "base/word_table.h"
 #include "benchmark/benchmark.h"
 #include "jobs/kernels/exact_summary.h"
 #include "jobs/kernels/n_queens.h"
@@ -18,7 +19,6 @@
 #include "jobs/kernels/string_search.h"
 #include "jobs/kernels/sudoku.h"
 #include "jobs/kernels/tokenizer.h"
-#include "jobs/kernels/word_table.h"
 
 namespace skep {
 namespace {
@@ -152,7 +152,7 @@ BENCHMARK(BM_Tokenize)->DenseRange(0, 2);
 void BM_CountWords(benchmark::State& state) {
   for (auto _ : state) {
     WordTable table;
-    ForEachWord(Text(), [&](std::string_view word) { table.Add(word, 1); });
+    ForEachWords(Text(), [&](auto words) { table.AddEach(words); });
     benchmark::DoNotOptimize(table.size());
   }
   state.SetBytesProcessed(state.iterations() * Text().size());

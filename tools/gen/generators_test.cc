@@ -11,7 +11,7 @@
 #include "jobs/kernels/number_parser.h"
 #include "jobs/kernels/sudoku.h"
 #include "jobs/kernels/tokenizer.h"
-#include "jobs/kernels/word_table.h"
+#include "base/word_table.h"
 #include "tools/gen/numbers.h"
 #include "tools/gen/puzzles.h"
 #include "tools/gen/words.h"

@@ -37,7 +37,7 @@ MapOutputWriter::MapOutputWriter(FileSystem& fs, const StageSpec& stage,
       partitions_(stage.partitions()),
       partitioner_(stage),
       options_(std::move(options)),
-      table_(TableBytes(options_)),
+      table_({.memory_bytes = TableBytes(options_)}),
       records_(options_.memory_bytes) {}
 
 MapOutputWriter::~MapOutputWriter() { RemoveSpills(); }
@@ -73,6 +73,21 @@ absl::Status MapOutputWriter::EmitCount(std::string_view key, uint64_t n) {
   SKEP_RETURN_IF_ERROR(SpillBuffer());
   return table_.Add(key, n) ? absl::OkStatus()
                             : Internal("an empty combine table refused a key");
+}
+
+absl::Status MapOutputWriter::EmitEach(std::span<const std::string_view> keys) {
+  const bool fast = options_.combine == Combine::kSum &&
+                    std::all_of(keys.begin(), keys.end(), [](std::string_view key) {
+                      return key.size() + kMaxVarint64Bytes <= kMaxRecordBytes;
+                    });
+  while (!keys.empty()) {
+    if (fast) keys = keys.subspan(table_.AddEach(keys));
+    if (keys.empty()) break;
+    // The table is full: this one spills it.
+    SKEP_RETURN_IF_ERROR(EmitCount(keys[0], 1));
+    keys = keys.subspan(1);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<PartitionEntry>> MapOutputWriter::Finish() {

@@ -9,18 +9,19 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/word_table.h"
 #include "jobs/api/mapper.h"
 #include "jobs/api/partition.h"
 #include "jobs/api/task.pb.h"
 #include "storage/file_system.h"
 #include "storage/partition_index.h"
-#include "worker/shuffle/combine_table.h"
 #include "worker/shuffle/record_buffer.h"
 
 namespace skep {
@@ -47,6 +48,8 @@ class MapOutputWriter {
   // Combine::kSum.
   absl::Status Emit(std::string_view key, std::string_view value);
   absl::Status EmitCount(std::string_view key, uint64_t n);
+  // EmitCount(key, 1) for each.
+  absl::Status EmitEach(std::span<const std::string_view> keys);
 
   // Writes data, then index, each whole. What is in each partition.
   absl::StatusOr<std::vector<PartitionEntry>> Finish();
@@ -80,7 +83,7 @@ class MapOutputWriter {
   const Partitioner partitioner_;
   const MapOutputOptions options_;
   // One of the two is used, by options_.combine.
-  CombineTable table_;
+  WordTable table_;
   RecordBuffer records_;
   std::vector<Spill> spills_;
   int spills_made_ = 0;

@@ -1,18 +1,15 @@
-#include "jobs/kernels/word_table.h"
+#include "base/word_table.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
 #include <map>
-#include <sstream>
+#include <memory>
+#include <span>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
 #include "gtest/gtest.h"
-#include "jobs/kernels/tokenizer.h"
-#include "jobs/kernels/top_k.h"
 
 namespace skep {
 namespace {
@@ -85,7 +82,7 @@ TEST(WordTable, HugeKeys) {
 
 TEST(WordTable, RandomKeysAgainstAMap) {
   Random random(3);
-  WordTable table(random());
+  WordTable table({.seed = random()});
   for (int filling = 0; filling < 3; ++filling) {
     Counts expected;
     for (int i = 0; i < 50000; ++i) {
@@ -118,7 +115,7 @@ TEST(WordTable, ManyDistinctKeysAndMemory) {
 // slots, this would take minutes.
 TEST(WordTable, RegularKeysSpread) {
   for (const uint64_t seed : {0ull, 1ull, ~0ull, 0x243f6a8885a308d3ull}) {
-    WordTable table(seed);
+    WordTable table({.seed = seed});
     for (uint64_t i = 0; i < 200000; ++i) {
       const uint64_t words[2] = {i << 40, 0};
       table.Add({reinterpret_cast<const char*>(words), i % 2 == 0 ? 8u : 16u}, 1);
@@ -127,87 +124,87 @@ TEST(WordTable, RegularKeysSpread) {
   }
 }
 
-TEST(TopK, OrderAndTies) {
-  TopK top(3);
-  for (const char* key : {"d", "a", "c", "b"}) top.Add(key, 5);
-  top.Add("z", 6);
-  top.Add("y", 4);
-  const std::vector<CountedKey> expected = {{"z", 6}, {"a", 5}, {"b", 5}};
-  EXPECT_EQ(top.Take(), expected);
-  EXPECT_TRUE(top.Take().empty());
-}
+class AddEach : public testing::TestWithParam<CpuPath> {};
 
-TEST(TopK, FewerKeysThanAskedForAndNone) {
-  TopK ten(10);
-  ten.Add("only", 1);
-  EXPECT_EQ(ten.Take(), (std::vector<CountedKey>{{"only", 1}}));
-  TopK none(0);
-  none.Add("x", 1);
-  EXPECT_TRUE(none.Take().empty());
-}
-
-TEST(TopK, KeysAreComparedAsUnsignedBytes) {
-  TopK top(2);
-  top.Add("\xc3\xa4", 1);
-  top.Add("z", 1);
-  EXPECT_EQ(top.Take(), (std::vector<CountedKey>{{"z", 1}, {"\xc3\xa4", 1}}));
-}
-
-TEST(TopK, TopOfTheTopsOfParts) {
-  Random random(8);
-  std::vector<CountedKey> all;
-  TopK whole(20), merged(20);
-  for (int part = 0; part < 10; ++part) {
-    TopK top(20);
-    for (int i = 0; i < 200; ++i) {
-      const std::string key = std::to_string(part * 200 + i);
-      const uint64_t count = random.Below(30);
-      all.push_back({key, count});
-      whole.Add(key, count);
-      top.Add(key, count);
+TEST_P(AddEach, CountsAsAddDoes) {
+  Random random(5);
+  for (const size_t letters : {1, 2, 26}) {
+    // Exactly as long as the keys: a load beyond the end of one is seen by the
+    // sanitizer.
+    std::vector<std::unique_ptr<char[]>> bytes;
+    std::vector<std::string_view> keys;
+    Counts expected;
+    for (int i = 0; i < 20'000; ++i) {
+      const size_t size = random.Below(24);
+      bytes.push_back(std::make_unique<char[]>(size));
+      for (size_t j = 0; j < size; ++j) {
+        bytes.back()[j] = static_cast<char>('a' + random.Below(letters));
+      }
+      keys.emplace_back(bytes.back().get(), size);
+      ++expected[std::string(keys.back())];
     }
-    for (const CountedKey& kept : top.Take()) merged.Add(kept.key, kept.count);
+    WordTable table({.seed = random(), .path = GetParam()});
+    for (size_t first = 0; first < keys.size();) {
+      const size_t size = std::min<size_t>(random.Below(100), keys.size() - first);
+      EXPECT_EQ(table.AddEach(std::span(keys).subspan(first, size)), size);
+      first += size;
+    }
+    EXPECT_EQ(Contents(table), expected);
+    for (const auto& [key, count] : expected) ASSERT_EQ(table.Get(key), count);
   }
-  std::sort(all.begin(), all.end(), [](const CountedKey& a, const CountedKey& b) {
-    return ComesBefore(a.count, a.key, b.count, b.key);
-  });
-  all.resize(20);
-  EXPECT_EQ(whole.Take(), all);
-  EXPECT_EQ(merged.Take(), all);
 }
 
-// The known answers for the King James Bible.
-TEST(WordCount, KingJamesBible) {
-  const char* folder = std::getenv("SKEP_TEST_DATA");
-  if (folder == nullptr) GTEST_SKIP() << "SKEP_TEST_DATA is not set";
-  std::ifstream file(std::string(folder) + "/kjv.txt", std::ios::binary);
-  ASSERT_TRUE(file);
-  std::stringstream contents;
-  contents << file.rdbuf();
-  std::string text = std::move(contents).str();
-  for (const CpuPath path : SupportedCpuPaths()) {
-    WordTable table(42);
-    uint64_t words = 0;
-    ForEachWord(
-        text,
-        [&](std::string_view word) {
-          table.Add(word, 1);
-          ++words;
-        },
-        path);
-    EXPECT_EQ(words, 820736u);
-    EXPECT_EQ(table.size(), 33388u);
-    TopK top(3);
-    table.ForEach([&](std::string_view key, uint64_t count) { top.Add(key, count); });
-    EXPECT_EQ(top.Take(),
-              (std::vector<CountedKey>{{"the", 62051}, {"and", 38572}, {"of", 34393}}));
+TEST_P(AddEach, StopsWhereTheMemoryEnds) {
+  WordTable table({.memory_bytes = 100'000, .path = GetParam()});
+  std::vector<std::string> names;
+  for (int i = 0; i < 5000; ++i) names.push_back("key" + std::to_string(i));
+  const std::vector<std::string_view> keys(names.begin(), names.end());
+  const size_t added = table.AddEach(keys);
+  EXPECT_GT(added, 100u);
+  EXPECT_LT(added, 5000u);
+  EXPECT_EQ(table.size(), added);
+  EXPECT_FALSE(table.Add(keys[added], 1));
+  EXPECT_TRUE(table.Add(keys[added - 1], 1));
+  table.Clear();
+  EXPECT_EQ(table.AddEach(std::span(keys).subspan(added, 50)), 50u);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, AddEach, testing::ValuesIn(SupportedCpuPaths()),
+                         [](const auto& info) {
+                           return std::string(CpuPathName(info.param));
+                         });
+
+// As a combiner uses it: filled, read, cleared, again and again.
+TEST(WordTable, AgreesWithAMapThroughGrowthAndDrains) {
+  Random random(7);
+  Counts expected, sums;
+  WordTable table({.memory_bytes = 400'000});  // a few thousand of the 20000 keys
+  int drains = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    std::string key = "key" + std::to_string(random.Below(20'000));
+    if (random.Below(2) == 1) key += " that is not short";
+    const uint64_t count = random.Below(10);
+    expected[key] += count;
+    if (!table.Add(key, count)) {
+      EXPECT_LE(table.memory_used(), 400'000u);
+      for (const auto& [k, n] : Contents(table)) sums[k] += n;
+      table.Clear();
+      ++drains;
+      ASSERT_TRUE(table.Add(key, count));
+    }
   }
-  FoldAsciiCase(text, text.data());
-  WordTable folded;
-  ForEachWord(text, [&](std::string_view word) { folded.Add(word, 1); });
-  EXPECT_EQ(folded.size(), 32163u);
-  EXPECT_EQ(folded.Get("the"), 63911u);
-  EXPECT_EQ(folded.Get("for"), 8810u);
+  for (const auto& [k, n] : Contents(table)) sums[k] += n;
+  EXPECT_EQ(sums, expected);
+  EXPECT_GT(drains, 1);
+}
+
+TEST(WordTable, AFullTableStillAddsToKeysItHas) {
+  WordTable table({.memory_bytes = 1});
+  ASSERT_TRUE(table.Add("first", 1));
+  EXPECT_FALSE(table.Add("second", 1));
+  EXPECT_FALSE(table.Add("a key that is not short", 1));
+  EXPECT_TRUE(table.Add("first", 1));
+  EXPECT_EQ(Contents(table), (Counts{{"first", 2}}));
 }
 
 }  // namespace

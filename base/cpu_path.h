@@ -2,8 +2,8 @@
 // kernel with several paths picks one at run time. All paths give the same results; the
 // tests run every path that the machine has.
 
-#ifndef SKEP_JOBS_KERNELS_CPU_PATH_H_
-#define SKEP_JOBS_KERNELS_CPU_PATH_H_
+#ifndef SKEP_BASE_CPU_PATH_H_
+#define SKEP_BASE_CPU_PATH_H_
 
 #include <string_view>
 #include <vector>
@@ -27,4 +27,4 @@ std::string_view CpuPathName(CpuPath path);
 
 }  // namespace skep
 
-#endif  // SKEP_JOBS_KERNELS_CPU_PATH_H_
+#endif  // SKEP_BASE_CPU_PATH_H_

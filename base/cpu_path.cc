@@ -1,4 +1,4 @@
-#include "jobs/kernels/cpu_path.h"
+#include "base/cpu_path.h"
 
 namespace skep {
 namespace {
