@@ -1,0 +1,321 @@
+#include "tests/bench/kernel_rows.h"
+
+#include <algorithm>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string_view>
+
+#include "base/random.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "base/word_table.h"
+#include "glog/logging.h"
+#include "jobs/kernels/exact_summary.h"
+#include "jobs/kernels/n_queens.h"
+#include "jobs/kernels/number_parser.h"
+#include "jobs/kernels/queens_halves.h"
+#include "jobs/kernels/selection.h"
+#include "jobs/kernels/sudoku.h"
+#include "jobs/kernels/tokenizer.h"
+#include "jobs/kernels/top_k.h"
+#include "tests/bench/baselines.h"
+#include "tools/gen/numbers.h"
+#include "tools/gen/puzzles.h"
+#include "tools/gen/words.h"
+
+namespace skep {
+namespace {
+
+// Keeps the compiler from leaving out work whose result nobody reads.
+template <typename T>
+void Use(const T& value) {
+  asm volatile("" : : "g"(&value) : "memory");
+}
+
+std::string ReadFile(const KernelBenchOptions& options, const char* name) {
+  if (options.data.empty()) return "";
+  std::ifstream file(StrCat(options.data, "/", name), std::ios::binary);
+  std::ostringstream bytes;
+  bytes << file.rdbuf();
+  return std::move(bytes).str();
+}
+
+template <typename Options>
+std::string Generate(absl::Status (*generate)(const Options&, const Sink&),
+                     const Options& options) {
+  std::string text;
+  const absl::Status status = generate(options, [&text](std::string_view bytes) {
+    text += bytes;
+    return absl::OkStatus();
+  });
+  CHECK(status.ok()) << status;
+  return text;
+}
+
+// --- N-Queens ----------------------------------------------------------------------
+
+KernelRow PlainRow(int n) {
+  return {.name = StrCat(n, " plain bitmask"),
+          .run = [n](CpuPath) { Use(PlainQueens(n)); },
+          .published = n == 16 ? 4.2 : 0,
+          .published_by = "plain bitmask"};
+}
+
+KernelRow PrefixesRow(int n, double published) {
+  return {.name = StrCat(n, " by prefixes"),
+          .run =
+              [n](CpuPath) {
+                for (const QueensPrefix& prefix : QueensPrefixes(n, 2)) {
+                  Use(CountQueens(prefix, {}).value());
+                }
+              },
+          .published = published,
+          .published_by = "best backtracker",
+          .baseline = StrCat(n, " plain bitmask")};
+}
+
+KernelRow HalvesRow(int n, double published) {
+  return {.name = StrCat(n, " by halves"),
+          .run =
+              [n](CpuPath path) {
+                const auto board = QueensHalves::Create(n, path).value();
+                Use(board->Count(0, board->size(), {}).value());
+              },
+          .has_paths = n <= 16,
+          .published = published,
+          .published_by = "quadrants",
+          .baseline = StrCat(n, " plain bitmask")};
+}
+
+// --- Words -------------------------------------------------------------------------
+
+// Counts the text `times` over, as from a file of so many copies.
+WordTable CountText(std::string_view text, int times, CpuPath path) {
+  WordTable table({.path = path});
+  for (int i = 0; i < times; ++i) {
+    ForEachWords(
+        text, [&table](auto words) { table.AddEach(words); }, path);
+  }
+  return table;
+}
+
+void SortAll(const WordTable& table) {
+  struct Entry {
+    uint64_t count;
+    std::string_view key;
+  };
+  std::vector<Entry> entries;
+  entries.reserve(table.size());
+  table.ForEach([&](std::string_view key, uint64_t count) {
+    entries.push_back({count, key});
+  });
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return a.count != b.count ? a.count > b.count : a.key < b.key;
+  });
+  Use(entries);
+}
+
+void TakeTop(const WordTable& table) {
+  TopK top(100);
+  table.ForEach([&top](std::string_view key, uint64_t count) { top.Add(key, count); });
+  Use(top.Take());
+}
+
+}  // namespace
+
+std::vector<KernelRow> QueensRows(const KernelBenchOptions& options) {
+  std::vector<KernelRow> rows;
+  rows.push_back(PlainRow(14));
+  rows.push_back(PrefixesRow(14, 0));
+  rows.push_back(HalvesRow(14, 0));
+  rows.push_back(PlainRow(16));
+  rows.push_back(PrefixesRow(16, 2.8));
+  rows.push_back(HalvesRow(16, 0.264));
+  rows.push_back(HalvesRow(17, 3.94));
+  if (options.full) {
+    rows.push_back(HalvesRow(18, 7.03));
+    rows.push_back(HalvesRow(19, 100));
+  }
+  for (KernelRow& row : rows) {
+    row.family = "N-Queens";
+    row.unit = "s";
+  }
+  return rows;
+}
+
+std::vector<KernelRow> SudokuRows(const KernelBenchOptions& options) {
+  struct Puzzles {
+    const char* name;
+    const char* file;
+    double published;
+    const char* by;
+  };
+  constexpr Puzzles kPuzzles[] = {
+      {"17 clues", "sudoku17_20k.txt", 286'000, "band solver"},
+      {"magictour", "magictour_1465.txt", 105'900, "tdoku"},
+      {"hardest", "hardest_1000.txt", 19'100, "tdoku"},
+      {"24 clues, generated", "", 0, ""}};
+  std::vector<KernelRow> rows;
+  for (const Puzzles& puzzles : kPuzzles) {
+    std::istringstream text(
+        *puzzles.file == '\0'
+            ? Generate(
+                  GeneratePuzzles,
+                  {.min_clues = 24, .max_clues = 24, .unique = true, .count = 1000})
+            : ReadFile(options, puzzles.file));
+    auto lines = std::make_shared<std::vector<std::string>>();
+    for (std::string line; std::getline(text, line);) lines->push_back(line);
+    if (lines->empty()) continue;
+    const double count = static_cast<double>(lines->size());
+    const std::string baseline = StrCat(puzzles.name, ", dancing links");
+    const auto few = std::min<size_t>(500, lines->size());
+    rows.push_back(
+        {.name = baseline, .scale = static_cast<double>(few), .run = [=](CpuPath) {
+           for (size_t i = 0; i < few; ++i) Use(DancingLinksSolves((*lines)[i]));
+         }});
+    for (const uint64_t limit : {1, 2}) {
+      rows.push_back(
+          {.name = StrCat(puzzles.name, limit == 1 ? ", first" : ", proved unique"),
+           .scale = count,
+           .run =
+               [lines, limit](CpuPath) {
+                 for (const std::string& line : *lines) {
+                   Use(SolveSudoku(line, {.limit = limit}).guesses);
+                 }
+               },
+           .published = puzzles.published,
+           .published_by = puzzles.by,
+           .baseline = baseline});
+    }
+  }
+  for (KernelRow& row : rows) {
+    row.family = "Sudoku";
+    row.unit = "/s";
+  }
+  return rows;
+}
+
+std::vector<KernelRow> WordRows(const KernelBenchOptions& options) {
+  std::vector<KernelRow> rows;
+  const auto add = [&rows](std::string name, double bytes, bool has_paths,
+                           double published, std::string by, std::string baseline,
+                           std::function<void(CpuPath)> run) {
+    rows.push_back({.family = "Words",
+                    .name = std::move(name),
+                    .unit = "MB/s",
+                    .scale = bytes / 1e6,
+                    .run = std::move(run),
+                    .has_paths = has_paths,
+                    .published = published,
+                    .published_by = std::move(by),
+                    .baseline = std::move(baseline)});
+  };
+  const auto bible = std::make_shared<const std::string>(ReadFile(options, "kjv.txt"));
+  const double bible_bytes = static_cast<double>(bible->size());
+  if (!bible->empty()) {
+    add("kjv, unordered_map", bible_bytes, false, 0, "", "",
+        [bible](CpuPath) { Use(PlainWordCount(*bible)); });
+    const int times = options.full ? 100 : 20;
+    add(StrCat("kjv x", times), times * bible_bytes, true, 717, "prototype",
+        "kjv, unordered_map",
+        [=](CpuPath path) { TakeTop(CountText(*bible, times, path)); });
+  }
+  const auto zipf = std::make_shared<const std::string>(Generate(
+      GenerateWords,
+      {.vocabulary = 4'000'000, .bytes = uint64_t{options.full ? 400u : 64u} << 20}));
+  const double zipf_bytes = static_cast<double>(zipf->size());
+  const std::string size = StrCat("zipf ", zipf->size() >> 20, " MiB");
+  add(size + ", unordered_map", zipf_bytes, false, 0, "", "",
+      [zipf](CpuPath) { Use(PlainWordCount(*zipf)); });
+  add(size + ", top 100", zipf_bytes, true, 350, "target", size + ", unordered_map",
+      [zipf](CpuPath path) { TakeTop(CountText(*zipf, 1, path)); });
+  add(size + ", all sorted", zipf_bytes, false, 241, "prototype",
+      size + ", unordered_map",
+      [zipf](CpuPath path) { SortAll(CountText(*zipf, 1, path)); });
+  return rows;
+}
+
+std::vector<KernelRow> NumberRows(const KernelBenchOptions& options) {
+  const size_t count = size_t{options.full ? 32u : 8u} << 20;
+  const auto keys = std::make_shared<std::vector<uint64_t>>(count);
+  const auto reals = std::make_shared<std::vector<double>>(count);
+  Random random(2);
+  for (uint64_t& key : *keys) key = random();
+  for (double& real : *reals) real = random.Unit();
+  std::vector<KernelRow> rows;
+  const auto add = [&](std::string name, double scale, std::string unit,
+                       double published, std::string by, std::string baseline,
+                       std::function<void(CpuPath)> run) {
+    rows.push_back({.family = "Numbers",
+                    .name = std::move(name),
+                    .unit = std::move(unit),
+                    .scale = scale / 1e9,
+                    .run = std::move(run),
+                    .published = published,
+                    .published_by = std::move(by),
+                    .baseline = std::move(baseline)});
+  };
+  const double items = static_cast<double>(count);
+  const char* const kItems = "G items/s";
+  add("read memory", items, kItems, 2.03, "read limit", "",
+      [keys](CpuPath) { Use(ReadMemory(*keys)); });
+  add("count around a pivot", items, kItems, 1.70, "AVX-512", "read memory",
+      [keys](CpuPath) { Use(CountAround(*keys, uint64_t{1} << 63)); });
+  add("collect a window", items, kItems, 1.64, "AVX-512", "read memory",
+      [keys](CpuPath) {
+        std::vector<uint64_t> kept;
+        CollectRange(*keys, {uint64_t{1} << 63, (uint64_t{1} << 63) + (1u << 30)},
+                     &kept);
+        Use(kept);
+      });
+  add("median by nth_element", items, kItems, 0.088, "nth_element", "",
+      [keys](CpuPath) {
+        std::vector<uint64_t> copy = *keys;
+        Use(SelectRank(copy, copy.size() / 2));
+      });
+  add("median by buckets", items, kItems, 0.71, "quickselect", "median by nth_element",
+      [keys](CpuPath) {
+        KeyRange range;
+        const int shift = BucketShift(range, 1 << 16);
+        std::vector<uint64_t> counts(BucketCount(range, shift));
+        CountBuckets(*keys, range, shift, counts);
+        const Bucket bucket = FindBucket(counts, keys->size() / 2);
+        std::vector<uint64_t> few;
+        CollectRange(*keys, BucketRange(range, shift, bucket.index), &few);
+        Use(SelectRank(few, bucket.rank));
+      });
+  add("exact summary, integers", items, kItems, 0, "", "read memory", [keys](CpuPath) {
+    ExactSummary summary;
+    summary.Add(
+        std::span(reinterpret_cast<const int64_t*>(keys->data()), keys->size()));
+    Use(summary.Mean());
+  });
+  add("exact summary, doubles", items, kItems, 1.33, "compensated", "read memory",
+      [reals](CpuPath) {
+        ExactSummary summary;
+        summary.Add(std::span<const double>(*reals));
+        Use(summary.Mean());
+      });
+  for (const auto type : {NumbersOptions::Type::kI64, NumbersOptions::Type::kF64}) {
+    const bool integers = type == NumbersOptions::Type::kI64;
+    const auto text = std::make_shared<const std::string>(
+        Generate(GenerateNumbers, {.type = type, .count = 1 << 20}));
+    const double bytes = static_cast<double>(text->size());
+    if (integers) {
+      add("integers by strtoll", bytes, "GB/s", 0, "", "",
+          [text](CpuPath) { Use(PlainParse(*text)); });
+    }
+    add(integers ? "parse integers" : "parse doubles", bytes, "GB/s",
+        integers ? 1 : 0.5, "target", "integers by strtoll", [text](CpuPath) {
+          ParsedNumbers numbers;
+          numbers.integers.reserve(1 << 20);
+          numbers.doubles.reserve(1 << 20);
+          ParseNumbers(*text, &numbers);
+          Use(numbers);
+        });
+  }
+  return rows;
+}
+
+}  // namespace skep
