@@ -48,6 +48,16 @@ void ServiceTable::AddReflection() {
   Add(impl_->reflection.get());
 }
 
+void ServiceTable::Measure(ServerMetrics* metrics) {
+  impl_->metrics = metrics;
+  for (const std::string& name : impl_->names) {
+    for (ServedMethod& served : impl_->services.at(name)->methods) {
+      served.metrics = metrics;
+      served.counts = &metrics->Of(served.method->full_name());
+    }
+  }
+}
+
 const ServiceTable::Entry* ServiceTable::Impl::FindService(
     std::string_view service) const {
   const auto it = services.find(ToAbsl(service));

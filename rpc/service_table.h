@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
+#include "rpc/metrics.h"
 #include "rpc/rpc0_codec.h"
 #include "rpc/server.h"
 
@@ -23,6 +24,9 @@ struct ServedMethod {
   const google::protobuf::Message* request = nullptr;  // prototypes
   const google::protobuf::Message* response = nullptr;
   ServiceTable::Run run = ServiceTable::Run::kInline;
+  // Null: not measured.
+  ServerMetrics* metrics = nullptr;
+  CallCounts* counts = nullptr;
 };
 
 struct ServiceTable::Entry {
@@ -36,6 +40,7 @@ struct ServiceTable::Impl {
   absl::flat_hash_map<std::string, const ServedMethod*> by_request_type;
   std::vector<std::string> names;  // of the services, in the order of Add
   std::unique_ptr<google::protobuf::Service> reflection;
+  ServerMetrics* metrics = nullptr;
 
   const Entry* FindService(std::string_view service) const;
   // Null and *error: kNoService or kNoMethod.

@@ -48,8 +48,9 @@ class ServerCall final : public google::protobuf::Closure {
  public:
   ServerCall(const ServedMethod& method, const Origin& origin, ServedCall name,
              size_t bytes, std::shared_ptr<ReplySink> sink,
-             std::shared_ptr<ServerLoad> load)
-      : method_(method),
+             std::shared_ptr<ServerLoad> load, const Clock& clock)
+      : clock_(clock),
+        method_(method),
         bytes_(bytes),
         origin_(origin),
         name_(name),
@@ -58,6 +59,10 @@ class ServerCall final : public google::protobuf::Closure {
         request_(method.request->New()),
         response_(method.response->New()) {
     load_->CallBegins(bytes_);
+    if (method.counts != nullptr) {
+      method.counts->Begin();
+      arrived_ = begun_ = clock.Now();
+    }
   }
   ~ServerCall() override { load_->CallEnds(bytes_); }
 
@@ -65,8 +70,9 @@ class ServerCall final : public google::protobuf::Closure {
   Controller& controller() { return controller_; }
   const std::shared_ptr<ServerLoad>& load() const { return load_; }
 
-  void Execute(const Clock& clock) {
-    if (controller_.deadline() <= clock.Now()) {
+  void Execute() {
+    begun_ = clock_.Now();
+    if (controller_.deadline() <= begun_) {
       controller_.SetStatus(DeadlineExceeded(
           method_.method->full_name(), " was not begun before its caller's deadline"));
       return Run();
@@ -91,10 +97,24 @@ class ServerCall final : public google::protobuf::Closure {
     const std::unique_ptr<ServerCall> self(this);
     OutFrame frame;
     if (!origin_.no_reply) frame = EncodeReply();
+    if (method_.counts != nullptr) Count();
     sink_->FinishCall(name_, std::move(frame));
   }
 
  private:
+  void Count() {
+    const absl::Time now = clock_.Now();
+    method_.counts->End(controller_.status().code(), now - arrived_);
+    if (!method_.metrics->IsSlow(now - arrived_)) return;
+    const std::shared_ptr<Channel>& peer = controller_.peer();
+    method_.metrics->AddSlow({.ended = now,
+                              .method = method_.method->full_name(),
+                              .peer = peer == nullptr ? "" : peer->peer(),
+                              .code = controller_.status().code(),
+                              .queued = begun_ - arrived_,
+                              .handler = now - begun_});
+  }
+
   OutFrame EncodeReply() {
     if (controller_.status().ok() && !response_->IsInitialized()) {
       controller_.SetStatus(Internal(method_.method->full_name(),
@@ -141,6 +161,9 @@ class ServerCall final : public google::protobuf::Closure {
                             controller_.retry_after(), origin_.extended);
   }
 
+  const Clock& clock_;
+  absl::Time arrived_;
+  absl::Time begun_;           // by the handler
   const ServedMethod method_;  // a copy: a late `done` may outlive the table
   const size_t bytes_;
   const Origin origin_;
@@ -153,21 +176,25 @@ class ServerCall final : public google::protobuf::Closure {
   WireError error_ = WireError::kNone;
 };
 
+void CountUnknown(const ServiceTable* services) {
+  if (services == nullptr || services->impl().metrics == nullptr) return;
+  services->impl().metrics->AddUnknown();
+}
+
 // By value: what the stop runs may end the call, and with it the slot's own source.
 void Stop(std::stop_source source) { source.request_stop(); }
 
 // Runs a call whose request has been read; it answers through its sink.
-void Dispatch(ServerCall* call, const ServedMethod& method, ThreadPool* pool,
-              const Clock& clock) {
+void Dispatch(ServerCall* call, const ServedMethod& method, ThreadPool* pool) {
   if (method.run == ServiceTable::Run::kInline || pool == nullptr) {
-    call->Execute(clock);
+    call->Execute();
     return;
   }
   // Counted apart from the call: a handler may answer and still be running.
   const std::shared_ptr<ServerLoad> load = call->load();
   load->HandlerBegins();
-  const bool queued = pool->Schedule([call, &clock, load] {
-    call->Execute(clock);
+  const bool queued = pool->Schedule([call, load] {
+    call->Execute();
     load->HandlerEnds();
   });
   if (queued) return;
@@ -278,6 +305,7 @@ void Serving::Handle(const Envelope& request, bool extended,
           ? nullptr
           : services_->impl().Find(request.service, request.method, &error);
   if (method == nullptr) {
+    CountUnknown(services_);
     OutFrame frame;
     if (!origin.no_reply) {
       const absl::Status status =
@@ -292,7 +320,7 @@ void Serving::Handle(const Envelope& request, bool extended,
   }
   const size_t bytes = request.request.size() + request.attachment.size();
   absl::Status admitted = load_->Admit(bytes);
-  auto* const call = new ServerCall(*method, origin, name, bytes, sink, load_);
+  auto* const call = new ServerCall(*method, origin, name, bytes, sink, load_, clock_);
   if (!admitted.ok()) return call->FailFull(std::move(admitted));
   if (!ParseMessage(request.request, &call->request())) {
     call->Fail(InvalidArgument(method->method->full_name(), ": the request of ",
@@ -306,7 +334,7 @@ void Serving::Handle(const Envelope& request, bool extended,
   controller.set_deadline(deadline);
   controller.set_stop_token(slots_[slot].stop.get_token());
   controller.set_peer(peer);
-  Dispatch(call, *method, pool_, clock_);
+  Dispatch(call, *method, pool_);
 }
 
 void Serving::HandlePb(const PbMessage& request, const std::shared_ptr<ReplySink>& sink,
@@ -320,12 +348,13 @@ void Serving::HandlePb(const PbMessage& request, const std::shared_ptr<ReplySink
       services_ == nullptr ? nullptr
                            : services_->impl().FindByRequestType(request.typename_());
   if (method == nullptr) {
+    CountUnknown(services_);
     sink->FinishCall(name, FromWhole(EncodePbError(origin.id, WireError::kNoMethod)));
     return;
   }
   const size_t bytes = request.request().size();
   absl::Status admitted = load_->Admit(bytes);
-  auto* const call = new ServerCall(*method, origin, name, bytes, sink, load_);
+  auto* const call = new ServerCall(*method, origin, name, bytes, sink, load_, clock_);
   if (!admitted.ok()) return call->FailFull(std::move(admitted));
   if (!ParseMessage(request.request(), &call->request())) {
     call->Fail(InvalidArgument("the request is not a ", request.typename_()),
@@ -334,7 +363,7 @@ void Serving::HandlePb(const PbMessage& request, const std::shared_ptr<ReplySink
   }
   call->controller().set_stop_token(slots_[slot].stop.get_token());
   call->controller().set_peer(peer);
-  Dispatch(call, *method, pool_, clock_);
+  Dispatch(call, *method, pool_);
 }
 
 void Serving::Finished(uint32_t slot) {

@@ -24,6 +24,12 @@ bool BackendLink::Usable() const {
          stream_->unsent() < shard_.options().high_water_bytes;
 }
 
+int64_t BackendLink::Load() {
+  const int64_t pending = backend_.pending.load(std::memory_order_relaxed);
+  if (phantoms_.empty()) return pending;
+  return pending + phantoms_.Count(shard_.executor().clock().Now());
+}
+
 void BackendLink::Connect() {
   shard_.transport().Connect(
       backend_.address, shard_.options().connect_timeout,
@@ -92,7 +98,9 @@ absl::Status BackendLink::Send(const std::shared_ptr<BalancerClient>& client,
       WithId(frame, envelope, uint64_t{slot.generation} << 32 | place));
   free_.pop_back();
   slot.client_id = envelope.id;
+  slot.sent = shard_.executor().clock().Now();
   slot.client = client;
+  backend_.calls.Begin();
   backend_.pending.fetch_add(1, std::memory_order_relaxed);
   backend_.forwarded.fetch_add(1, std::memory_order_relaxed);
   stream_->Write(out);
@@ -157,6 +165,8 @@ bool BackendLink::HandleReply(std::string_view frame, std::string_view body) {
   slot.client = nullptr;
   free_.push_back(place);
   backend_.pending.fetch_sub(1, std::memory_order_relaxed);
+  Ended(slot, envelope.error == WireError::kNone ? absl::StatusCode::kOk
+                                                 : StatusOfReply(envelope, "").code());
   // It serves: only now is the next attempt to connect a first one again.
   backoff_ = absl::ZeroDuration();
   const absl::StatusOr<std::string_view> reply =
@@ -167,6 +177,12 @@ bool BackendLink::HandleReply(std::string_view frame, std::string_view body) {
     client->ReplyFailed(slot.client_id, reply.status());
   }
   return true;
+}
+
+void BackendLink::Ended(const Slot& slot, absl::StatusCode code) {
+  const absl::Time now = shard_.executor().clock().Now();
+  backend_.calls.End(code, now - slot.sent);
+  phantoms_.Ended(code, now);
 }
 
 void BackendLink::OnPeerClosed() {
@@ -198,6 +214,7 @@ void BackendLink::FailAll(const absl::Status& reason) {
     free_.push_back(place);
     backend_.pending.fetch_sub(1, std::memory_order_relaxed);
     backend_.failed.fetch_add(1, std::memory_order_relaxed);
+    Ended(slot, reason.code());
     client->ReplyFailed(slot.client_id, reason);
   }
 }

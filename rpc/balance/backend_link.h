@@ -12,6 +12,7 @@
 
 #include "rpc/balance/balancer_client.h"
 #include "rpc/balance/balancer_shard.h"
+#include "rpc/balance/phantom_pending.h"
 #include "rpc/transport.h"
 
 namespace skep {
@@ -20,7 +21,7 @@ class BackendLink final : public StreamHandler,
                           public std::enable_shared_from_this<BackendLink> {
  public:
   BackendLink(BalancerShard& shard, SharedBackend& backend)
-      : shard_(shard), backend_(backend) {}
+      : shard_(shard), backend_(backend), phantoms_(shard.options().error_hold) {}
 
   void Connect();
   // Closes for good; the calls in flight are answered.
@@ -30,6 +31,8 @@ class BackendLink final : public StreamHandler,
   // Whether the first attempt to connect has not ended yet.
   bool starting() const { return starting_; }
   bool Usable() const;
+  // What the policy compares: calls of all shards, and this shard's held errors.
+  int64_t Load();
   const SharedBackend& backend() const { return backend_; }
 
   // Sends a request of `client` under an id of its own; requires Usable(). If it wants
@@ -48,6 +51,7 @@ class BackendLink final : public StreamHandler,
   struct Slot {
     uint32_t generation = 0;
     uint64_t client_id = 0;
+    absl::Time sent;
     // Null when free. shared: the client may be gone before its reply comes.
     std::shared_ptr<BalancerClient> client;
   };
@@ -60,9 +64,11 @@ class BackendLink final : public StreamHandler,
                                           const Envelope& envelope, uint64_t id);
   bool HandleReply(std::string_view frame, std::string_view body);
   void FailAll(const absl::Status& reason);
+  void Ended(const Slot& slot, absl::StatusCode code);
 
   BalancerShard& shard_;  // outlives its links' connections: see Stop
   SharedBackend& backend_;
+  PhantomPending phantoms_;
   std::unique_ptr<Stream> stream_;
   bool starting_ = true;
   bool closed_ = false;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status.h"
 #include "google/protobuf/message.h"
+#include "rpc/balance/phantom_pending.h"
 
 namespace skep {
 namespace {
@@ -23,6 +24,7 @@ struct Backend {
   bool draining = false;
   int pending = 0;
   uint64_t started = 0;
+  PhantomPending phantoms{absl::ZeroDuration()};
 
   bool usable() const { return connected && !draining; }
 };
@@ -151,8 +153,10 @@ bool BalancedChannel::State::Dispatch(uint64_t id, const ProtoMessage& request) 
     OutstandingCall& call = it->second;
     std::vector<Candidate> candidates;
     candidates.reserve(backends.size());
-    for (const Backend& backend : backends) {
-      candidates.push_back({.pending = backend.pending, .usable = backend.usable()});
+    const absl::Time now = executor.clock().Now();
+    for (Backend& backend : backends) {
+      candidates.push_back({.pending = backend.pending + backend.phantoms.Count(now),
+                            .usable = backend.usable()});
     }
     const std::optional<size_t> picked = Pick(options.policy, candidates, pick);
     if (!picked) return false;
@@ -165,7 +169,7 @@ bool BalancedChannel::State::Dispatch(uint64_t id, const ProtoMessage& request) 
     response = call.response;
     call_options = std::move(call.options);
     if (call.deadline < absl::InfiniteFuture()) {
-      call_options.timeout = call.deadline - executor.clock().Now();
+      call_options.timeout = call.deadline - now;
     }
     waiting.erase(id);
     executor.Cancel(call.timer);
@@ -203,6 +207,11 @@ std::optional<OutstandingCall> BalancedChannel::State::Take(uint64_t id,
 
 void BalancedChannel::State::Complete(uint64_t id, const Controller& controller) {
   if (std::optional<OutstandingCall> call = Take(id, /*only_waiting=*/false)) {
+    if (!controller.status().ok()) {
+      MutexLock lock(mutex);
+      backends[*call->backend].phantoms.Ended(controller.status().code(),
+                                              executor.clock().Now());
+    }
     call->done(controller);
   }
 }
@@ -291,7 +300,10 @@ std::shared_ptr<BalancedChannel> BalancedChannel::Create(
   auto state = std::make_shared<State>(transport, std::move(options));
   {
     MutexLock lock(state->mutex);
-    state->backends.resize(backends.size());
+    for (size_t i = 0; i < backends.size(); ++i) {
+      state->backends.emplace_back().phantoms =
+          PhantomPending(state->options.error_hold);
+    }
   }
   for (size_t i = 0; i < backends.size(); ++i) {
     ConnectOptions connect = state->options.connect;

@@ -26,6 +26,9 @@ struct BalancedOptions {
   // For each backend's connection; on_state and wait_for_ready are the balanced
   // channel's own business and ignored.
   ConnectOptions connect;
+  // How long an error of a backend counts as a call outstanding on it
+  // (phantom_pending.h): much longer than calls take. Zero: not at all.
+  absl::Duration error_hold = absl::Seconds(1);
   // Whether a call made while no backend is connected waits for one until its deadline,
   // else it fails with Unavailable at once.
   bool wait_for_ready = true;

@@ -5,6 +5,7 @@
 
 #include "base/mutex.h"
 #include "base/status.h"
+#include "base/strings.h"
 #include "rpc/balance/balancer_shard.h"
 
 namespace skep {
@@ -74,6 +75,21 @@ class BalancerImpl final : public Balancer {
                         .failed = backend->failed});
     }
     return states;
+  }
+
+  StatsReport Stats() const override {
+    StatsReport report;
+    report.title = StrCat("balancer on ", address().ToString());
+    report.kind = "backend";
+    report.connections = connections();
+    for (const auto& backend : shards_->shared->backends) {
+      report.rows.push_back(
+          StatsReport::RowOf(backend->address.ToString(), backend->calls));
+      report.rows.back().state = backend->draining    ? "draining"
+                                 : backend->links > 0 ? "up"
+                                                      : "down";
+    }
+    return report;
   }
 
   int connections() const override { return shards_->shared->connections; }

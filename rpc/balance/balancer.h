@@ -26,6 +26,7 @@
 #include "absl/time/time.h"
 #include "rpc/address.h"
 #include "rpc/balance/pick.h"
+#include "rpc/metrics.h"
 #include "rpc/transport.h"
 
 namespace skep {
@@ -41,6 +42,9 @@ struct BalancerOptions {
   // Unsent bytes a connection may hold: a client over it is no longer read, a backend
   // over it gets no more calls.
   size_t high_water_bytes = 4 << 20;
+  // How long an error of a backend counts as a call outstanding on it
+  // (phantom_pending.h): much longer than calls take. Zero: not at all.
+  absl::Duration error_hold = absl::Seconds(1);
   absl::Duration connect_timeout = absl::Seconds(2);
   absl::Duration min_backoff = absl::Milliseconds(50);
   absl::Duration max_backoff = absl::Seconds(2);
@@ -74,6 +78,8 @@ class Balancer {
     uint64_t failed = 0;     // of these, answered by us because it died
   };
   virtual std::vector<BackendState> backends() const = 0;
+  // A row for each backend, and the connections.
+  virtual StatsReport Stats() const = 0;
   virtual int connections() const = 0;
 };
 

@@ -41,9 +41,7 @@ BalancerShard::Outcome BalancerShard::Forward(
     const Envelope& envelope) {
   candidates_.clear();
   for (const std::shared_ptr<BackendLink>& link : links_) {
-    candidates_.push_back(
-        {.pending = link->backend().pending.load(std::memory_order_relaxed),
-         .usable = link->Usable()});
+    candidates_.push_back({.pending = link->Load(), .usable = link->Usable()});
   }
   const std::optional<size_t> picked = Pick(options().policy, candidates_, pick_);
   const bool wants_reply = (envelope.flags & kFlagNoReply) == 0;

@@ -25,6 +25,7 @@ struct SharedBackend {
   std::atomic<bool> draining = false;
   std::atomic<uint64_t> forwarded = 0;
   std::atomic<uint64_t> failed = 0;
+  CallCounts calls;  // those that are answered
 };
 
 // What all shards share; shared_ptr because shards end on their own loops.

@@ -5,6 +5,7 @@
 #include "rpc/balance/balancer.h"
 #include "rpc/balance/balancer_admin.h"
 #include "rpc/balance/balancer_admin.pb.h"
+#include "rpc/http/stats_page.h"
 #include "rpc/server.h"
 #include "rpc/tcp_transport.h"
 #include "tools/client/session.h"
@@ -24,10 +25,12 @@ struct BalanceFlags {
   std::vector<std::string> backends;
   std::string policy = "least-pending";
   std::string admin;
+  std::string stats;
   std::string drain;
   std::string undrain;
   bool list = false;
   bool insecure = false;
+  int64_t error_hold_ms = 1000;
   int64_t loops = 1;
   LogOptions log;
 };
@@ -47,6 +50,7 @@ absl::Status Serve(const BalanceFlags& flags) {
   BalancerOptions options;
   SKEP_ASSIGN_OR_RETURN(options.policy, ParsePickPolicy(flags.policy));
   options.seed = SystemRandom64();
+  options.error_hold = absl::Milliseconds(flags.error_hold_ms);
 
   StopSignal stop;
   TcpTransport transport(static_cast<int>(flags.loops));
@@ -65,6 +69,21 @@ absl::Status Serve(const BalanceFlags& flags) {
     SKEP_RETURN_IF_ERROR(CheckListenAddress(admin_at, flags.insecure));
     SKEP_ASSIGN_OR_RETURN(admin, Server::Listen(transport, admin_at, services));
     std::printf("admin on %s\n", admin->address().ToString().c_str());
+  }
+  std::unique_ptr<HttpServer> http;
+  if (!flags.stats.empty()) {
+    SKEP_ASSIGN_OR_RETURN(const Address stats_at, Address::Parse(flags.stats));
+    SKEP_RETURN_IF_ERROR(CheckListenAddress(stats_at, flags.insecure));
+    const Clock& clock = Clock::Real();
+    HttpPages pages = StatsPages([&, started = clock.Now()] {
+      StatsReport report = balancer->Stats();
+      report.started = started;
+      report.now = clock.Now();
+      return report;
+    });
+    SKEP_ASSIGN_OR_RETURN(http,
+                          HttpServer::Listen(transport, stats_at, std::move(pages)));
+    std::printf("statistics on http://%s/\n", http->address().ToString().c_str());
   }
   std::fflush(stdout);
   stop.Wait();
@@ -133,6 +152,14 @@ int RunBalance(const Args& args) {
   line.Flag("policy", &flags.policy,
             "least-pending, round-robin, random or power-of-two", "NAME");
   line.Flag("admin", &flags.admin, "Where the balancer takes orders", "ADDR");
+  line.Flag("stats", &flags.stats,
+            "Where the statistics page is, also for Prometheus and `skep rpc top`",
+            "ADDR");
+  line.Flag("error-hold", &flags.error_hold_ms,
+            "An error of a backend counts as a call outstanding on it for so many "
+            "milliseconds, so that one that fails at once does not attract all; 0: "
+            "not at all",
+            "MS");
   line.Flag("loops", &flags.loops, "Event loops for connections", "N", 1);
   line.Flag("insecure", &flags.insecure,
             "Allow addresses that other machines reach, without TLS");

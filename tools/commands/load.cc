@@ -174,8 +174,8 @@ absl::StatusOr<int> Load(const LoadFlags& flags) {
 }
 
 void Declare(CommandLine& line, LoadFlags* flags) {
+  line.Example("skep load echo --target 127.0.0.1:8888 --connections 10 --window 64");
   line.Example(
-      "skep load echo --target 127.0.0.1:8888 --connections 10 --window 64\n"
       "skep load sudoku --target 127.0.0.1:9981 --protocol text --rate 5000 "
       "--plot latency.svg");
   line.Positional("SERVICE", &flags->service, "echo or sudoku");

@@ -1,6 +1,10 @@
+#include <unistd.h>
+
 #include <cstdio>
 
+#include "absl/synchronization/notification.h"
 #include "base/status.h"
+#include "base/strings.h"
 #include "rpc/server.h"
 #include "rpc/tcp_transport.h"
 #include "tools/client/session.h"
@@ -8,6 +12,9 @@
 #include "tools/commands/commands.h"
 #include "tools/exit_code.h"
 #include "tools/reflection/dynamic_service.h"
+#include "tools/signals.h"
+#include "tools/top/http_get.h"
+#include "tools/top/top_view.h"
 
 namespace skep {
 namespace {
@@ -18,6 +25,8 @@ struct RpcFlags {
   std::string method;
   std::string json = "{}";
   int64_t timeout_seconds = 10;
+  int64_t interval_seconds = 1;
+  int64_t count = 0;
 };
 
 absl::Status List(Channel& channel, absl::Duration timeout) {
@@ -50,11 +59,46 @@ absl::Status Call(Channel& channel, const RpcFlags& flags, absl::Duration timeou
   return absl::OkStatus();
 }
 
+// Reads the metrics again and again, until a signal or `count` readings.
+absl::Status Top(const RpcFlags& flags) {
+  if (!flags.method.empty()) {
+    return InvalidArgument("`skep rpc top ADDR` takes nothing more");
+  }
+  SKEP_ASSIGN_OR_RETURN(const Address address, Address::Parse(flags.address));
+  const absl::Duration timeout = absl::Seconds(flags.timeout_seconds);
+  const bool terminal = isatty(STDOUT_FILENO) != 0;
+  TcpTransport transport(1);
+  const auto read = [&]() -> absl::StatusOr<MetricsSample> {
+    SKEP_ASSIGN_OR_RETURN(const std::string page,
+                          HttpGet(transport, address, "/metrics", timeout));
+    return ParseMetrics(page);
+  };
+  SKEP_ASSIGN_OR_RETURN(MetricsSample before, read());
+  absl::Notification stopped;
+  const StopSignal stop([&stopped] { stopped.Notify(); });
+  for (int64_t i = 0; flags.count == 0 || i < flags.count; ++i) {
+    if (stopped.WaitForNotificationWithTimeout(absl::Seconds(flags.interval_seconds))) {
+      break;
+    }
+    SKEP_ASSIGN_OR_RETURN(MetricsSample after, read());
+    const std::string text =
+        terminal ? StrCat("\x1b[H\x1b[J", TopScreen(address.ToString(), before, after))
+                 : TopLines(absl::Now(), before, after);
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
+        std::fflush(stdout) != 0) {
+      break;  // nobody reads on
+    }
+    before = std::move(after);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Rpc(const RpcFlags& flags) {
+  if (flags.action == "top") return Top(flags);
   const bool list = flags.action == "list";
   if (!list && flags.action != "call") {
     return InvalidArgument("there is no `skep rpc ", flags.action,
-                           "`: use list or call");
+                           "`: use list, call or top");
   }
   if (list != flags.method.empty()) {
     return InvalidArgument(list
@@ -77,16 +121,22 @@ absl::Status Rpc(const RpcFlags& flags) {
 int RunRpc(const Args& args) {
   RpcFlags flags;
   CommandLine line("rpc",
-                   "Asks a server what it serves (list), or calls a method of it with "
-                   "a request in JSON (call).");
+                   "Asks a server what it serves (list), calls a method of it with a "
+                   "request in JSON (call), or shows live what it does (top), by its "
+                   "statistics page.");
   line.Example("skep rpc list 127.0.0.1:8888");
   line.Example(
       "skep rpc call 127.0.0.1:8888 echo.EchoService.Echo '{\"payload\":\"hi\"}'");
-  line.Positional("ACTION", &flags.action, "list or call");
-  line.Positional("ADDR", &flags.address, "The server");
+  line.Example("skep rpc top 127.0.0.1:9982");
+  line.Positional("ACTION", &flags.action, "list, call or top");
+  line.Positional("ADDR", &flags.address, "The server; for top its --stats address");
   line.Positional("METHOD", &flags.method, "package.Service.Method", false);
   line.Positional("JSON", &flags.json, "The request", false);
   line.Flag("timeout", &flags.timeout_seconds, "Seconds before it gives up", "S", 1);
+  line.Flag("interval", &flags.interval_seconds, "Top: seconds between readings", "S",
+            1);
+  line.Flag("count", &flags.count, "Top: so many readings, then it ends; 0: for ever",
+            "N");
   if (const auto code = line.Parse(args)) return *code;
   const absl::Status status = Rpc(flags);
   return status.ok() ? kOk : ReportError(status);

@@ -4,7 +4,9 @@
 
 #include "base/random.h"
 #include "base/status.h"
+#include "base/strings.h"
 #include "rpc/http/http_server.h"
+#include "rpc/http/stats_page.h"
 #include "rpc/server.h"
 #include "rpc/tcp_transport.h"
 #include "tools/client/session.h"
@@ -30,7 +32,7 @@ constexpr absl::Duration kGrace = absl::Seconds(5);
 struct ServeFlags {
   std::string service;
   std::string listen;
-  std::string stats = "127.0.0.1:9982";
+  std::string stats;
   bool insecure = false;
   int64_t threads = std::max(1u, std::thread::hardware_concurrency());
   int64_t loops = 1;
@@ -62,9 +64,12 @@ absl::StatusOr<std::vector<int64_t>> ReadNumbers(const std::string& path) {
   return numbers;
 }
 
-// The statistics page of a sudoku server.
-HttpPages StatsPages(SudokuStats& stats, ThreadPool& pool) {
-  HttpPages pages;
+// Where the statistics are unless told otherwise: the family's port for sudoku.
+constexpr char kSudokuStats[] = "127.0.0.1:9982";
+
+// What the family's tools ask a sudoku server.
+void AddSudokuPages(SudokuStats& stats, ThreadPool& pool, HttpPages* out) {
+  HttpPages& pages = *out;
   pages["/sudoku/stats"] = [&stats, &pool](const std::string&) {
     return HttpResponse{.body = stats.Report(pool.queued())};
   };
@@ -72,7 +77,13 @@ HttpPages StatsPages(SudokuStats& stats, ThreadPool& pool) {
     stats.Reset();
     return HttpResponse{.body = "reset\n"};
   };
-  return pages;
+}
+
+// "": nowhere.
+std::string StatsAddress(const ServeFlags& flags) {
+  if (flags.stats == "none") return "";
+  if (flags.stats.empty() && flags.service == "sudoku") return kSudokuStats;
+  return flags.stats;
 }
 
 absl::Status Serve(const ServeFlags& flags) {
@@ -86,6 +97,7 @@ absl::Status Serve(const ServeFlags& flags) {
   StopSignal stop;
   const Clock& clock = Clock::Real();
   SudokuStats stats(clock);
+  ServerMetrics metrics;
   TcpTransport transport(static_cast<int>(flags.loops));
   auto pool =
       std::make_unique<ThreadPool>("skep-compute", static_cast<int>(flags.threads));
@@ -98,7 +110,7 @@ absl::Status Serve(const ServeFlags& flags) {
 
   std::unique_ptr<google::protobuf::Service> service;
   auto run = ServiceTable::Run::kPool;
-  std::unique_ptr<HttpServer> pages;
+  HttpPages pages;
   if (flags.service == "echo") {
     service = MakeEchoService();
     run = ServiceTable::Run::kInline;
@@ -111,29 +123,39 @@ absl::Status Serve(const ServeFlags& flags) {
     options.other_protocol = [&text](Stream& stream) {
       return MakeSudokuTextSession(stream, text);
     };
-    if (!flags.stats.empty()) {
-      SKEP_ASSIGN_OR_RETURN(const Address stats_at, Address::Parse(flags.stats));
-      SKEP_RETURN_IF_ERROR(CheckListenAddress(stats_at, flags.insecure));
-      SKEP_ASSIGN_OR_RETURN(
-          pages, HttpServer::Listen(transport, stats_at, StatsPages(stats, *pool)));
-    }
+    AddSudokuPages(stats, *pool, &pages);
   }
   ServiceTable services;
   services.Add(service.get(), run);
   services.AddReflection();
+  const std::string stats_text = StatsAddress(flags);
+  if (!stats_text.empty()) services.Measure(&metrics);
   SKEP_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
                         Server::Listen(transport, at, services, options));
   std::printf("serving %s on %s\n", flags.service.c_str(),
               server->address().ToString().c_str());
-  if (pages != nullptr) {
-    std::printf("statistics on http://%s/sudoku/stats\n",
-                pages->address().ToString().c_str());
+  std::unique_ptr<HttpServer> http;
+  if (!stats_text.empty()) {
+    SKEP_ASSIGN_OR_RETURN(const Address stats_at, Address::Parse(stats_text));
+    SKEP_RETURN_IF_ERROR(CheckListenAddress(stats_at, flags.insecure));
+    pages.merge(StatsPages([&, started = clock.Now()] {
+      StatsReport report;
+      report.title = StrCat(flags.service, " on ", server->address());
+      report.started = started;
+      report.now = clock.Now();
+      report.connections = server->connections();
+      report.Take(metrics);
+      return report;
+    }));
+    SKEP_ASSIGN_OR_RETURN(http,
+                          HttpServer::Listen(transport, stats_at, std::move(pages)));
+    std::printf("statistics on http://%s/\n", http->address().ToString().c_str());
   }
   std::fflush(stdout);
   stop.Wait();
   server->Shutdown(kGrace);
   // What it still computes refers to `text`, and the pages to the pool.
-  pages.reset();
+  http.reset();
   pool.reset();
   return absl::OkStatus();
 }
@@ -158,7 +180,9 @@ int RunServe(const Args& args) {
             "N", 1);
   line.Flag("loops", &flags.loops, "Event loops for connections", "N", 1);
   line.Flag("stats", &flags.stats,
-            "Sudoku: where the statistics page is; empty: nowhere", "ADDR");
+            "Where the statistics page is, also for Prometheus and `skep rpc top`; "
+            "default: for sudoku 127.0.0.1:9982, for others none",
+            "ADDR|none");
   line.Flag("numbers", &flags.numbers, "Median: a file of integers to hold", "FILE");
   line.Flag("seed", &flags.seed, "Median: of what Generate makes", "N");
   line.Flag("insecure", &flags.insecure,

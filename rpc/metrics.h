@@ -1,0 +1,126 @@
+// What a server or a balancer knows of the calls that went through it.
+//
+// Counting is a few relaxed atomic additions a call, without locks; a lock is taken for
+// slow calls only. Whoever shows the numbers (rpc/http/stats_page.h) takes a
+// StatsReport.
+
+#ifndef SKEP_RPC_METRICS_H_
+#define SKEP_RPC_METRICS_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/histogram.h"
+#include "base/mutex.h"
+
+namespace skep {
+
+// absl::StatusCode's values are below this.
+inline constexpr size_t kStatusCodes = 17;
+using CountsByCode = std::array<uint64_t, kStatusCodes>;
+
+// Calls of one kind: of a method, or to a backend. Thread-safe.
+class CallCounts {
+ public:
+  void Begin() { begun_.fetch_add(1, std::memory_order_relaxed); }
+  // Every Begin is followed by one End.
+  void End(absl::StatusCode code, absl::Duration latency) {
+    const int64_t nanoseconds = absl::ToInt64Nanoseconds(latency);
+    latency_.Record(nanoseconds < 0 ? 0 : static_cast<uint64_t>(nanoseconds));
+    ended_[static_cast<size_t>(code) % kStatusCodes].fetch_add(
+        1, std::memory_order_relaxed);
+  }
+
+  uint64_t begun() const { return begun_.load(std::memory_order_relaxed); }
+  CountsByCode ended() const;
+  Histogram latency() const { return latency_.Snapshot(); }
+
+ private:
+  std::atomic<uint64_t> begun_{0};
+  std::array<std::atomic<uint64_t>, kStatusCodes> ended_{};
+  AtomicHistogram latency_;  // nanoseconds
+};
+
+// A call that took long, and where its time went.
+struct SlowCall {
+  absl::Time ended;
+  std::string method;
+  std::string peer;
+  absl::StatusCode code = absl::StatusCode::kOk;
+  absl::Duration queued;   // from the request's arrival to the handler's start
+  absl::Duration handler;  // from there to the reply
+  absl::Duration total() const { return queued + handler; }
+};
+
+// The calls that a service table serves: ServiceTable::Measure. Thread-safe.
+class ServerMetrics {
+ public:
+  struct Options {
+    absl::Duration slow = absl::Milliseconds(100);  // calls of this and more are kept
+    size_t slow_kept = 32;                          // the last of them
+  };
+  ServerMetrics() : ServerMetrics(Options()) {}
+  explicit ServerMetrics(Options options) : options_(options) {}
+
+  // The counts of a method, by its full name; they live as long as this.
+  CallCounts& Of(const std::string& method) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether a call of that length is to be told to AddSlow.
+  bool IsSlow(absl::Duration total) const { return total >= options_.slow; }
+  void AddSlow(SlowCall call) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A request for a service or method that is not served.
+  void AddUnknown() { unknown_.fetch_add(1, std::memory_order_relaxed); }
+
+ private:
+  friend struct StatsReport;
+  struct Named {
+    explicit Named(std::string name) : name(std::move(name)) {}
+    const std::string name;
+    CallCounts counts;
+  };
+
+  const Options options_;
+  std::atomic<uint64_t> unknown_{0};
+  mutable Mutex mutex_;
+  std::vector<std::unique_ptr<Named>> methods_ ABSL_GUARDED_BY(mutex_);
+  std::deque<SlowCall> slow_ ABSL_GUARDED_BY(mutex_);  // oldest first
+};
+
+// The numbers at one moment, to be shown.
+struct StatsReport {
+  // One method or one backend.
+  struct Row {
+    std::string name;
+    std::string state;     // a backend's: up, down, draining
+    uint64_t calls = 0;    // begun
+    int64_t pending = 0;   // begun and not ended
+    CountsByCode ended{};  // by absl::StatusCode
+    Histogram latency;     // nanoseconds
+
+    uint64_t failed() const;
+  };
+  static Row RowOf(std::string name, const CallCounts& counts);
+
+  std::string title;
+  absl::Time now;
+  absl::Time started;  // of the server
+  int connections = 0;
+  std::string kind = "method";  // what the rows are: "method", "backend"
+  std::vector<Row> rows;
+  uint64_t unknown = 0;
+  std::vector<SlowCall> slow;  // newest first
+
+  // Fills rows, unknown and slow.
+  void Take(const ServerMetrics& metrics);
+};
+
+}  // namespace skep
+
+#endif  // SKEP_RPC_METRICS_H_

@@ -1,0 +1,107 @@
+// Servers, a balancer, load on them, and what is seen of it, with the real binary.
+
+#include <signal.h>
+
+#include <nlohmann/json.hpp>
+
+#include "gtest/gtest.h"
+#include "tests/end_to_end/process.h"
+#include "tools/exit_code.h"
+
+namespace skep {
+namespace {
+
+using nlohmann::json;
+
+// A program that prints addresses as it begins.
+class Running {
+ public:
+  Running(const std::vector<std::string>& args, const std::string& last_words)
+      : process_(SkepArgv(args)) {
+    EXPECT_TRUE(process_.WaitForText(last_words)) << process_.err();
+  }
+  // What stands behind `words` in its output, to the end of the line or a slash.
+  std::string After(const std::string& words) {
+    const std::string out = process_.out();
+    const size_t at = out.find(words);
+    EXPECT_NE(at, std::string::npos) << out;
+    if (at == std::string::npos) return "";
+    const size_t begin = at + words.size();
+    return out.substr(begin, out.find_first_of(" /\n", begin) - begin);
+  }
+  pid_t pid() const { return process_.pid(); }
+
+ private:
+  Process process_;
+};
+
+std::vector<std::string> ServeArgs(const std::string& service) {
+  return {"serve", service, "--listen", "127.0.0.1:0", "--stats", "127.0.0.1:0"};
+}
+
+TEST(LoadTest, EchoThroughABalancer) {
+  Running one(ServeArgs("echo"), "statistics on"),
+      two(ServeArgs("echo"), "statistics on");
+  Running balancer(
+      {"balance", "--listen", "127.0.0.1:0", "--stats", "127.0.0.1:0", "--backend",
+       one.After("echo on "), "--backend", two.After("echo on ")},
+      "statistics on");
+  const std::string folder = TestFolder();
+  const Outcome load =
+      Skep({"load", "echo", "--target", balancer.After("balancing "), "--connections",
+            "3", "--window", "5", "--requests", "3000", "--cpu-of",
+            std::to_string(balancer.pid()), "--json", "--plot", folder + "/plot.svg",
+            "--histogram", folder + "/histogram.txt"});
+  ASSERT_EQ(load.exit_code, kOk) << load.err;
+  const json report = json::parse(load.out);
+  EXPECT_EQ(report["received"], 3000);
+  EXPECT_EQ(report["failed"], 0);
+  EXPECT_GT(report["latency_us"]["median"], 0);
+  EXPECT_TRUE(ReadWholeFile(folder + "/plot.svg").starts_with("<svg "));
+  EXPECT_TRUE(ReadWholeFile(folder + "/histogram.txt").ends_with(" 100.00\n"));
+
+  const Outcome top = Skep({"rpc", "top", balancer.After("http://"), "--count", "1"});
+  EXPECT_EQ(top.exit_code, kOk) << top.err;
+  EXPECT_NE(top.out.find("backend=" + one.After("echo on ") + " state=up"),
+            std::string::npos)
+      << top.out;
+}
+
+TEST(LoadTest, TopShowsWhatALoadDoes) {
+  Running server(ServeArgs("sudoku"), "statistics on");
+  Process load(SkepArgv({"load", "sudoku", "--target", server.After("sudoku on "),
+                         "--rate", "200", "--duration", "20s"}));
+  const Outcome top = Skep({"rpc", "top", server.After("http://"), "--count", "4"});
+  load.Kill(SIGTERM);
+  const Outcome ended = load.Wait();
+  EXPECT_EQ(ended.exit_code, kOk) << ended.err;
+  EXPECT_NE(ended.out.find("open loop, 200 requests/s"), std::string::npos);
+  EXPECT_NE(top.out.find("method=sudoku.SudokuService.Solve calls_per_s="),
+            std::string::npos)
+      << top.out;
+}
+
+TEST(LoadTest, SudokuByText) {
+  Running server(ServeArgs("sudoku"), "statistics on");
+  const Outcome load =
+      Skep({"load", "sudoku", "--target", server.After("sudoku on "), "--protocol",
+            "text", "--window", "10", "--requests", "500", "--deadline", "5s"});
+  EXPECT_EQ(load.exit_code, kOk) << load.err;
+  EXPECT_NE(load.out.find("received 500 "), std::string::npos) << load.out;
+}
+
+TEST(LoadTest, WrongUseIsSaid) {
+  EXPECT_EQ(Skep({"load", "echo"}).exit_code, kUsage);
+  EXPECT_EQ(Skep({"load", "chess", "--target", "127.0.0.1:1"}).exit_code, kUsage);
+  EXPECT_EQ(
+      Skep({"load", "echo", "--target", "127.0.0.1:1", "--protocol", "text"}).exit_code,
+      kUsage);
+  EXPECT_EQ(Skep({"load", "echo", "--target", "127.0.0.1:1"}).exit_code, kUnavailable);
+  EXPECT_EQ(Skep({"rpc", "top", "127.0.0.1:1"}).exit_code, kUnavailable);
+  EXPECT_EQ(
+      Skep({"load", "echo", "--target", "127.0.0.1:1", "--duration", "soon"}).exit_code,
+      kUsage);
+}
+
+}  // namespace
+}  // namespace skep
