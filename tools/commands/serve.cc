@@ -38,6 +38,7 @@ struct ServeFlags {
   int64_t loops = 1;
   std::string numbers;
   int64_t seed = 1;
+  absl::Duration delay;
   LogOptions log;
 };
 
@@ -112,7 +113,9 @@ absl::Status Serve(const ServeFlags& flags) {
   auto run = ServiceTable::Run::kPool;
   HttpPages pages;
   if (flags.service == "echo") {
-    service = MakeEchoService();
+    service = flags.delay > absl::ZeroDuration()
+                  ? MakeSlowEchoService(flags.delay, transport.executor())
+                  : MakeEchoService();
     run = ServiceTable::Run::kInline;
   } else if (flags.service == "nqueens") {
     service = MakeNQueensService(clock);
@@ -183,6 +186,14 @@ int RunServe(const Args& args) {
             "Where the statistics page is, also for Prometheus and `skep rpc top`; "
             "default: for sudoku 127.0.0.1:9982, for others none",
             "ADDR|none");
+  line.ParsedFlag("delay", "Echo: answer this much later, to play a slow server",
+                  "TIME", "0s", [&flags](const std::string& text) -> absl::Status {
+                    if (absl::ParseDuration(text, &flags.delay) &&
+                        flags.delay >= absl::ZeroDuration()) {
+                      return absl::OkStatus();
+                    }
+                    return InvalidArgument("'", text, "' is no time: say 20ms or 1.5s");
+                  });
   line.Flag("numbers", &flags.numbers, "Median: a file of integers to hold", "FILE");
   line.Flag("seed", &flags.seed, "Median: of what Generate makes", "N");
   line.Flag("insecure", &flags.insecure,

@@ -7,7 +7,9 @@
 #include <memory>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/executor.h"
 #include "google/protobuf/service.h"
 #include "tools/services/sudoku_stats.h"
 
@@ -15,6 +17,9 @@ namespace skep {
 
 // echo.EchoService: the request's payload comes back. Cheap: run it inline.
 std::unique_ptr<google::protobuf::Service> MakeEchoService();
+// The same `delay` later, as from a slow server. `timers` is borrowed.
+std::unique_ptr<google::protobuf::Service> MakeSlowEchoService(absl::Duration delay,
+                                                               Executor& timers);
 
 // sudoku.SudokuService; compute pool. `stats` and `clock` are borrowed.
 std::unique_ptr<google::protobuf::Service> MakeSudokuService(SudokuStats& stats,
