@@ -3,6 +3,8 @@
 #include <immintrin.h>
 #include <zlib.h>
 
+#include <cstring>
+
 namespace skep {
 namespace {
 
@@ -42,8 +44,19 @@ __attribute__((target("avx2"))) uint32_t Adler32Avx2(uint32_t adler,
   uint32_t b = adler >> 16;
   const char* in = bytes.data();
   size_t left = bytes.size();
-  while (left >= 64) {
-    const size_t steps = (left < kChunk ? left : kChunk) / 64;
+  // What is left in the end goes behind zeros, which add nothing: the weights count
+  // from a step's end.
+  char last[64];
+  while (left > 0) {
+    size_t steps = (left < kChunk ? left : kChunk) / 64;
+    size_t size = steps * 64;
+    if (steps == 0) {
+      std::memset(last, 0, sizeof last);
+      std::memcpy(last + sizeof last - left, in, left);
+      in = last;
+      steps = 1;
+      size = left;
+    }
     __m256i sum = zero;
     __m256i before = zero;
     __m256i weighted = zero;
@@ -58,14 +71,13 @@ __attribute__((target("avx2"))) uint32_t Adler32Avx2(uint32_t adler,
       const __m256i w1 = _mm256_madd_epi16(_mm256_maddubs_epi16(x1, low_weights), ones);
       weighted = _mm256_add_epi32(weighted, _mm256_add_epi32(w0, w1));
     }
-    const size_t size = steps * 64;
     b += a * static_cast<uint32_t>(size) + 64 * SumLanes(before) + SumLanes(weighted);
     a += SumLanes(sum);
     a %= kPrime;
     b %= kPrime;
     left -= size;
   }
-  return Adler32Scalar(b << 16 | a, {in, left});
+  return b << 16 | a;
 }
 
 using Adler32Function = uint32_t (*)(uint32_t, std::string_view);

@@ -5,7 +5,7 @@
 
 namespace skep {
 
-CallId CallTable::Add(OutstandingCall call) {
+CallId CallTable::Add(OutstandingCall&& call) {
   if (free_.empty()) {
     free_.push_back(static_cast<uint32_t>(slots_.size()));
     slots_.emplace_back();
@@ -36,7 +36,8 @@ OutstandingCall CallTable::Release(uint32_t index, bool replied) {
   deadlines_.Clear(index);
   free_.push_back(index);
   --size_;
-  return std::exchange(slot.call, OutstandingCall());
+  // Moved from: what its completion held is gone with it.
+  return std::move(slot.call);
 }
 
 std::optional<OutstandingCall> CallTable::Take(CallId id) {

@@ -33,7 +33,7 @@ struct OutstandingCall {
 class CallTable {
  public:
   // Ids are never 0.
-  CallId Add(OutstandingCall call);
+  CallId Add(OutstandingCall&& call);
 
   // Null unless outstanding.
   OutstandingCall* Find(CallId id);

@@ -118,25 +118,31 @@ size_t ChannelCore::OnData(std::string_view bytes) {
       return delegate_->OnData(bytes);
     }
   }
+  // Once for all that came together: they were here at that time.
+  const absl::Time now = Now();
+  last_activity_ = now;
+  const std::shared_ptr<ChannelCore> self = shared_from_this();
   size_t used = 0;
   while (reading_ && !discarding_) {
     Frame frame = ParseFrame(bytes.substr(used));
     if (frame.state == Frame::State::kNeedMore) break;
-    if (frame.state == Frame::State::kBad || !HandleBody(frame.body, &frame.fault)) {
+    if (frame.state == Frame::State::kBad ||
+        !HandleBody(frame.body, now, self, &frame.fault)) {
       Fault(frame.fault);
       break;
     }
     used += frame.length;
     // Unless the frame was the peer's refusal.
     if (!discarding_) failures_ = 0;
-    last_activity_ = Now();
   }
   // What this read made: deadlines of calls that handlers hold.
   ArmTimer();
   return discarding_ ? bytes.size() : used;
 }
 
-bool ChannelCore::HandleBody(std::string_view body, std::string* fault) {
+bool ChannelCore::HandleBody(std::string_view body, absl::Time now,
+                             const std::shared_ptr<ChannelCore>& self,
+                             std::string* fault) {
   if (IsPbBody(body)) {
     PbMessage message;
     if (!ParsePb(body, &message)) {
@@ -144,7 +150,7 @@ bool ChannelCore::HandleBody(std::string_view body, std::string* fault) {
       return false;
     }
     if (message.type() == muduo::net::REQUEST) {
-      serving_->HandlePb(message, shared_from_this(), shared_from_this());
+      serving_->HandlePb(message, self, self);
       UpdateReading();
     }
     return true;
@@ -160,7 +166,7 @@ bool ChannelCore::HandleBody(std::string_view body, std::string* fault) {
   }
   switch (envelope.type) {
     case MessageType::kRequest:
-      OnRequest(envelope);
+      OnRequest(envelope, now, self);
       break;
     case MessageType::kResponse:
       OnReply(envelope);
@@ -174,10 +180,11 @@ bool ChannelCore::HandleBody(std::string_view body, std::string* fault) {
   return true;
 }
 
-void ChannelCore::OnRequest(const Envelope& request) {
+void ChannelCore::OnRequest(const Envelope& request, absl::Time now,
+                            const std::shared_ptr<ChannelCore>& self) {
   if (request.service == Control::descriptor()->full_name()) return OnControl(request);
   last_accepted_id_ = request.id;
-  serving_->Handle(request, peer_is_skep_, shared_from_this(), shared_from_this());
+  serving_->Handle(request, now, peer_is_skep_, self, self);
   UpdateReading();
 }
 
@@ -192,6 +199,23 @@ void ChannelCore::FinishCall(ServedCall call, OutFrame frame) {
   if (call.connection != connection_ || serving_ == nullptr) return;
   serving_->Finished(call.slot);
   if (!frame.head.empty()) WriteFrame(std::move(frame));
+  UpdateReading();
+  MaybeClose();
+}
+
+void ChannelCore::Reply(ServedCall call, const Envelope& reply,
+                        const google::protobuf::Message& response, size_t room,
+                        std::string attachment) {
+  if (!executor_.IsCurrent()) {
+    OutFrame frame;
+    const absl::Status encoded =
+        EncodeFrame(reply, &response, std::move(attachment), &frame);
+    CHECK(encoded.ok()) << encoded;  // it has room
+    return FinishCall(call, std::move(frame));
+  }
+  if (call.connection != connection_ || serving_ == nullptr) return;
+  serving_->Finished(call.slot);
+  WriteInPlace(reply, response, room, std::move(attachment));
   UpdateReading();
   MaybeClose();
 }

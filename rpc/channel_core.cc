@@ -4,11 +4,13 @@
 #include <limits>
 #include <utility>
 
+#include "base/checksum.h"
 #include "base/coding.h"
 #include "base/status.h"
 #include "glog/logging.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
+#include "rpc/frame.h"
 #include "rpc/rpc2.pb.h"
 
 namespace skep {
@@ -43,17 +45,16 @@ MethodFlags FlagsOf(const google::protobuf::MethodDescriptor& method) {
   return flags;
 }
 
-absl::Status EncodeCall(const google::protobuf::MethodDescriptor& method, CallId id,
-                        const google::protobuf::Message& request, uint32_t flags,
-                        CallOptions& options, OutFrame* out) {
+// All but the id.
+Envelope RequestTo(const google::protobuf::MethodDescriptor& method, uint32_t flags,
+                   absl::Duration timeout) {
   Envelope envelope;
   envelope.type = MessageType::kRequest;
-  envelope.id = id.value();
   envelope.service = method.service()->full_name();
   envelope.Set(Envelope::kService);
   envelope.method = method.name();
   envelope.Set(Envelope::kMethod);
-  if (const uint32_t budget = BudgetOf(options.timeout); budget != 0) {
+  if (const uint32_t budget = BudgetOf(timeout); budget != 0) {
     envelope.budget_us = budget;
     envelope.Set(Envelope::kBudget);
   }
@@ -61,7 +62,7 @@ absl::Status EncodeCall(const google::protobuf::MethodDescriptor& method, CallId
     envelope.flags = flags;
     envelope.Set(Envelope::kFlags);
   }
-  return EncodeFrame(envelope, &request, std::move(options.attachment), out);
+  return envelope;
 }
 
 }  // namespace
@@ -120,77 +121,71 @@ CallId ChannelCore::Start(const google::protobuf::MethodDescriptor& method,
                   std::move(done));
   }
   const MethodFlags flags = FlagsOf(method);
-  Request out;
-  out.encoded = Now();
-  out.deadline = options.timeout == absl::InfiniteDuration()
-                     ? absl::InfiniteFuture()
-                     : out.encoded + options.timeout;
-  out.wants_reply = flags.wants_reply;
+  Envelope envelope = RequestTo(method, flags.wire, options.timeout);
+  const absl::StatusOr<size_t> room =
+      FrameRoom(envelope, &request, options.attachment.size());
+  if (!room.ok()) {
+    return Refuse(Annotate(room.status(), method.full_name()), std::move(done));
+  }
+  const bool here = executor_.IsCurrent();
+  const absl::Time now = Now();
+  OutstandingCall call;
+  call.method = &method;
+  call.response = response;
+  call.timeout = options.timeout;
+  if (options.timeout != absl::InfiniteDuration()) {
+    call.deadline = now + options.timeout;
+  }
+  const absl::Time deadline = call.deadline;
+  bool at_once = false;
+  CallId id;
+  absl::Time earliest;
   absl::Status admitted;
   {
     MutexLock lock(mutex_);
     admitted = Admit();
     if (admitted.ok()) {
-      OutstandingCall call;
-      call.method = &method;
-      call.response = response;
-      call.timeout = options.timeout;
-      call.deadline = out.deadline;
+      at_once = here && ready_;
+      if (at_once) ++counters_.sent;
+      call.sent = at_once;
       if (flags.wants_reply) {
         call.done = std::move(done);
         pending_.fetch_add(1, std::memory_order_relaxed);
       }
-      out.id = calls_.Add(std::move(call));
+      id = calls_.Add(std::move(call));
       // A call without reply has an id of its own all the same, so that the replies
       // which some servers send to it are known for what they are.
-      if (!flags.wants_reply) calls_.Take(out.id);
+      if (!flags.wants_reply) calls_.Take(id);
+      earliest = calls_.EarliestDeadline();
     }
   }
   // Not under the lock: what a completion holds may be ours to free.
   if (!admitted.ok()) return Refuse(std::move(admitted), std::move(done));
-  absl::Status encoded =
-      EncodeCall(method, out.id, request, flags.wire, options, &out.frame);
-  if (!encoded.ok()) {
-    if (flags.wants_reply) {
-      MutexLock lock(mutex_);
-      std::optional<OutstandingCall> call = calls_.Take(out.id);
-      // Gone if the connection or the deadline ended it meanwhile.
-      if (!call.has_value()) return CallId();
-      done = std::move(call->done);
-      pending_.fetch_sub(1, std::memory_order_relaxed);
-    }
-    return Refuse(Annotate(encoded, method.full_name()), std::move(done));
+  envelope.id = id.value();
+  if (at_once) {
+    WriteInPlace(envelope, request, *room, std::move(options.attachment));
+  } else {
+    Queue(envelope, request, std::move(options.attachment),
+          Request{id, OutFrame(), deadline, now, flags.wants_reply});
   }
-  const CallId id = out.id;
-  Send(std::move(out));
+  if (here) ArmTimerAt(earliest);
   if (!flags.wants_reply) {
     executor_.Post([done = std::move(done)]() mutable { done(Controller()); });
   }
   return id;
 }
 
-void ChannelCore::Send(Request request) {
-  if (executor_.IsCurrent()) {
-    bool ready;
-    {
-      MutexLock lock(mutex_);
-      ready = ready_;
-      if (!ready) {
-        outbox_bytes_ += request.frame.size();
-        outbox_.push_back(std::move(request));
-      } else if (OutstandingCall* call = calls_.Find(request.id)) {
-        call->sent = true;
-      }
-      if (ready) ++counters_.sent;
-    }
-    if (ready) Transmit(std::move(request));
-    ArmTimer();
-    return;
-  }
+void ChannelCore::Queue(const Envelope& envelope,
+                        const google::protobuf::Message& message,
+                        std::string attachment, Request request) {
+  const absl::Status encoded =
+      EncodeFrame(envelope, &message, std::move(attachment), &request.frame);
+  CHECK(encoded.ok()) << encoded;  // it has room
   MutexLock lock(mutex_);
   outbox_bytes_ += request.frame.size();
   outbox_.push_back(std::move(request));
-  PostFlush();
+  // On the executor it waits for a connection, whose coming sends it.
+  if (!executor_.IsCurrent()) PostFlush();
 }
 
 void ChannelCore::PostFlush() {
@@ -245,6 +240,31 @@ void ChannelCore::WriteFrame(OutFrame frame) {
     stream_->Write(frame.attachment);
     stream_->Write(std::string_view(checksum, sizeof checksum));
   }
+  NoteUnsent();
+}
+
+void ChannelCore::WriteInPlace(const Envelope& envelope,
+                               const google::protobuf::Message& body, size_t room,
+                               std::string attachment) {
+  if (stream_ == nullptr || closing_) return;
+  char* const frame = stream_->BeginWrite(room + kFrameChecksumBytes);
+  char* const end = EncodeHead(envelope, &body, attachment, frame);
+  const char* const checked = frame + kFrameSizeBytes;
+  const uint32_t checksum = Adler32({checked, static_cast<size_t>(end - checked)});
+  if (TravelsApart(attachment.size())) {
+    stream_->EndWrite(static_cast<size_t>(end - frame));
+    char tail[kFrameChecksumBytes];
+    StoreBig32(Adler32(checksum, attachment), tail);
+    stream_->Write(attachment);
+    stream_->Write(std::string_view(tail, sizeof tail));
+  } else {
+    StoreBig32(checksum, end);
+    stream_->EndWrite(static_cast<size_t>(end - frame) + kFrameChecksumBytes);
+  }
+  NoteUnsent();
+}
+
+void ChannelCore::NoteUnsent() {
   const size_t unsent = stream_->unsent();
   if (unsent > kStreamHighWater) {
     MutexLock lock(mutex_);
@@ -283,7 +303,7 @@ void ChannelCore::OnReply(const Envelope& reply) {
   if (draining_) MaybeClose();
 }
 
-void ChannelCore::Complete(OutstandingCall call, const absl::Status& status,
+void ChannelCore::Complete(OutstandingCall&& call, const absl::Status& status,
                            const Envelope* reply) {
   if (!call.internal) pending_.fetch_sub(1, std::memory_order_relaxed);
   Controller outcome;
@@ -317,6 +337,10 @@ void ChannelCore::ArmTimer() {
     earliest = calls_.EarliestDeadline();
   }
   if (serving_ != nullptr) earliest = std::min(earliest, serving_->EarliestDeadline());
+  ArmTimerAt(earliest);
+}
+
+void ChannelCore::ArmTimerAt(absl::Time earliest) {
   // A timer that comes too early finds nothing to do and arms the next: cheaper than
   // one for every call, most of which end long before their deadline.
   if (earliest >= timer_at_) return;

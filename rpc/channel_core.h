@@ -93,6 +93,9 @@ class ChannelCore final : public Channel,
 
   // ReplySink.
   void FinishCall(ServedCall call, OutFrame frame) override;
+  void Reply(ServedCall call, const Envelope& reply,
+             const google::protobuf::Message& response, size_t room,
+             std::string attachment) override;
 
  private:
   // A request on its way out.
@@ -111,16 +114,23 @@ class ChannelCore final : public Channel,
   // channel_core.cc: calls out.
   CallId Refuse(absl::Status status, Done done);
   absl::Status Admit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Send(Request request);
+  // Encodes it into `request`, for a connection or for the executor's turn.
+  void Queue(const Envelope& envelope, const google::protobuf::Message& message,
+             std::string attachment, Request request);
   void PostFlush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Flush();
   void Transmit(Request request);
   void WriteFrame(OutFrame frame);
+  // Encodes into the stream's own memory. `room` is FrameRoom's.
+  void WriteInPlace(const Envelope& envelope, const google::protobuf::Message& body,
+                    size_t room, std::string attachment);
+  void NoteUnsent();
   void OnReply(const Envelope& reply);
-  void Complete(OutstandingCall call, const absl::Status& status,
+  void Complete(OutstandingCall&& call, const absl::Status& status,
                 const Envelope* reply);
   void CompleteAll(std::vector<OutstandingCall> calls, const absl::Status& status);
   void ArmTimer();
+  void ArmTimerAt(absl::Time earliest);
   void OnTimer();
   void PruneOutbox() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string Describe(const OutstandingCall& call) const;
@@ -131,8 +141,10 @@ class ChannelCore final : public Channel,
   void ScheduleReconnect();
   void OnStream(std::unique_ptr<Stream> stream);
   // False: the frame is no good, and *fault says why.
-  bool HandleBody(std::string_view body, std::string* fault);
-  void OnRequest(const Envelope& request);
+  bool HandleBody(std::string_view body, absl::Time now,
+                  const std::shared_ptr<ChannelCore>& self, std::string* fault);
+  void OnRequest(const Envelope& request, absl::Time now,
+                 const std::shared_ptr<ChannelCore>& self);
   void Fault(std::string_view what);
   // Half-closes; what the peer still sends does not matter.
   void HangUp(const absl::Status& reason);

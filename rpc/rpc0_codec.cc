@@ -24,8 +24,6 @@ enum WireType : uint32_t {
 // protobuf's default limit on nested groups.
 constexpr int kMaxGroups = 100;
 constexpr size_t kHeadBytes = kFrameSizeBytes + kRpc0Tag.size();
-// Attachments up to this are copied into the frame: cheaper than a write of their own.
-constexpr size_t kInlineAttachment = 4096;
 
 // Reads as protobuf's parser does, which is laxer than base/coding.h: bits beyond the
 // value's width are dropped, padded varints are taken up to a maximum length.
@@ -36,6 +34,11 @@ class Reader {
   bool done() const { return at_ == end_; }
 
   bool Varint(uint64_t* value, int max_bytes = kMaxVarint64Bytes) {
+    // Nearly all tags, lengths and enums are one byte.
+    if (at_ != end_ && static_cast<uint8_t>(*at_) < 0x80) {
+      *value = static_cast<uint8_t>(*at_++);
+      return true;
+    }
     uint64_t result = 0;
     for (int i = 0; i < max_bytes; ++i) {
       if (at_ == end_) return false;
@@ -178,42 +181,49 @@ bool ReadField(Reader& in, uint32_t tag, Envelope* out, bool* known) {
   }
 }
 
+// Writes at a place that has room. All tags are one byte.
 class Writer {
  public:
-  explicit Writer(std::string* out) : out_(*out) {}
+  explicit Writer(char* at) : at_(at) {}
 
+  char* at() const { return at_; }
+  void Raw(std::string_view bytes) {
+    std::memcpy(at_, bytes.data(), bytes.size());
+    at_ += bytes.size();
+  }
+  void Number(uint64_t value) { at_ = EncodeVarint(value, at_); }
+  void Tag(Envelope::Field field, WireType type) {
+    *at_++ = static_cast<char>(TagOf(field, type));
+  }
   void Varint(Envelope::Field field, uint64_t value) {
-    PutVarint(&out_, TagOf(field, kVarint));
-    PutVarint(&out_, value);
+    Tag(field, kVarint);
+    Number(value);
   }
   template <typename T>
   void Fixed(Envelope::Field field, T value) {
-    out_.push_back(
-        static_cast<char>(TagOf(field, sizeof(T) == 8 ? kFixed64 : kFixed32)));
-    char bytes[sizeof(T)];
-    StoreLittle(value, bytes);
-    out_.append(bytes, sizeof bytes);
+    Tag(field, sizeof(T) == 8 ? kFixed64 : kFixed32);
+    StoreLittle(value, at_);
+    at_ += sizeof(T);
   }
   void Bytes(Envelope::Field field, std::string_view bytes) {
-    PutVarint(&out_, TagOf(field, kLengthDelimited));
-    PutBytes(&out_, bytes);
+    Tag(field, kLengthDelimited);
+    Number(bytes.size());
+    Raw(bytes);
   }
+  // Its size is cached: FrameRoom asked for it.
   void Message(Envelope::Field field, const google::protobuf::MessageLite& message) {
-    const size_t size = message.ByteSizeLong();
-    PutVarint(&out_, TagOf(field, kLengthDelimited));
-    PutVarint(&out_, size);
-    const size_t at = out_.size();
-    out_.resize(at + size);
-    message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(&out_[at]));
+    Tag(field, kLengthDelimited);
+    Number(static_cast<uint64_t>(message.GetCachedSize()));
+    at_ = reinterpret_cast<char*>(
+        message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(at_)));
   }
 
  private:
-  std::string& out_;
+  char* at_;
 };
 
 void WriteFields(const Envelope& e, const google::protobuf::MessageLite* body,
-                 std::string* out) {
-  Writer to(out);
+                 Writer& to) {
   to.Varint(Envelope::kType, static_cast<uint64_t>(e.type));
   to.Fixed(Envelope::kId, e.id);
   if (e.Has(Envelope::kBudget)) to.Fixed(Envelope::kBudget, e.budget_us);
@@ -282,37 +292,50 @@ std::string OutFrame::ToString() const {
   return all.append(head).append(attachment).append(tail, sizeof tail);
 }
 
+absl::StatusOr<size_t> FrameRoom(const Envelope& envelope,
+                                 const google::protobuf::MessageLite* body,
+                                 size_t attachment) {
+  const size_t body_size = body == nullptr ? 0 : body->ByteSizeLong();
+  // The fixed-width part and the lengths of the rest are well under 128 bytes.
+  const size_t head = kHeadBytes + 128 + envelope.service.size() +
+                      envelope.method.size() + envelope.request.size() +
+                      envelope.response.size() + envelope.message.size() + body_size;
+  if (head + attachment > kMaxFrameSize) {
+    return InvalidArgument("a message of ", body_size, " bytes with an attachment of ",
+                           attachment, " bytes does not fit into a frame, which ",
+                           "holds ", kMaxFrameSize, ": send it in parts");
+  }
+  return head + (TravelsApart(attachment) ? 0 : attachment);
+}
+
+char* EncodeHead(const Envelope& envelope, const google::protobuf::MessageLite* body,
+                 std::string_view attachment, char* to) {
+  Writer out(to + kFrameSizeBytes);
+  out.Raw(kRpc0Tag);
+  WriteFields(envelope, body, out);
+  size_t apart = 0;
+  if (TravelsApart(attachment.size())) {
+    out.Tag(Envelope::kAttachment, kLengthDelimited);
+    out.Number(attachment.size());
+    apart = attachment.size();
+  } else if (!attachment.empty()) {
+    out.Bytes(Envelope::kAttachment, attachment);
+  }
+  const size_t checked = static_cast<size_t>(out.at() - to) - kFrameSizeBytes + apart;
+  StoreBig32(static_cast<uint32_t>(checked + kFrameChecksumBytes), to);
+  return out.at();
+}
+
 absl::Status EncodeFrame(const Envelope& envelope,
                          const google::protobuf::MessageLite* body,
                          std::string attachment, OutFrame* out) {
-  const size_t body_size = body == nullptr ? 0 : body->ByteSizeLong();
-  // The fixed-width part and the lengths of the rest are well under 128 bytes.
-  const size_t estimate = kHeadBytes + 128 + envelope.service.size() +
-                          envelope.method.size() + envelope.request.size() +
-                          envelope.response.size() + envelope.message.size() +
-                          body_size;
-  if (estimate + attachment.size() > kMaxFrameSize) {
-    return InvalidArgument("a message of ", body_size, " bytes with an attachment of ",
-                           attachment.size(),
-                           " bytes does not fit into a frame, which ", "holds ",
-                           kMaxFrameSize, ": send it in parts");
-  }
-  out->head.clear();
-  const bool apart = attachment.size() > kInlineAttachment;
-  out->head.reserve(estimate + (apart ? 0 : attachment.size()));
-  out->head.assign(kFrameSizeBytes, '\0');
-  out->head.append(kRpc0Tag);
-  WriteFields(envelope, body, &out->head);
-  if (!attachment.empty()) {
-    PutVarint(&out->head, TagOf(Envelope::kAttachment, kLengthDelimited));
-    PutVarint(&out->head, attachment.size());
-    if (!apart) {
-      out->head.append(attachment);
-      attachment.clear();
-    }
-  }
+  SKEP_ASSIGN_OR_RETURN(const size_t room,
+                        FrameRoom(envelope, body, attachment.size()));
+  out->head.resize(room);
+  const char* const end = EncodeHead(envelope, body, attachment, out->head.data());
+  out->head.resize(static_cast<size_t>(end - out->head.data()));
+  if (!TravelsApart(attachment.size())) attachment.clear();
   out->attachment = std::move(attachment);
-  StoreBig32(static_cast<uint32_t>(out->size() - kFrameSizeBytes), out->head.data());
   out->checksum = Adler32(Adler32(std::string_view(out->head).substr(kFrameSizeBytes)),
                           out->attachment);
   return absl::OkStatus();

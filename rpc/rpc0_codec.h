@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace google::protobuf {
 class MessageLite;
@@ -104,6 +105,21 @@ struct OutFrame {
   // As one string, for tests and for whoever wants it whole.
   std::string ToString() const;
 };
+
+// Whether an attachment of that size stays apart from the head: smaller ones are copied
+// into it, which is cheaper than a write of their own.
+inline bool TravelsApart(size_t attachment) { return attachment > 4096; }
+
+// To write a frame in place: the room that its head needs, at most, without the
+// checksum. Also caches the size of `body`, which must not change until it is written.
+// InvalidArgument as EncodeFrame.
+absl::StatusOr<size_t> FrameRoom(const Envelope& envelope,
+                                 const google::protobuf::MessageLite* body,
+                                 size_t attachment);
+// Writes the frame from its size to its attachment, which it includes if it does not
+// travel apart; returns the end. The checksum is the caller's to add.
+char* EncodeHead(const Envelope& envelope, const google::protobuf::MessageLite* body,
+                 std::string_view attachment, char* to);
 
 // Encodes `envelope`: the fields that it has, and type and id. `body`, where given, is
 // serialized as its request or response (by type) in place of the view. `attachment`

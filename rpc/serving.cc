@@ -47,32 +47,30 @@ struct Origin {
 class ServerCall final : public google::protobuf::Closure {
  public:
   ServerCall(const ServedMethod& method, const Origin& origin, ServedCall name,
-             size_t bytes, std::shared_ptr<ReplySink> sink,
-             std::shared_ptr<ServerLoad> load, const Clock& clock)
+             size_t bytes, absl::Time arrived, std::shared_ptr<ReplySink> sink,
+             ServerLoad& load, const Clock& clock)
       : clock_(clock),
+        arrived_(arrived),
         method_(method),
         bytes_(bytes),
         origin_(origin),
         name_(name),
         sink_(std::move(sink)),
-        load_(std::move(load)),
+        load_(load),
         request_(method.request->New()),
         response_(method.response->New()) {
-    load_->CallBegins(bytes_);
-    if (method.counts != nullptr) {
-      method.counts->Begin();
-      arrived_ = begun_ = clock.Now();
-    }
+    load_.CallBegins(bytes_);
+    if (method.counts != nullptr) method.counts->Begin();
   }
-  ~ServerCall() override { load_->CallEnds(bytes_); }
+  ~ServerCall() override { load_.CallEnds(bytes_); }
 
   google::protobuf::Message& request() { return *request_; }
   Controller& controller() { return controller_; }
-  const std::shared_ptr<ServerLoad>& load() const { return load_; }
 
-  void Execute() {
-    begun_ = clock_.Now();
-    if (controller_.deadline() <= begun_) {
+  // At `now`, or a little later.
+  void Execute(absl::Time now) {
+    begun_ = method_.counts == nullptr ? now : clock_.Now();
+    if (controller_.deadline() <= now) {
       controller_.SetStatus(DeadlineExceeded(
           method_.method->full_name(), " was not begun before its caller's deadline"));
       return Run();
@@ -95,13 +93,51 @@ class ServerCall final : public google::protobuf::Closure {
   // The handler's `done`. On any thread.
   void Run() override {
     const std::unique_ptr<ServerCall> self(this);
-    OutFrame frame;
-    if (!origin_.no_reply) frame = EncodeReply();
+    if (!origin_.no_reply && controller_.status().ok()) Prepare();
     if (method_.counts != nullptr) Count();
-    sink_->FinishCall(name_, std::move(frame));
+    if (origin_.no_reply) {
+      sink_->FinishCall(name_, OutFrame());
+    } else if (!controller_.status().ok()) {
+      sink_->FinishCall(name_, EncodeError());
+    } else if (origin_.pb) {
+      sink_->FinishCall(name_, EncodePb());
+    } else {
+      sink_->Reply(name_, reply_, *response_, room_,
+                   std::move(controller_.mutable_response_attachment()));
+    }
   }
 
  private:
+  // Makes reply_, or an error of a response that cannot be sent.
+  void Prepare() {
+    if (!response_->IsInitialized()) {
+      controller_.SetStatus(Internal(method_.method->full_name(),
+                                     " made a response that lacks ",
+                                     response_->InitializationErrorString()));
+      return;
+    }
+    if (origin_.pb) return;
+    reply_.type = MessageType::kResponse;
+    reply_.id = origin_.id;
+    if (origin_.extended) {
+      reply_.load = load_.calls();
+      reply_.Set(Envelope::kLoad);
+    }
+    if (origin_.has_trace) {
+      reply_.trace = origin_.trace;
+      reply_.Set(Envelope::kTrace);
+    }
+    const absl::StatusOr<size_t> room =
+        FrameRoom(reply_, response_.get(), controller_.response_attachment().size());
+    if (room.ok()) {
+      room_ = *room;
+      return;
+    }
+    controller_.SetStatus(absl::Status(
+        absl::StatusCode::kFailedPrecondition,
+        absl::StrCat(method_.method->full_name(), ": ", room.status().message())));
+  }
+
   void Count() {
     const absl::Time now = clock_.Now();
     method_.counts->End(controller_.status().code(), now - arrived_);
@@ -113,36 +149,6 @@ class ServerCall final : public google::protobuf::Closure {
                               .code = controller_.status().code(),
                               .queued = begun_ - arrived_,
                               .handler = now - begun_});
-  }
-
-  OutFrame EncodeReply() {
-    if (controller_.status().ok() && !response_->IsInitialized()) {
-      controller_.SetStatus(Internal(method_.method->full_name(),
-                                     " made a response that lacks ",
-                                     response_->InitializationErrorString()));
-    }
-    if (!controller_.status().ok()) return EncodeError();
-    if (origin_.pb) return EncodePb();
-    Envelope reply;
-    reply.type = MessageType::kResponse;
-    reply.id = origin_.id;
-    if (origin_.extended) {
-      reply.load = load_->calls();
-      reply.Set(Envelope::kLoad);
-    }
-    if (origin_.has_trace) {
-      reply.trace = origin_.trace;
-      reply.Set(Envelope::kTrace);
-    }
-    OutFrame frame;
-    absl::Status encoded =
-        EncodeFrame(reply, response_.get(),
-                    std::move(controller_.mutable_response_attachment()), &frame);
-    if (encoded.ok()) return frame;
-    controller_.SetStatus(absl::Status(
-        absl::StatusCode::kFailedPrecondition,
-        absl::StrCat(method_.method->full_name(), ": ", encoded.message())));
-    return EncodeError();
   }
 
   OutFrame EncodePb() const {
@@ -162,18 +168,20 @@ class ServerCall final : public google::protobuf::Closure {
   }
 
   const Clock& clock_;
-  absl::Time arrived_;
-  absl::Time begun_;           // by the handler
-  const ServedMethod method_;  // a copy: a late `done` may outlive the table
+  const absl::Time arrived_;
+  absl::Time begun_ = arrived_;  // by the handler
+  const ServedMethod method_;    // a copy: a late `done` may outlive the table
   const size_t bytes_;
   const Origin origin_;
   const ServedCall name_;
   const std::shared_ptr<ReplySink> sink_;  // shared: handlers outlive connections
-  const std::shared_ptr<ServerLoad> load_;
+  ServerLoad& load_;                       // the sink's
   const std::unique_ptr<google::protobuf::Message> request_;
   const std::unique_ptr<google::protobuf::Message> response_;
   Controller controller_;
   WireError error_ = WireError::kNone;
+  Envelope reply_;
+  size_t room_ = 0;  // for it
 };
 
 void CountUnknown(const ServiceTable* services) {
@@ -185,16 +193,17 @@ void CountUnknown(const ServiceTable* services) {
 void Stop(std::stop_source source) { source.request_stop(); }
 
 // Runs a call whose request has been read; it answers through its sink.
-void Dispatch(ServerCall* call, const ServedMethod& method, ThreadPool* pool) {
+void Dispatch(ServerCall* call, const ServedMethod& method, ThreadPool* pool,
+              absl::Time now, const Clock& clock,
+              const std::shared_ptr<ServerLoad>& load) {
   if (method.run == ServiceTable::Run::kInline || pool == nullptr) {
-    call->Execute();
+    call->Execute(now);
     return;
   }
   // Counted apart from the call: a handler may answer and still be running.
-  const std::shared_ptr<ServerLoad> load = call->load();
   load->HandlerBegins();
-  const bool queued = pool->Schedule([call, load] {
-    call->Execute();
+  const bool queued = pool->Schedule([call, &clock, load] {
+    call->Execute(clock.Now());
     load->HandlerEnds();
   });
   if (queued) return;
@@ -283,9 +292,8 @@ uint32_t Serving::Begin(uint64_t id, absl::Time deadline) {
   return index;
 }
 
-void Serving::Handle(const Envelope& request, bool extended,
-                     const std::shared_ptr<ReplySink>& sink,
-                     const std::shared_ptr<Channel>& peer) {
+void Serving::Handle(const Envelope& request, absl::Time now, bool extended,
+                     std::shared_ptr<ReplySink> sink, std::shared_ptr<Channel> peer) {
   Origin origin;
   origin.id = request.id;
   origin.trace = request.trace;
@@ -294,7 +302,7 @@ void Serving::Handle(const Envelope& request, bool extended,
   origin.no_reply = (request.flags & kFlagNoReply) != 0;
   absl::Time deadline = absl::InfiniteFuture();
   if (request.Has(Envelope::kBudget)) {
-    deadline = clock_.Now() + absl::Microseconds(request.budget_us);
+    deadline = now + absl::Microseconds(request.budget_us);
   }
   const uint32_t slot = Begin(request.id, deadline);
   const ServedCall name{connection_, slot};
@@ -320,7 +328,8 @@ void Serving::Handle(const Envelope& request, bool extended,
   }
   const size_t bytes = request.request.size() + request.attachment.size();
   absl::Status admitted = load_->Admit(bytes);
-  auto* const call = new ServerCall(*method, origin, name, bytes, sink, load_, clock_);
+  auto* const call = new ServerCall(*method, origin, name, bytes, now, std::move(sink),
+                                    *load_, clock_);
   if (!admitted.ok()) return call->FailFull(std::move(admitted));
   if (!ParseMessage(request.request, &call->request())) {
     call->Fail(InvalidArgument(method->method->full_name(), ": the request of ",
@@ -333,12 +342,12 @@ void Serving::Handle(const Envelope& request, bool extended,
   controller.mutable_request_attachment() = request.attachment;
   controller.set_deadline(deadline);
   controller.set_stop_token(slots_[slot].stop.get_token());
-  controller.set_peer(peer);
-  Dispatch(call, *method, pool_);
+  controller.set_peer(std::move(peer));
+  Dispatch(call, *method, pool_, now, clock_, load_);
 }
 
-void Serving::HandlePb(const PbMessage& request, const std::shared_ptr<ReplySink>& sink,
-                       const std::shared_ptr<Channel>& peer) {
+void Serving::HandlePb(const PbMessage& request, std::shared_ptr<ReplySink> sink,
+                       std::shared_ptr<Channel> peer) {
   Origin origin;
   origin.id = request.id();
   origin.pb = true;
@@ -354,7 +363,9 @@ void Serving::HandlePb(const PbMessage& request, const std::shared_ptr<ReplySink
   }
   const size_t bytes = request.request().size();
   absl::Status admitted = load_->Admit(bytes);
-  auto* const call = new ServerCall(*method, origin, name, bytes, sink, load_, clock_);
+  const absl::Time now = clock_.Now();
+  auto* const call = new ServerCall(*method, origin, name, bytes, now, std::move(sink),
+                                    *load_, clock_);
   if (!admitted.ok()) return call->FailFull(std::move(admitted));
   if (!ParseMessage(request.request(), &call->request())) {
     call->Fail(InvalidArgument("the request is not a ", request.typename_()),
@@ -362,8 +373,8 @@ void Serving::HandlePb(const PbMessage& request, const std::shared_ptr<ReplySink
     return;
   }
   call->controller().set_stop_token(slots_[slot].stop.get_token());
-  call->controller().set_peer(peer);
-  Dispatch(call, *method, pool_);
+  call->controller().set_peer(std::move(peer));
+  Dispatch(call, *method, pool_, now, clock_, load_);
 }
 
 void Serving::Finished(uint32_t slot) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -70,6 +71,11 @@ class ReplySink {
   virtual ~ReplySink() = default;
   // The call is over; `frame` answers it. An empty head: no reply is wanted.
   virtual void FinishCall(ServedCall call, OutFrame frame) = 0;
+  // The same with a reply that is still to be encoded, which is cheapest where it can
+  // be done in place. `room` is what FrameRoom said.
+  virtual void Reply(ServedCall call, const Envelope& reply,
+                     const google::protobuf::Message& response, size_t room,
+                     std::string attachment) = 0;
 };
 
 // On the channel's executor only.
@@ -83,14 +89,13 @@ class Serving {
   Serving(const Serving&) = delete;
   Serving& operator=(const Serving&) = delete;
 
-  // Serves a REQUEST. The reply may come inside this call. `extended`: the peer is
-  // known to read skep's fields.
-  void Handle(const Envelope& request, bool extended,
-              const std::shared_ptr<ReplySink>& sink,
-              const std::shared_ptr<Channel>& peer);
+  // Serves a REQUEST that came at `now`. The reply may come inside this call.
+  // `extended`: the peer is known to read skep's fields.
+  void Handle(const Envelope& request, absl::Time now, bool extended,
+              std::shared_ptr<ReplySink> sink, std::shared_ptr<Channel> peer);
   // The same for a typed request: the method is the one that takes its type.
-  void HandlePb(const PbMessage& request, const std::shared_ptr<ReplySink>& sink,
-                const std::shared_ptr<Channel>& peer);
+  void HandlePb(const PbMessage& request, std::shared_ptr<ReplySink> sink,
+                std::shared_ptr<Channel> peer);
 
   // The sink got the reply.
   void Finished(uint32_t slot);

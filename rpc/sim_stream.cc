@@ -173,6 +173,18 @@ void SimStream::Write(std::string_view bytes) {
   Schedule();
 }
 
+char* SimStream::BeginWrite(size_t most) {
+  output_.Reserve(most);
+  return output_.Tail();
+}
+
+void SimStream::EndWrite(size_t count) {
+  if (!connected_ || closing_) return;
+  output_.Commit(count);
+  if (output_.size() > kStreamHighWater) above_mark_ = true;
+  Schedule();
+}
+
 void SimStream::SetReading(bool on) {
   if (on == reading_ || !connected_) return;
   reading_ = on;

@@ -111,6 +111,8 @@ class SimStream final : public Stream {
 
   void Start(StreamHandler* handler) override;
   void Write(std::string_view bytes) override;
+  char* BeginWrite(size_t most) override;
+  void EndWrite(size_t count) override;
   size_t unsent() const override { return output_.size(); }
   void SetReading(bool on) override;
   void CloseWhenDrained(absl::Duration linger) override;

@@ -72,6 +72,18 @@ void TcpStream::Write(std::string_view bytes) {
   if (!blocked_) Wake();
 }
 
+char* TcpStream::BeginWrite(size_t most) {
+  output_.Reserve(most);
+  return output_.Tail();
+}
+
+void TcpStream::EndWrite(size_t count) {
+  if (!socket_.valid() || closing_) return;
+  output_.Commit(count);
+  if (output_.size() > kStreamHighWater) above_mark_ = true;
+  if (!blocked_) Wake();
+}
+
 void TcpStream::SetReading(bool on) {
   if (on == reading_ || !socket_.valid()) return;
   reading_ = on;
