@@ -216,7 +216,14 @@ void Scheduler::OnDropped(const AttemptDropped& event) {
     Suspect(*worker, event.status_message());
     return;
   }
-  if (FindLive(event.id(), worker->id).job == nullptr) return;
+  const Found found = FindLive(event.id(), worker->id);
+  if (found.job == nullptr) return;
+  if (IsFinal(code)) {  // as too large a message: no worker will take it
+    Touch(*found.job);
+    FailAttempt(found, KeyOf(event.id()), *worker,
+                MakeStatus(code, event.status_message()));
+    return;
+  }
   workers_.Punish(*worker, now_ + options_.punishment);
   LoseAttempt(KeyOf(event.id()), StrCat("call failed: ", event.status_message()));
 }

@@ -151,6 +151,11 @@ TaskResult ProcessExecutor::Run(const TaskSpec& spec, const AttemptControl& cont
   MutexLock lock(outcome->mutex);
   if (outcome->status.ok()) return std::move(outcome->result);
 
+  // A call that could not be made says nothing about the child, which lives on.
+  if (!absl::IsUnavailable(outcome->status) && channel_->connected()) {
+    SetStatus(outcome->status, &failed);
+    return failed;
+  }
   const pid_t pid = child_->pid();
   const ProcessEnd end = child_->Reap(kDeathPatience);
   DropChild();

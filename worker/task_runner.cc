@@ -3,6 +3,7 @@
 #include <ctime>
 #include <exception>
 #include <new>
+#include <utility>
 
 #include "base/status.h"
 #include "worker/attempt.h"
@@ -30,6 +31,18 @@ absl::Status RunKind(const TaskInput& input, TaskResult* result) {
       return Internal("task kind ", static_cast<int>(input.spec.id().kind()),
                       " is unknown: master and worker are not the same version");
   }
+}
+
+// A reply that the channel refuses would end as a connection's error, and the task
+// would run again to no avail.
+absl::Status CheckSize(const AttemptId& id, const TaskResult& result) {
+  const size_t bytes = result.ByteSizeLong();
+  if (bytes <= kMaxTaskResultBytes) return absl::OkStatus();
+  return InvalidArgument(
+      AttemptName(id), ": its report has ", bytes, " bytes (result ",
+      result.result().size(), ", plan ", result.plan().ByteSizeLong(), ", counters ",
+      result.counters_size(), "); at most ", kMaxTaskResultBytes,
+      " fit into one message: give the planner less, or write output");
 }
 
 absl::Status Run(const TaskSpec& spec, const TaskEnvironment& env,
@@ -63,6 +76,10 @@ TaskResult RunTask(const TaskSpec& spec, const TaskEnvironment& env,
     status = absl::UnknownError(ToAbsl(StrCat("the job threw: ", e.what())));
   } catch (...) {
     status = absl::UnknownError("the job threw something that is no std::exception");
+  }
+  if (absl::Status fits = CheckSize(spec.id(), result); !fits.ok()) {
+    if (status.ok()) status = std::move(fits);
+    result.Clear();
   }
   // Only a reducer can lose inputs; other damaged bytes are this machine's disk, and
   // the attempt counts as failed.

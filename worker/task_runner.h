@@ -20,6 +20,8 @@ TaskResult RunTask(const TaskSpec& spec, const TaskEnvironment& env,
 // The bytes that a planner may get from one task: they travel in one message, of which
 // 64 MiB is the limit.
 inline constexpr size_t kMaxResultBytes = 60 << 20;
+// Of all that an attempt reports: leaves room for the frame around it.
+inline constexpr size_t kMaxTaskResultBytes = 63 << 20;
 
 // What the kinds of tasks do. Everything that a task needs is checked before user code
 // runs. `job` is the one that the spec names; `result` may be filled on errors too.

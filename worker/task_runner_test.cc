@@ -482,6 +482,11 @@ TEST_F(UserFaultTest, WhatTheStageIsNotMadeFor) {
     out.SetResult(std::string(kMaxResultBytes + 1, 'x'));
     return absl::OkStatus();
   })));
+  // A report that no message can carry.
+  EXPECT_TRUE(absl::IsInvalidArgument(Run([](MapContext& out) {
+    out.Count(std::string(kMaxTaskResultBytes, 'x'), 1);
+    return absl::OkStatus();
+  })));
 }
 
 }  // namespace
