@@ -137,6 +137,10 @@ absl::Status ActiveJob::CheckStage(const StageSpec& stage) const {
     return Internal("job ", spec_.name(), " planned more than ", kMaxStages,
                     " stages: its planner does not come to an end");
   }
+  // Their parts would have the same names.
+  if (stage.writes_output() && !parts_.empty()) {
+    return Internal("job ", spec_.name(), " has two stages that write output");
+  }
   const int tasks =
       stage.has_tasks() ? stage.tasks().payload_size() : spec_.splits_size();
   if (tasks > static_cast<int>(kMaxTasks) || stage.partitions() > kMaxPartitions) {
