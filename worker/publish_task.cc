@@ -41,10 +41,14 @@ absl::Status RunPublishTask(const TaskInput& input, TaskResult* result) {
     return DirectOutput(input.env.local, spec.job().output().directory())
         ->Remove(kTemporaryFolder);
   }
+  // Once cancelled, the submitter clears the directory: nothing may appear there again.
+  const auto stopped = [&input] { return input.control.stop.stop_requested(); };
   for (const OutputFile& part : spec.parts()) {
+    if (stopped()) return Cancelled("publishing: cancelled");
     SKEP_RETURN_IF_ERROR((*store)->Rename(CommittedName(part.name()), part.name()));
     *result->add_output() = part;
   }
+  if (stopped()) return Cancelled("publishing: cancelled");
   // Whoever sees _SUCCESS sees every part.
   SKEP_RETURN_IF_ERROR(WriteReceipt(**store, spec.receipt()));
   return (*store)->Remove(kTemporaryFolder);
