@@ -67,13 +67,17 @@ absl::Status ReduceInputs::OnPiece(size_t index, uint64_t offset, uint64_t total
   if (offset == 0) {
     run.index = static_cast<int>(index);
     run.size = total;
-    if (total > options_.memory_bytes / 4) {
+    // Twelve arrive at a time, and each is counted whole from its start: together they
+    // stay within the budget too.
+    if (total > options_.memory_bytes / 4 ||
+        total > options_.memory_bytes - std::min(memory_used_, options_.memory_bytes)) {
       run.path = NextPath();
       SKEP_ASSIGN_OR_RETURN(run.writing, fs_.OpenToWrite(run.path));
+    } else {
+      memory_used_ += total;
     }
   }
   if (run.writing != nullptr) return run.writing->Append(bytes);
-  memory_used_ += bytes.size();
   if (run.bytes.empty()) {
     run.bytes = std::move(bytes);
     run.bytes.reserve(total);
@@ -141,7 +145,7 @@ absl::Status ReduceInputs::MergeToFile(std::vector<Run> runs) {
 
 absl::Status ReduceInputs::SpillMemory() {
   if (in_memory_.empty()) return absl::OkStatus();
-  for (const Run& run : in_memory_) memory_used_ -= run.bytes.size();
+  for (const Run& run : in_memory_) memory_used_ -= run.size;
   return MergeToFile(std::exchange(in_memory_, {}));
 }
 
