@@ -41,8 +41,16 @@ class FileCaller {
                                     std::move(options));
     });
     if (reply.ok()) return reply;
-    return Annotate(reply.status(),
-                    StrCat(path, " of the submitter ", host_, " (", address_, ")"));
+    const std::string whose =
+        StrCat(path, " of the submitter ", host_, " (", address_, ")");
+    if (!IsTransient(reply.status()) || stop_.stop_requested()) {
+      return Annotate(reply.status(), whose);
+    }
+    // Counts against the task: as a loss it would keep a fleet busy for half an hour
+    // after its submitter was killed.
+    return absl::UnknownError(ToAbsl(StrCat(
+        whose, ": no success in ", absl::FormatDuration(retry_.give_up_after),
+        "; has the submitter ended? The last error: ", Message(reply.status()))));
   }
 
   // One try, without waiting.

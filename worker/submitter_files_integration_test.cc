@@ -93,6 +93,7 @@ class FakeFileService final : public FileService {
 
   // The next call does.
   void FailOnce() { fail_next_ = true; }
+  void FailAlways() { fail_always_ = true; }
   std::map<std::string, std::string> written() {
     MutexLock lock(mutex_);
     return written_;
@@ -101,11 +102,13 @@ class FakeFileService final : public FileService {
  private:
   absl::Status Check(const std::string& token) {
     if (token != "token") return PermissionDenied("wrong token");
-    return fail_next_.exchange(false) ? Unavailable("injected") : absl::OkStatus();
+    return fail_next_.exchange(false) || fail_always_ ? Unavailable("injected")
+                                                      : absl::OkStatus();
   }
 
   FileSystem& fs_;
   std::atomic<bool> fail_next_ = false;
+  std::atomic<bool> fail_always_ = false;
   Mutex mutex_;
   std::map<std::string, std::string> written_ ABSL_GUARDED_BY(mutex_);
   int writes_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -188,6 +191,18 @@ TEST_F(SubmitterFilesTest, AnEmptyFileIsAFile) {
   ASSERT_TRUE((*file)->Close().ok());
   ASSERT_TRUE((*file)->Close().ok());
   EXPECT_EQ(service_.written(), (std::map<std::string, std::string>{{"empty", ""}}));
+}
+
+// As Unavailable it would not count, and the task would be tried for half an hour.
+TEST_F(SubmitterFilesTest, ASubmitterThatIsGoneCountsAgainstTheTask) {
+  service_.FailAlways();
+  RemoteSubmitterFiles files{peers_, {.give_up_after = absl::Milliseconds(100)}};
+  auto file = files.OpenToRead(job_, file_, {});
+  char byte;
+  const absl::Status status = (*file)->ReadAt(0, 1, &byte).status();
+  EXPECT_TRUE(absl::IsUnknown(status)) << status;
+  EXPECT_NE(Message(status).find("has the submitter ended"), std::string::npos)
+      << status;
 }
 
 TEST_F(SubmitterFilesTest, ErrorsNameFileAndHost) {
