@@ -142,8 +142,12 @@ absl::Status FileServer::DoWrite(const FileWriteRequest& request,
   }
   SKEP_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
                         fs_.OpenToWrite(path, if_exists));
-  SKEP_RETURN_IF_ERROR(file->Append(bytes));
-  SKEP_RETURN_IF_ERROR(file->Close());
+  absl::Status written = file->Append(bytes);
+  if (written.ok()) written = file->Close();
+  // The disk is full: the user must act, and a worker that tried again would only hear
+  // of a file that has grown by what did fit.
+  if (absl::IsResourceExhausted(written)) return FailedPrecondition(Message(written));
+  SKEP_RETURN_IF_ERROR(written);
   bytes_written_ += bytes.size();
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "gtest/gtest.h"
 #include "rpc/controller.h"
+#include "storage/faulty_file_system.h"
 #include "storage/memory_file_system.h"
 
 namespace skep {
@@ -97,6 +98,20 @@ TEST_F(FileServerTest, AppendsWhereTheFileEnds) {
   EXPECT_EQ(*ReadFile(fs_, "/out/_temporary/m-1"), "one two");
   ASSERT_TRUE(Write("_temporary/m-1", 0, "new").ok());
   EXPECT_EQ(*ReadFile(fs_, "/out/_temporary/m-1"), "new");
+}
+
+TEST_F(FileServerTest, SaysThatTheDiskIsFullInAWayThatIsNotTriedAgain) {
+  FaultyFileSystem full(fs_);
+  JobSpec spec;
+  spec.mutable_output()->set_directory("/out");
+  spec.mutable_output()->set_token("token");
+  server_ = std::make_unique<FileServer>(full, spec);
+  ASSERT_TRUE(Write("part", 0, "one ").ok());
+  full.SetFreeBytes(1);
+  const absl::Status status = Write("part", 4, "two");
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_EQ(status.message().find("nothing can be appended"), std::string::npos)
+      << status;
 }
 
 TEST_F(FileServerTest, RenamesOnceAndAgain) {
