@@ -32,9 +32,12 @@ class Arena {
   // Bytes of memory held.
   size_t memory() const { return memory_; }
 
-  // Forgets everything; keeps the first chunk for what comes next.
+  // Forgets everything; keeps the first chunk for what comes next, if it is of the
+  // usual size: one that a large record needed would use up the budgets of those after
+  // it.
   void Clear() {
-    if (chunks_.size() > 1) chunks_.resize(1);
+    chunks_.resize(first_bytes_ > kChunkBytes ? 0
+                                              : std::min<size_t>(chunks_.size(), 1));
     memory_ = chunks_.empty() ? 0 : first_bytes_;
     next_ = chunks_.empty() ? nullptr : chunks_[0].get();
     left_ = memory_;

@@ -35,7 +35,9 @@ bool RecordBuffer::Add(uint32_t partition, std::string_view key,
     if (records_.size() == records_.capacity()) {
       growth += 2 * records_.capacity() * sizeof(Record);
     }
-    if (memory() + growth > memory_bytes_) return false;
+    // What costs nothing is taken whatever the budget: else one that is smaller than a
+    // chunk would spill every record by itself.
+    if (growth > 0 && memory() + growth > memory_bytes_) return false;
   } else if (records_.capacity() == 0) {
     records_.reserve(kInitialRecords);
   }

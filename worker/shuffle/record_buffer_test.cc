@@ -76,5 +76,26 @@ TEST(RecordBufferTest, TakesOneRecordOfAnySize) {
   EXPECT_EQ(Contents(buffer).size(), 1);
 }
 
+int RecordsThatFit(RecordBuffer& buffer) {
+  int records = 0;
+  while (buffer.Add(0, "key", "value")) ++records;
+  return records;
+}
+
+TEST(RecordBufferTest, TakesMoreThanOneRecordAtTheSmallestBudget) {
+  RecordBuffer buffer(1);
+  EXPECT_GE(RecordsThatFit(buffer), 200);
+}
+
+TEST(RecordBufferTest, ALargeRecordLeavesTheBudgetToThoseAfterIt) {
+  RecordBuffer buffer(1 << 20);
+  const int before = RecordsThatFit(buffer);
+  buffer.Clear();
+  ASSERT_TRUE(buffer.Add(0, "k", std::string(4 << 20, 'v')));
+  buffer.Clear();
+  EXPECT_EQ(RecordsThatFit(buffer), before);
+  EXPECT_LE(buffer.memory(), 1 << 20);
+}
+
 }  // namespace
 }  // namespace skep
