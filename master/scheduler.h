@@ -66,8 +66,11 @@ struct SchedulerOptions {
   absl::Duration punishment = absl::Seconds(1);
   // Times that one task may be lost before its job fails.
   uint32_t max_losses = 30;
-  // Jobs that have ended and are remembered; the oldest are forgotten.
+  // Jobs that have ended and are remembered; those that ended first are forgotten.
   size_t history = 1000;
+  // Bytes of what is remembered of them; an answer may have 60 MiB. The newest is kept
+  // in any case.
+  size_t history_bytes = size_t{256} << 20;
 };
 
 class Scheduler {
@@ -133,6 +136,7 @@ class Scheduler {
   void Settle(ActiveJob& job);
   void LeaveStage(ActiveJob& job, bool job_ended);
   void EndJob(ActiveJob& job, JobState end, const absl::Status& error);
+  void Remember(JobId id, JobStatus status);
   std::string WaitingFor(const ActiveJob& job) const;
 
   ActiveJob* FindJob(JobId id);
@@ -148,6 +152,8 @@ class Scheduler {
   WorkerTable workers_;
   std::map<JobId, ActiveJob> jobs_;
   std::map<JobId, JobStatus> history_;
+  std::deque<JobId> ended_;  // those of history_, in the order of their ends
+  size_t history_bytes_ = 0;
   std::set<JobId> ready_;  // jobs with tasks to start
   JobId last_served_;      // of the turns
   absl::Time last_tick_ = absl::InfinitePast();

@@ -118,10 +118,24 @@ void Scheduler::EndJob(ActiveJob& job, JobState end, const absl::Status& error) 
                    " lost=", status.attempts_lost(), " maps_lost=", status.maps_lost(),
                    error.ok() ? "" : " error=", error.ok() ? "" : error.ToString())});
   Emit(JobChanged{id});
-  history_.emplace(id, std::move(status));
-  while (history_.size() > options_.history) history_.erase(history_.begin());
+  Remember(id, std::move(status));
   ready_.erase(id);
   jobs_.erase(id);
+}
+
+// Forgets in the order of ends, not of ids: who waits for an old job that ran for long
+// has only just been told of its end.
+void Scheduler::Remember(JobId id, JobStatus status) {
+  history_bytes_ += status.ByteSizeLong();
+  history_.emplace(id, std::move(status));
+  ended_.push_back(id);
+  while (ended_.size() > 1 && (ended_.size() > options_.history ||
+                               history_bytes_ > options_.history_bytes)) {
+    const auto oldest = history_.find(ended_.front());
+    history_bytes_ -= oldest->second.ByteSizeLong();
+    history_.erase(oldest);
+    ended_.pop_front();
+  }
 }
 
 std::string Scheduler::WaitingFor(const ActiveJob& job) const {

@@ -131,6 +131,30 @@ TEST(SchedulerTest, ForgetsTheOldestJobs) {
   EXPECT_FALSE(scheduler.Status(JobId(1)).has_value());
 }
 
+Event Cancel(uint64_t job) {
+  Event event;
+  event.mutable_job_cancelled()->set_job(job);
+  return event;
+}
+
+TEST(SchedulerTest, RemembersAnOldJobThatHasJustEnded) {
+  SchedulerOptions options;
+  options.history = 2;
+  Scheduler scheduler(options);
+  for (int i = 0; i < 4; ++i) scheduler.Step(Submit(scheduler, 1), kStart);
+  for (uint64_t job : {2, 3, 4, 1}) scheduler.Step(Cancel(job), kStart);
+  EXPECT_EQ(scheduler.Jobs(), (std::vector<JobId>{JobId(1), JobId(4)}));
+}
+
+TEST(SchedulerTest, ForgetsJobsWhoseAnswersAreLarge) {
+  SchedulerOptions options;
+  options.history_bytes = 1;
+  Scheduler scheduler(options);
+  for (int i = 0; i < 3; ++i) scheduler.Step(Submit(scheduler, 1), kStart);
+  for (uint64_t job : {1, 2, 3}) scheduler.Step(Cancel(job), kStart);
+  EXPECT_EQ(scheduler.Jobs(), (std::vector<JobId>{JobId(3)}));
+}
+
 TEST(SchedulerTest, SameEventsSameCommands) {
   auto trace = [] {
     Scheduler scheduler({});
