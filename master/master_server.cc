@@ -1,5 +1,7 @@
 #include "master/master_server.h"
 
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -7,6 +9,7 @@
 #include "base/status.h"
 #include "master/job_service.h"
 #include "rpc/server.h"
+#include "storage/file_lock.h"
 
 namespace skep {
 namespace {
@@ -48,6 +51,7 @@ class MasterServerImpl final : public MasterServer {
   absl::Status Start(TcpTransport& transport, MasterServerOptions options) {
     std::unique_ptr<Journal> journal;
     if (!options.journal_directory.empty()) {
+      SKEP_RETURN_IF_ERROR(LockJournal(options.journal_directory));
       SKEP_ASSIGN_OR_RETURN(
           journal, Journal::Open(FileSystem::Real(), options.journal_directory));
     }
@@ -67,6 +71,19 @@ class MasterServerImpl final : public MasterServer {
     return absl::OkStatus();
   }
 
+  // Two masters would each replay what the other has written, and undo it.
+  absl::Status LockJournal(const std::string& directory) {
+    SKEP_RETURN_IF_ERROR(FileSystem::Real().MakeDirectory(directory));
+    absl::StatusOr<FileLock> lock = FileLock::Take(JoinPath(directory, "lock"));
+    if (absl::IsAlreadyExists(lock.status())) {
+      return FailedPrecondition("another master keeps its journal in ", directory,
+                                ": stop it, or name another directory");
+    }
+    SKEP_RETURN_IF_ERROR(lock.status());
+    journal_lock_.emplace(*std::move(lock));
+    return absl::OkStatus();
+  }
+
   const Address& address() const override { return server_->address(); }
   Master& master() override { return *master_; }
 
@@ -79,6 +96,7 @@ class MasterServerImpl final : public MasterServer {
   }
 
  private:
+  std::optional<FileLock> journal_lock_;
   ServiceTable services_;
   std::shared_ptr<Master> master_;
   std::unique_ptr<JobServer> jobs_;
