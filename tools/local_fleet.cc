@@ -11,9 +11,12 @@
 
 namespace skep {
 
+LocalFleet::LocalFleet(ScratchFolder scratch) : scratch_(std::move(scratch)) {}
+
 absl::StatusOr<std::unique_ptr<LocalFleet>> LocalFleet::Start(
     TcpTransport& transport, LocalFleetOptions options) {
-  std::unique_ptr<LocalFleet> fleet(new LocalFleet());
+  SKEP_ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(ScratchDirectory()));
+  std::unique_ptr<LocalFleet> fleet(new LocalFleet(std::move(scratch)));
   MasterServerOptions master;
   master.listen = Address::Tcp("127.0.0.1", 0);
   SKEP_ASSIGN_OR_RETURN(fleet->master_,
@@ -22,7 +25,7 @@ absl::StatusOr<std::unique_ptr<LocalFleet>> LocalFleet::Start(
     WorkerOptions worker;
     worker.master = fleet->master();
     worker.name = StrCat(HostName(), ":", getpid(), ":", i + 1);
-    worker.scratch = ScratchDirectory();
+    worker.scratch = fleet->scratch_.path();
     worker.binary_digest = options.binary_digest;
     worker.executors = options.executors;
     worker.process_transport = &transport;

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "rpc/address.h"
 #include "rpc/tcp_transport.h"
+#include "tools/scratch_folder.h"
 #include "worker/worker.h"
 
 namespace skep {
@@ -35,8 +36,9 @@ class LocalFleet {
   const Address& master() const;
 
  private:
-  LocalFleet() = default;
+  explicit LocalFleet(ScratchFolder scratch);
 
+  const ScratchFolder scratch_;
   std::unique_ptr<MasterServer> master_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };

@@ -17,6 +17,7 @@
 #include "tools/exit_code.h"
 #include "tools/listen_policy.h"
 #include "tools/scratch.h"
+#include "tools/scratch_folder.h"
 #include "tools/signals.h"
 
 namespace skep {
@@ -83,6 +84,10 @@ int RunWorker(const Args& args) {
   if (!digest.ok()) return ReportError(digest.status());
   options.binary_digest = *std::move(digest);
   options.slots = static_cast<int>(slots);
+
+  const absl::StatusOr<ScratchFolder> scratch = ScratchFolder::Make(options.scratch);
+  if (!scratch.ok()) return ReportError(scratch.status());
+  options.scratch = scratch->path();
 
   StopSignal stop;
   TcpTransport transport(2);
