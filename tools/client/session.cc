@@ -134,7 +134,11 @@ int Session::SubmitAndWait() {
   }
   const absl::StatusOr<JobStatus> status = WatchUntilFinal(*id);
   if (server_ != nullptr) server_->Shutdown(kFileServerGrace);
-  if (!status.ok()) return ReportError(status.status());
+  if (!status.ok()) {
+    // The job may still run, or have published: then its output is not ours to delete.
+    output_->Leave();
+    return ReportError(status.status());
+  }
   return Present(*status, absl::Now() - start);
 }
 
