@@ -192,6 +192,10 @@ class JobServerImpl final : public JobServer {
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
     builder.SetMaxSendMessageSize(kMaxMessageBytes);
+    // Clients that watch ping every 20 s (grpc_job_client.cc); by default gRPC takes
+    // that for an attack.
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                               10'000);
     builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return Unavailable("gRPC's server did not start");

@@ -23,6 +23,11 @@ class GrpcJobClient final : public JobClient {
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+    // A master whose machine has gone says nothing: without pings a Watch would wait
+    // for ever. The master allows them (job_service.cc).
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     stub_ = JobService::NewStub(grpc::CreateCustomChannel(
         address, grpc::InsecureChannelCredentials(), arguments));
   }
@@ -64,7 +69,14 @@ class GrpcJobClient final : public JobClient {
       JobStatus status;
       const absl::Status ended = WatchOnce(job, on_change, &status, &last_word);
       if (ended.ok() && IsFinalState(status.state())) return status;
-      if (!ended.ok() && !absl::IsUnavailable(ended)) return ended;
+      if (absl::IsResourceExhausted(ended)) {  // others watch already: ask instead
+        SKEP_ASSIGN_OR_RETURN(status, Status(job));
+        last_word = absl::Now();
+        on_change(status);
+        if (IsFinalState(status.state())) return status;
+      } else if (!ended.ok() && !absl::IsUnavailable(ended)) {
+        return ended;
+      }
       if (absl::Now() - last_word > kMasterPatience) {
         return Unavailable("lost the master at ", address_, " for ",
                            absl::ToInt64Seconds(kMasterPatience), " s; job ", job,
