@@ -195,8 +195,11 @@ bool WordTable::MakeRoom(size_t arena_bytes) {
   // While it grows, the old slots and the new ones are in memory.
   const size_t slots_growth = grow ? 2 * slots().size_bytes() : 0;
   const size_t used = memory_used();
-  if (size_ > 0 && (used > options_.memory_bytes ||
-                    arena_growth + slots_growth > options_.memory_bytes - used)) {
+  // A key that costs nothing is taken whatever the limit: else a table with a limit
+  // below that of its first slots would take one key at a time.
+  const size_t growth = arena_growth + slots_growth;
+  if (size_ > 0 && growth > 0 &&
+      (used > options_.memory_bytes || growth > options_.memory_bytes - used)) {
     return false;
   }
   if (grow) Grow();
