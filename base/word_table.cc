@@ -38,6 +38,34 @@ WordTable::Slots WordTable::MakeSlots(size_t count) {
 
 void WordTable::FreeSlots::operator()(Slot* slots) const { std::free(slots); }
 
+inline WordTable::Slot* WordTable::FindShort(Words words, size_t size,
+                                             uint32_t hash) const {
+  for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
+    Slot& slot = slots_[at];
+    // One branch for a hit.
+    const uint64_t differences = (slot.words.a ^ words.a) | (slot.words.b ^ words.b) |
+                                 (slot.size_plus_1 ^ (size + 1));
+    if (differences == 0 || slot.size_plus_1 == 0) return &slot;
+  }
+}
+
+// Inlined: a call for each word would cost as much as the rest.
+__attribute__((always_inline)) inline bool WordTable::AddShort(Words words, size_t size,
+                                                               uint32_t hash,
+                                                               uint64_t n) {
+  Slot* slot = FindShort(words, size, hash);
+  if (slot->size_plus_1 == 0) [[unlikely]] {
+    if (!MakeRoom(0)) return false;
+    slot = FindShort(words, size, hash);
+    slot->size_plus_1 = static_cast<uint32_t>(size + 1);
+    slot->hash = hash;
+    slot->words = words;
+    ++size_;
+  }
+  slot->count += n;
+  return true;
+}
+
 bool WordTable::Add(std::string_view key, uint64_t n) {
   if (key.size() > kInlineBytes) return AddLong(key, HashLong(key), n);
   const Words words = LoadWords(key);
@@ -72,20 +100,6 @@ size_t WordTable::AddEach(std::span<const std::string_view> keys) {
     }
   }
   return added;
-}
-
-bool WordTable::AddShort(Words words, size_t size, uint32_t hash, uint64_t n) {
-  Slot* slot = FindShort(words, size, hash);
-  if (slot->size_plus_1 == 0) [[unlikely]] {
-    if (!MakeRoom(0)) return false;
-    slot = FindShort(words, size, hash);
-    slot->size_plus_1 = static_cast<uint32_t>(size + 1);
-    slot->hash = hash;
-    slot->words = words;
-    ++size_;
-  }
-  slot->count += n;
-  return true;
 }
 
 bool WordTable::AddLong(std::string_view key, uint32_t hash, uint64_t n) {
@@ -165,16 +179,6 @@ uint32_t WordTable::HashShort(Words words, size_t size) const {
 uint32_t WordTable::HashLong(std::string_view key) const {
   return static_cast<uint32_t>(
       XXH3_64bits_withSeed(key.data(), key.size(), options_.seed));
-}
-
-WordTable::Slot* WordTable::FindShort(Words words, size_t size, uint32_t hash) const {
-  for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
-    Slot& slot = slots_[at];
-    // One branch for a hit.
-    const uint64_t differences = (slot.words.a ^ words.a) | (slot.words.b ^ words.b) |
-                                 (slot.size_plus_1 ^ (size + 1));
-    if (differences == 0 || slot.size_plus_1 == 0) return &slot;
-  }
 }
 
 WordTable::Slot* WordTable::FindLong(std::string_view key, uint32_t hash) const {

@@ -1,8 +1,100 @@
 #include "jobs/kernels/selection.h"
 
+#include <immintrin.h>
+
 #include <algorithm>
+#include <bit>
 
 namespace skep {
+namespace {
+
+// Each filter copies the keys of the range to `kept`, which has room for all of them,
+// and returns how many there are.
+//
+// Written without a branch: every key is stored, and kept by moving the end past it.
+size_t FilterScalar(std::span<const uint64_t> keys, const KeyRange& range,
+                    uint64_t* kept) {
+  size_t count = 0;
+  for (const uint64_t key : keys) {
+    kept[count] = key;
+    count += range.Contains(key);
+  }
+  return count;
+}
+
+__attribute__((target("avx512f,avx512vl,popcnt"))) size_t FilterAvx512(
+    std::span<const uint64_t> keys, const KeyRange& range, uint64_t* kept) {
+  const __m512i first = _mm512_set1_epi64(static_cast<int64_t>(range.first));
+  const __m512i width =
+      _mm512_set1_epi64(static_cast<int64_t>(range.last - range.first));
+  size_t count = 0;
+  for (; keys.size() >= 8; keys = keys.subspan(8)) {
+    const __m512i eight = _mm512_loadu_si512(keys.data());
+    const __mmask8 inside =
+        _mm512_cmple_epu64_mask(_mm512_sub_epi64(eight, first), width);
+    // Compressed in the register and stored whole: stores under a compressing mask are
+    // slow on some machines. There is room, since count keys were read before.
+    _mm512_storeu_si512(kept + count, _mm512_maskz_compress_epi64(inside, eight));
+    count += static_cast<size_t>(std::popcount(static_cast<unsigned>(inside)));
+  }
+  return count + FilterScalar(keys, range, kept + count);
+}
+
+RankCounts CountScalar(std::span<const uint64_t> keys, uint64_t guess) {
+  RankCounts counts;
+  for (const uint64_t key : keys) {
+    counts.smaller += key < guess;
+    counts.same += key == guess;
+  }
+  return counts;
+}
+
+// AVX2 compares signed numbers only: the highest bit is turned over.
+__attribute__((target("avx2"))) RankCounts CountAvx2(std::span<const uint64_t> keys,
+                                                     uint64_t guess) {
+  const __m256i high = _mm256_set1_epi64x(INT64_MIN);
+  const __m256i wanted = _mm256_set1_epi64x(static_cast<int64_t>(guess));
+  const __m256i signed_wanted = _mm256_xor_si256(wanted, high);
+  __m256i smaller = _mm256_setzero_si256(), same = _mm256_setzero_si256();
+  for (; keys.size() >= 4; keys = keys.subspan(4)) {
+    const __m256i four =
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(keys.data()));
+    // A lane that compares as true is -1.
+    smaller = _mm256_sub_epi64(
+        smaller, _mm256_cmpgt_epi64(signed_wanted, _mm256_xor_si256(four, high)));
+    same = _mm256_sub_epi64(same, _mm256_cmpeq_epi64(four, wanted));
+  }
+  alignas(32) uint64_t lanes[8];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), smaller);
+  _mm256_store_si256(reinterpret_cast<__m256i*>(lanes + 4), same);
+  RankCounts counts = CountScalar(keys, guess);
+  for (int i = 0; i < 4; ++i) {
+    counts.smaller += lanes[i];
+    counts.same += lanes[4 + i];
+  }
+  return counts;
+}
+
+// Two vectors a step: one chain of additions would wait for itself.
+__attribute__((target("avx512f,avx512vl,popcnt"))) RankCounts CountAvx512(
+    std::span<const uint64_t> keys, uint64_t guess) {
+  const __m512i wanted = _mm512_set1_epi64(static_cast<int64_t>(guess));
+  RankCounts counts;
+  for (; keys.size() >= 16; keys = keys.subspan(16)) {
+    const __m512i a = _mm512_loadu_si512(keys.data());
+    const __m512i b = _mm512_loadu_si512(keys.data() + 8);
+    const unsigned smaller = _mm512_cmplt_epu64_mask(a, wanted) |
+                             unsigned{_mm512_cmplt_epu64_mask(b, wanted)} << 8;
+    const unsigned same = _mm512_cmpeq_epu64_mask(a, wanted) |
+                          unsigned{_mm512_cmpeq_epu64_mask(b, wanted)} << 8;
+    counts.smaller += static_cast<uint64_t>(std::popcount(smaller));
+    counts.same += static_cast<uint64_t>(std::popcount(same));
+  }
+  const RankCounts rest = CountScalar(keys, guess);
+  return {counts.smaller + rest.smaller, counts.same + rest.same};
+}
+
+}  // namespace
 
 int BucketShift(const KeyRange& range, uint64_t max_buckets) {
   const uint64_t width = range.last - range.first;  // one less than the number of keys
@@ -43,20 +135,17 @@ Bucket FindBucket(std::span<const uint64_t> counts, uint64_t rank) {
   return {index, rank, counts[index]};
 }
 
-// Written without a branch: every key is stored, and kept by moving the end past it.
 void CollectRange(std::span<const uint64_t> keys, const KeyRange& range,
-                  std::vector<uint64_t>* out) {
-  constexpr size_t kChunk = 4096;
-  uint64_t kept[kChunk];
+                  std::vector<uint64_t>* out, CpuPath path) {
+  // In pieces that stay in the first-level cache.
+  constexpr size_t kPiece = 2048;
+  uint64_t kept[kPiece];
   while (!keys.empty()) {
-    const std::span<const uint64_t> chunk = keys.first(std::min(kChunk, keys.size()));
-    size_t count = 0;
-    for (const uint64_t key : chunk) {
-      kept[count] = key;
-      count += range.Contains(key);
-    }
+    const std::span<const uint64_t> piece = keys.first(std::min(kPiece, keys.size()));
+    const size_t count = path == CpuPath::kAvx512 ? FilterAvx512(piece, range, kept)
+                                                  : FilterScalar(piece, range, kept);
     out->insert(out->end(), kept, kept + count);
-    keys = keys.subspan(chunk.size());
+    keys = keys.subspan(piece.size());
   }
 }
 
@@ -66,13 +155,16 @@ uint64_t SelectRank(std::span<uint64_t> keys, uint64_t rank) {
   return *nth;
 }
 
-RankCounts CountAround(std::span<const uint64_t> keys, uint64_t guess) {
-  RankCounts counts;
-  for (const uint64_t key : keys) {
-    counts.smaller += key < guess;
-    counts.same += key == guess;
+RankCounts CountAround(std::span<const uint64_t> keys, uint64_t guess, CpuPath path) {
+  switch (path) {
+    case CpuPath::kAvx512:
+      return CountAvx512(keys, guess);
+    case CpuPath::kAvx2:
+      return CountAvx2(keys, guess);
+    case CpuPath::kScalar:
+      break;
   }
-  return counts;
+  return CountScalar(keys, guess);
 }
 
 }  // namespace skep

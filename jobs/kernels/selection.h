@@ -33,6 +33,8 @@
 #include <span>
 #include <vector>
 
+#include "base/cpu_path.h"
+
 namespace skep {
 
 // Both ends included.
@@ -68,7 +70,7 @@ Bucket FindBucket(std::span<const uint64_t> counts, uint64_t rank);
 
 // Appends the keys of the range, in their order.
 void CollectRange(std::span<const uint64_t> keys, const KeyRange& range,
-                  std::vector<uint64_t>* out);
+                  std::vector<uint64_t>* out, CpuPath path = BestCpuPath());
 
 // The key of that rank, from 1; reorders the keys. Requires 1 <= rank <= keys.size().
 uint64_t SelectRank(std::span<uint64_t> keys, uint64_t rank);
@@ -78,7 +80,8 @@ struct RankCounts {
   uint64_t smaller = 0;
   uint64_t same = 0;
 };
-RankCounts CountAround(std::span<const uint64_t> keys, uint64_t guess);
+RankCounts CountAround(std::span<const uint64_t> keys, uint64_t guess,
+                       CpuPath path = BestCpuPath());
 
 }  // namespace skep
 

@@ -246,5 +246,41 @@ TEST(Quantile, ParsesAndRefuses) {
   EXPECT_FALSE(ParseQuantileDefinition("Lower").ok());
 }
 
+// On every path, against one key at a time; at sizes around those of vectors and
+// pieces.
+TEST(Selection, EveryPathCountsAndCollectsTheSame) {
+  Random random(77);
+  for (const size_t size : {0, 1, 3, 4, 7, 8, 9, 15, 16, 17, 33, 2047, 2048, 2061}) {
+    std::vector<uint64_t> keys(size);
+    // Few values, on both sides of the middle and at both ends.
+    for (uint64_t& key : keys) {
+      key = (random.Below(2) << 63) + random.Below(5) - 2 * random.Below(2);
+    }
+    for (const uint64_t guess : {uint64_t{0}, uint64_t{2}, uint64_t{1} << 63,
+                                 (uint64_t{1} << 63) + 2, UINT64_MAX}) {
+      const auto smaller = std::count_if(keys.begin(), keys.end(),
+                                         [&](uint64_t key) { return key < guess; });
+      const auto same = std::count(keys.begin(), keys.end(), guess);
+      for (const CpuPath path : SupportedCpuPaths()) {
+        const RankCounts counts = CountAround(keys, guess, path);
+        EXPECT_EQ(counts.smaller, static_cast<uint64_t>(smaller)) << size;
+        EXPECT_EQ(counts.same, static_cast<uint64_t>(same)) << size;
+      }
+    }
+    for (const KeyRange range :
+         {KeyRange{}, KeyRange{2, uint64_t{1} << 63}, KeyRange{0, 0},
+          KeyRange{(uint64_t{1} << 63) + 1, UINT64_MAX}}) {
+      std::vector<uint64_t> expected = {99};
+      std::copy_if(keys.begin(), keys.end(), std::back_inserter(expected),
+                   [&](uint64_t key) { return range.Contains(key); });
+      for (const CpuPath path : SupportedCpuPaths()) {
+        std::vector<uint64_t> collected = {99};
+        CollectRange(keys, range, &collected, path);
+        EXPECT_EQ(collected, expected) << size;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace skep

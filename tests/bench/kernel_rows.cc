@@ -261,14 +261,16 @@ std::vector<KernelRow> NumberRows(const KernelBenchOptions& options) {
   add("read memory", items, kItems, 2.03, "read limit", "",
       [keys](CpuPath) { Use(ReadMemory(*keys)); });
   add("count around a pivot", items, kItems, 1.70, "AVX-512", "read memory",
-      [keys](CpuPath) { Use(CountAround(*keys, uint64_t{1} << 63)); });
+      [keys](CpuPath path) { Use(CountAround(*keys, uint64_t{1} << 63, path)); });
+  rows.back().has_paths = true;
   add("collect a window", items, kItems, 1.64, "AVX-512", "read memory",
-      [keys](CpuPath) {
+      [keys](CpuPath path) {
         std::vector<uint64_t> kept;
-        CollectRange(*keys, {uint64_t{1} << 63, (uint64_t{1} << 63) + (1u << 30)},
-                     &kept);
+        const uint64_t middle = uint64_t{1} << 63;
+        CollectRange(*keys, {middle, middle + (middle >> 6)}, &kept, path);
         Use(kept);
       });
+  rows.back().has_paths = true;
   add("median by nth_element", items, kItems, 0.088, "nth_element", "",
       [keys](CpuPath) {
         std::vector<uint64_t> copy = *keys;

@@ -72,7 +72,7 @@ void PrintRow(const KernelRow& row, CpuPath path, const Figures& figures,
         row.published, to_published, to_baseline);
     return;
   }
-  absl::PrintF("%-28s %-7s %9s %-9s +-%3.0f%%  %9s %-16s %6s %8s\n", row.name,
+  absl::PrintF("%-36s %-7s %9s %-9s +-%3.0f%%  %9s %-16s %6s %8s\n", row.name,
                ToAbsl(path_name), Cell(figures.median), row.unit,
                50 * (figures.high - figures.low) / figures.median, Cell(row.published),
                row.published == 0 ? "" : row.published_by, Cell(to_published),
@@ -115,7 +115,7 @@ void RunFamily(const std::vector<KernelRow>& rows, const KernelBenchOptions& opt
       continue;
     }
     if (!headed) {
-      absl::PrintF("\n%-28s %-7s %9s %-9s %6s  %9s %-16s %6s %8s\n", row.family, "path",
+      absl::PrintF("\n%-36s %-7s %9s %-9s %6s  %9s %-16s %6s %8s\n", row.family, "path",
                    "here", "", "spread", "published", "", "ratio", "baseline");
       headed = true;
     }
