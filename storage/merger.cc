@@ -4,21 +4,9 @@
 #include <cstring>
 #include <utility>
 
-#include "base/coding.h"
+#include "base/key_prefix.h"
 
 namespace skep {
-namespace {
-
-// Orders as the first 8 bytes do, shorter keys as if followed by zeros: numbers that
-// differ decide, equal ones do not.
-uint64_t PrefixOf(std::string_view key) {
-  if (key.size() >= 8) return LoadBig64(key.data());
-  char bytes[8] = {};
-  std::copy(key.begin(), key.end(), bytes);
-  return LoadBig64(bytes);
-}
-
-}  // namespace
 
 Merger::Merger(std::vector<std::unique_ptr<RecordStream>> inputs)
     : losers_(inputs.size()) {
@@ -47,7 +35,7 @@ bool Merger::Next(Record* record) {
 
 bool Merger::Advance(Input* input) {
   if (input->stream->Next(&input->record)) {
-    input->prefix = PrefixOf(input->record.key);
+    input->prefix = KeyPrefix(input->record.key);
     return true;
   }
   input->at_end = true;

@@ -76,22 +76,29 @@ __attribute__((target("avx2"))) RankCounts CountAvx2(std::span<const uint64_t> k
 }
 
 // Two vectors a step: one chain of additions would wait for itself.
-__attribute__((target("avx512f,avx512vl,popcnt"))) RankCounts CountAvx512(
+__attribute__((target("avx512f"))) RankCounts CountAvx512(
     std::span<const uint64_t> keys, uint64_t guess) {
   const __m512i wanted = _mm512_set1_epi64(static_cast<int64_t>(guess));
-  RankCounts counts;
+  const __m512i one = _mm512_set1_epi64(1);
+  __m512i smaller[2] = {}, same[2] = {};
   for (; keys.size() >= 16; keys = keys.subspan(16)) {
-    const __m512i a = _mm512_loadu_si512(keys.data());
-    const __m512i b = _mm512_loadu_si512(keys.data() + 8);
-    const unsigned smaller = _mm512_cmplt_epu64_mask(a, wanted) |
-                             unsigned{_mm512_cmplt_epu64_mask(b, wanted)} << 8;
-    const unsigned same = _mm512_cmpeq_epu64_mask(a, wanted) |
-                          unsigned{_mm512_cmpeq_epu64_mask(b, wanted)} << 8;
-    counts.smaller += static_cast<uint64_t>(std::popcount(smaller));
-    counts.same += static_cast<uint64_t>(std::popcount(same));
+    for (int i = 0; i < 2; ++i) {
+      const __m512i eight = _mm512_loadu_si512(keys.data() + 8 * i);
+      smaller[i] = _mm512_mask_add_epi64(
+          smaller[i], _mm512_cmplt_epu64_mask(eight, wanted), smaller[i], one);
+      same[i] = _mm512_mask_add_epi64(same[i], _mm512_cmpeq_epu64_mask(eight, wanted),
+                                      same[i], one);
+    }
   }
-  const RankCounts rest = CountScalar(keys, guess);
-  return {counts.smaller + rest.smaller, counts.same + rest.same};
+  alignas(64) uint64_t lanes[16];
+  _mm512_store_si512(lanes, _mm512_add_epi64(smaller[0], smaller[1]));
+  _mm512_store_si512(lanes + 8, _mm512_add_epi64(same[0], same[1]));
+  RankCounts counts = CountScalar(keys, guess);
+  for (int i = 0; i < 8; ++i) {
+    counts.smaller += lanes[i];
+    counts.same += lanes[8 + i];
+  }
+  return counts;
 }
 
 }  // namespace

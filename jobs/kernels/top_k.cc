@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/key_prefix.h"
+
 namespace skep {
 namespace {
 
@@ -30,6 +32,20 @@ void TopK::Add(std::string_view key, uint64_t count) {
 std::vector<CountedKey> TopK::Take() {
   std::sort_heap(heap_.begin(), heap_.end(), Before);
   return std::exchange(heap_, {});
+}
+
+std::vector<CountedView> SortByCount(const WordTable& table) {
+  std::vector<CountedView> all;
+  all.reserve(table.size());
+  table.ForEach([&all](std::string_view key, uint64_t count) {
+    all.push_back({count, KeyPrefix(key), key});
+  });
+  std::sort(all.begin(), all.end(), [](const CountedView& a, const CountedView& b) {
+    if (a.count != b.count) return a.count > b.count;
+    if (a.prefix != b.prefix) return a.prefix < b.prefix;
+    return a.key < b.key;
+  });
+  return all;
 }
 
 }  // namespace skep

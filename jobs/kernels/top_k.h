@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/word_table.h"
+
 namespace skep {
 
 struct CountedKey {
@@ -42,6 +44,16 @@ class TopK {
   size_t k_;
   std::vector<CountedKey> heap_;  // the worst on top
 };
+
+// A key of a table, with its count: in the order above.
+struct CountedView {
+  uint64_t count;
+  uint64_t prefix;  // the first 8 bytes as a big-endian number: decides most ties
+  std::string_view key;
+};
+
+// All keys of the table, best first. The views are valid until it is changed.
+std::vector<CountedView> SortByCount(const WordTable& table);
 
 }  // namespace skep
 

@@ -67,6 +67,26 @@ TEST(TopK, TopOfTheTopsOfParts) {
   EXPECT_EQ(merged.Take(), all);
 }
 
+TEST(SortByCount, OrdersTiesByWholeKeys) {
+  Random random(12);
+  WordTable table;
+  TopK top(100'000);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string key(random.Below(20), 'a');
+    for (char& c : key)
+      c = static_cast<char>(random.Below(4) == 0 ? random.Below(256) : 0);
+    table.Add(key, random.Below(3));
+  }
+  table.ForEach([&top](std::string_view key, uint64_t count) { top.Add(key, count); });
+  const std::vector<CountedKey> expected = top.Take();
+  const std::vector<CountedView> sorted = SortByCount(table);
+  ASSERT_EQ(sorted.size(), expected.size());
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    ASSERT_EQ(sorted[i].key, expected[i].key) << i;
+    ASSERT_EQ(sorted[i].count, expected[i].count) << i;
+  }
+}
+
 // The known answers for the King James Bible.
 TEST(WordCount, KingJamesBible) {
   const char* folder = std::getenv("SKEP_TEST_DATA");

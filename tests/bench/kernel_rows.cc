@@ -100,22 +100,6 @@ WordTable CountText(std::string_view text, int times, CpuPath path) {
   return table;
 }
 
-void SortAll(const WordTable& table) {
-  struct Entry {
-    uint64_t count;
-    std::string_view key;
-  };
-  std::vector<Entry> entries;
-  entries.reserve(table.size());
-  table.ForEach([&](std::string_view key, uint64_t count) {
-    entries.push_back({count, key});
-  });
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return a.count != b.count ? a.count > b.count : a.key < b.key;
-  });
-  Use(entries);
-}
-
 void TakeTop(const WordTable& table) {
   TopK top(100);
   table.ForEach([&top](std::string_view key, uint64_t count) { top.Add(key, count); });
@@ -232,7 +216,7 @@ std::vector<KernelRow> WordRows(const KernelBenchOptions& options) {
       [zipf](CpuPath path) { TakeTop(CountText(*zipf, 1, path)); });
   add(size + ", all sorted", zipf_bytes, false, 241, "prototype",
       size + ", unordered_map",
-      [zipf](CpuPath path) { SortAll(CountText(*zipf, 1, path)); });
+      [zipf](CpuPath path) { Use(SortByCount(CountText(*zipf, 1, path))); });
   return rows;
 }
 

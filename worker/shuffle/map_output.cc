@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/coding.h"
+#include "base/key_prefix.h"
 #include "base/status.h"
 #include "storage/byte_source.h"
 #include "storage/merger.h"
@@ -119,6 +120,7 @@ absl::StatusOr<std::vector<PartitionEntry>> MapOutputWriter::WriteBuffer(
 absl::StatusOr<std::vector<PartitionEntry>> MapOutputWriter::WriteTable(
     WritableFile& file) {
   struct Entry {
+    uint64_t prefix;
     std::string_view key;
     uint64_t count;
     uint32_t partition;
@@ -126,10 +128,12 @@ absl::StatusOr<std::vector<PartitionEntry>> MapOutputWriter::WriteTable(
   std::vector<Entry> entries;
   entries.reserve(table_.size());
   table_.ForEach([&](std::string_view key, uint64_t count) {
-    entries.push_back({key, count, partitioner_.PartitionOf(key)});
+    entries.push_back({KeyPrefix(key), key, count, partitioner_.PartitionOf(key)});
   });
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return a.partition != b.partition ? a.partition < b.partition : a.key < b.key;
+    if (a.partition != b.partition) return a.partition < b.partition;
+    if (a.prefix != b.prefix) return a.prefix < b.prefix;
+    return a.key < b.key;
   });
   SortedRunsWriter runs(file, partitions_);
   for (const Entry& entry : entries) {

@@ -2,19 +2,12 @@
 
 #include <algorithm>
 
-#include "base/coding.h"
+#include "base/key_prefix.h"
 
 namespace skep {
 namespace {
 
 constexpr size_t kInitialRecords = 256;
-
-uint64_t Prefix(std::string_view key) {
-  if (key.size() >= 8) return LoadBig64(key.data());
-  char padded[8] = {};
-  key.copy(padded, key.size());
-  return LoadBig64(padded);
-}
 
 bool Before(const RecordBuffer::Record& a, const RecordBuffer::Record& b) {
   if (a.partition != b.partition) return a.partition < b.partition;
@@ -44,7 +37,8 @@ bool RecordBuffer::Add(uint32_t partition, std::string_view key,
   char* const data = arena_.Allocate(bytes);
   key.copy(data, key.size());
   value.copy(data + key.size(), value.size());
-  records_.push_back({Prefix(key), data, partition, static_cast<uint32_t>(key.size()),
+  records_.push_back({KeyPrefix(key), data, partition,
+                      static_cast<uint32_t>(key.size()),
                       static_cast<uint32_t>(value.size())});
   return true;
 }
