@@ -25,6 +25,7 @@ int RunServe(const Args& args);
 int RunBalance(const Args& args);
 int RunRpc(const Args& args);
 int RunLoad(const Args& args);
+int RunCompare(const Args& args);
 int RunBench(const Args& args);
 int RunGen(const Args& args);
 int RunVersion(const Args& args);

@@ -1,0 +1,66 @@
+// The balancing policies in simulation: rpc's own Pick and PhantomPending, before
+// backends that are queues with workers, on a clock of events.
+//
+// Calls arrive as a Poisson process at `balancers` balancers in turn; each counts what
+// it has outstanding itself, as the shards of different processes do. Times are in
+// units of the mean service time.
+
+#ifndef SKEP_TOOLS_COMPARE_BALANCE_SIMULATION_H_
+#define SKEP_TOOLS_COMPARE_BALANCE_SIMULATION_H_
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "rpc/balance/pick.h"
+
+namespace skep {
+
+enum class ServiceMix {
+  kFixed,           // every call takes 1
+  kExponential,     // of mean 1
+  kOnePercentSlow,  // 0.5 for 99 % of calls, 50.5 for 1 %
+  kSlowBackend,     // exponential; one backend takes three times as long
+  kFailingBackend,  // exponential; one backend fails at once
+  kFrozenBackend,   // exponential; one backend never answers
+};
+inline constexpr ServiceMix kServiceMixes[] = {
+    ServiceMix::kFixed,       ServiceMix::kExponential,    ServiceMix::kOnePercentSlow,
+    ServiceMix::kSlowBackend, ServiceMix::kFailingBackend, ServiceMix::kFrozenBackend};
+std::string_view ServiceMixName(ServiceMix mix);
+// InvalidArgument lists the names.
+absl::StatusOr<ServiceMix> ParseServiceMix(std::string_view name);
+
+struct BalanceSimulationOptions {
+  PickPolicy policy = PickPolicy::kLeastPending;
+  ServiceMix mix = ServiceMix::kOnePercentSlow;
+  int backends = 8;
+  int workers = 2;  // of a backend
+  int balancers = 1;
+  // Arrivals against the workers of the backends that work, at their speeds.
+  double load = 0.7;
+  double error_hold = 50;  // how long an error keeps its place; 0: not at all
+  uint64_t calls = 200'000;
+  uint64_t seed = 1;
+};
+
+struct BalanceSimulationResult {
+  double mean_latency = 0;  // of calls that were answered
+  double p99_latency = 0;
+  double failed = 0;  // the share of calls that failed, or never ended
+};
+
+BalanceSimulationResult SimulateBalancing(const BalanceSimulationOptions& options);
+
+// A mean over seeds, and the half-width of its 95 % confidence interval (Student's t).
+struct Estimate {
+  double mean = 0;
+  double half_width = 0;
+};
+// At least two samples.
+Estimate EstimateOf(const std::vector<double>& samples);
+
+}  // namespace skep
+
+#endif  // SKEP_TOOLS_COMPARE_BALANCE_SIMULATION_H_

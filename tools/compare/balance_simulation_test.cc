@@ -1,0 +1,99 @@
+#include "tools/compare/balance_simulation.h"
+
+#include "gtest/gtest.h"
+
+namespace skep {
+namespace {
+
+// Over several seeds.
+Estimate MeanLatency(BalanceSimulationOptions options, int seeds = 5) {
+  std::vector<double> samples;
+  for (int seed = 1; seed <= seeds; ++seed) {
+    options.seed = static_cast<uint64_t>(seed);
+    samples.push_back(SimulateBalancing(options).mean_latency);
+  }
+  return EstimateOf(samples);
+}
+
+double FailedShare(double error_hold, PickPolicy policy = PickPolicy::kLeastPending) {
+  std::vector<double> samples;
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    samples.push_back(SimulateBalancing({.policy = policy,
+                                         .mix = ServiceMix::kFailingBackend,
+                                         .error_hold = error_hold,
+                                         .seed = seed})
+                          .failed);
+  }
+  return EstimateOf(samples).mean;
+}
+
+TEST(BalanceSimulationTest, LeastPendingBeatsRoundRobinFourfoldWhereOnePercentIsSlow) {
+  const Estimate least = MeanLatency({.policy = PickPolicy::kLeastPending});
+  const Estimate round = MeanLatency({.policy = PickPolicy::kRoundRobin});
+  RecordProperty("least_pending", std::to_string(least.mean));
+  RecordProperty("round_robin", std::to_string(round.mean));
+  EXPECT_GE(round.mean - round.half_width, 4 * (least.mean + least.half_width))
+      << "round robin " << round.mean << " +- " << round.half_width
+      << ", least pending " << least.mean << " +- " << least.half_width;
+}
+
+TEST(BalanceSimulationTest, ABackendThatFailsAtOnceCostsUnderTwoPercent) {
+  EXPECT_LT(FailedShare(/*error_hold=*/50), 0.02);
+  EXPECT_GT(FailedShare(/*error_hold=*/0), 0.15)
+      << "without held errors it attracts calls";
+  EXPECT_NEAR(FailedShare(50, PickPolicy::kRoundRobin), 1.0 / 8, 0.001)
+      << "round robin does not look at counts";
+}
+
+// One backend with one worker and exponential times is the M/M/1 queue: 1 / (1 - load).
+TEST(BalanceSimulationTest, AgreesWithQueueingTheory) {
+  const Estimate latency = MeanLatency(
+      {.mix = ServiceMix::kExponential, .backends = 1, .workers = 1, .load = 0.5},
+      /*seeds=*/10);
+  EXPECT_NEAR(latency.mean, 2, 0.1);
+  // And M/D/1: 1 + load / (2 (1 - load)).
+  const Estimate fixed =
+      MeanLatency({.mix = ServiceMix::kFixed, .backends = 1, .workers = 1, .load = 0.5},
+                  /*seeds=*/10);
+  EXPECT_NEAR(fixed.mean, 1.5, 0.05);
+}
+
+TEST(BalanceSimulationTest, AFrozenBackendIsLeftAloneByCountsOnly) {
+  const auto failed = [](PickPolicy policy) {
+    return SimulateBalancing({.policy = policy, .mix = ServiceMix::kFrozenBackend})
+        .failed;
+  };
+  EXPECT_LT(failed(PickPolicy::kLeastPending), 0.001);
+  EXPECT_NEAR(failed(PickPolicy::kRoundRobin), 1.0 / 8, 0.001);
+}
+
+TEST(BalanceSimulationTest, ManyBalancersAndBackends) {
+  const auto result = SimulateBalancing({.mix = ServiceMix::kExponential,
+                                         .backends = 1000,
+                                         .balancers = 64,
+                                         .calls = 20'000});
+  EXPECT_EQ(result.failed, 0);
+  EXPECT_GE(result.mean_latency, 0.9);
+}
+
+TEST(BalanceSimulationTest, ReplaysFromItsSeed) {
+  const BalanceSimulationOptions options{.calls = 5000, .seed = 42};
+  EXPECT_EQ(SimulateBalancing(options).mean_latency,
+            SimulateBalancing(options).mean_latency);
+}
+
+TEST(BalanceSimulationTest, EstimatesWithStudentsT) {
+  const Estimate estimate = EstimateOf({1, 2, 3, 4, 5});
+  EXPECT_DOUBLE_EQ(estimate.mean, 3);
+  EXPECT_NEAR(estimate.half_width, 1.963, 0.001);
+}
+
+TEST(BalanceSimulationTest, MixesHaveNames) {
+  for (const ServiceMix mix : kServiceMixes) {
+    EXPECT_EQ(*ParseServiceMix(ServiceMixName(mix)), mix);
+  }
+  EXPECT_FALSE(ParseServiceMix("chaos").ok());
+}
+
+}  // namespace
+}  // namespace skep
