@@ -1,0 +1,20 @@
+#include "tests/fuzz/targets.h"
+
+namespace skep {
+
+std::span<const FuzzTarget> FuzzTargets() {
+  static constexpr FuzzTarget kTargets[] = {
+      {"rpc0", FuzzRpc0},
+      {"typed_frames", FuzzTypedFrames},
+      {"connection", FuzzConnection},
+      {"balancer", FuzzBalancer},
+      {"http", FuzzHttp},
+      {"sudoku_text", FuzzSudokuText},
+      {"blocks", FuzzBlocks},
+      {"runs", FuzzRuns},
+      {"text", FuzzText},
+  };
+  return kTargets;
+}
+
+}  // namespace skep

@@ -1,0 +1,79 @@
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "glog/logging.h"
+#include "jobs/api/json_text.h"
+#include "jobs/kernels/number_parser.h"
+#include "jobs/kernels/quantile.h"
+#include "jobs/kernels/sudoku.h"
+#include "rpc/address.h"
+#include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/targets.h"
+#include "tools/command_line.h"
+#include "tools/top/http_get.h"
+#include "tools/top/top_view.h"
+
+namespace skep {
+namespace {
+
+// A text may be cut at a line end: the numbers are the same.
+void CheckNumbers(std::string_view text) {
+  ParsedNumbers whole;
+  ParseNumbers(text, &whole);
+  ParsedNumbers parts;
+  const size_t cut = text.find('\n', text.size() / 2);
+  if (cut == std::string_view::npos) return;
+  ParseNumbers(text.substr(0, cut + 1), &parts);
+  ParseNumbers(text.substr(cut + 1), &parts);
+  CHECK(whole.integers == parts.integers);
+  CHECK(whole.doubles == parts.doubles);
+  CHECK_EQ(whole.nans, parts.nans);
+  CHECK_EQ(whole.unparsable, parts.unparsable);
+}
+
+}  // namespace
+
+void FuzzText(std::string_view bytes) {
+  FuzzInput input(bytes);
+  const uint8_t which = input.Byte();
+  const std::string text(input.Rest());
+  switch (which % 8) {
+    case 0: {
+      const auto address = Address::Parse(text);
+      if (address.ok()) CHECK(*Address::Parse(address->ToString()) == *address);
+      break;
+    }
+    case 1:
+      (void)ParseSize(text);
+      (void)ParseQuantileDefinition(text);
+      break;
+    case 2:
+      for (const Quantile& q : ParseQuantiles(text).value_or(std::vector<Quantile>())) {
+        CHECK_LE(q.numerator, q.denominator);
+      }
+      break;
+    case 3: {
+      const auto json = nlohmann::json::parse(JsonString(text), nullptr, false);
+      CHECK(json.is_string()) << JsonString(text);
+      break;
+    }
+    case 4:
+      CheckNumbers(text);
+      break;
+    case 5:
+      (void)ParseMetrics(text);
+      (void)ParseHttpResponse(text);
+      break;
+    case 6:
+      (void)Nearest(text, {"run", "worker", "master"});
+      break;
+    default: {
+      const SudokuResult result = SolveSudoku(text.substr(0, 81));
+      if (result.solutions > 0) {
+        CHECK(IsSudokuSolution(text.substr(0, 81), result.solution()));
+      }
+    }
+  }
+}
+
+}  // namespace skep
