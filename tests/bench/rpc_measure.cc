@@ -94,7 +94,8 @@ double Percentile(const std::vector<uint32_t>& sorted, double part) {
 // The client process.
 Measurement Drive(const RpcSystem& system, const RpcLoad& load, int port, pid_t server,
                   absl::Duration duration) {
-  CallMeter meter(load.timed);
+  // Never destroyed: calls still complete when this returns, until the process ends.
+  CallMeter& meter = *new CallMeter(load.timed);
   const double idle_before = ResidentBytes(server);
   if (load.idle_connections > 0) {
     RpcLoad idle = load;
