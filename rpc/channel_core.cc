@@ -237,7 +237,7 @@ void ChannelCore::WriteFrame(OutFrame frame) {
     stream_->Write(frame.head);
   } else {
     stream_->Write(frame.head);
-    stream_->Write(frame.attachment);
+    stream_->WriteBulk(frame.attachment);
     stream_->Write(std::string_view(checksum, sizeof checksum));
   }
   NoteUnsent();
@@ -255,7 +255,7 @@ void ChannelCore::WriteInPlace(const Envelope& envelope,
     stream_->EndWrite(static_cast<size_t>(end - frame));
     char tail[kFrameChecksumBytes];
     StoreBig32(Adler32(checksum, attachment), tail);
-    stream_->Write(attachment);
+    stream_->WriteBulk(attachment);
     stream_->Write(std::string_view(tail, sizeof tail));
   } else {
     StoreBig32(checksum, end);

@@ -34,11 +34,17 @@ class Countdown {
   int count_ ABSL_GUARDED_BY(mutex_);
 };
 
-std::unique_ptr<EventLoop> NewLoop() {
-  return std::make_unique<EventLoop>("test-loop", NewEpollPoller());
-}
+// Everything holds of a loop that blocks at once and of one that spins before.
+class EventLoopTest : public testing::TestWithParam<absl::Duration> {
+ protected:
+  std::unique_ptr<EventLoop> NewLoop() {
+    return std::make_unique<EventLoop>("test-loop", NewEpollPoller(), GetParam());
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Spin, EventLoopTest,
+                         testing::Values(absl::ZeroDuration(), absl::Milliseconds(1)));
 
-TEST(EventLoop, RunsWhatIsPostedInOrderOnItsThread) {
+TEST_P(EventLoopTest, RunsWhatIsPostedInOrderOnItsThread) {
   const auto loop = NewLoop();
   std::vector<int> ran;
   Countdown done(1);
@@ -55,7 +61,7 @@ TEST(EventLoop, RunsWhatIsPostedInOrderOnItsThread) {
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(ran[i], i);
 }
 
-TEST(EventLoop, NeverRunsInsidePost) {
+TEST_P(EventLoopTest, NeverRunsInsidePost) {
   const auto loop = NewLoop();
   Countdown done(1);
   bool inside = false;
@@ -70,7 +76,7 @@ TEST(EventLoop, NeverRunsInsidePost) {
   ASSERT_TRUE(done.Wait());
 }
 
-TEST(EventLoop, ManyThreadsPostAndNothingIsLost) {
+TEST_P(EventLoopTest, ManyThreadsPostAndNothingIsLost) {
   constexpr int kThreads = 4;
   constexpr int kPosts = 5000;
   const auto loop = NewLoop();
@@ -92,7 +98,7 @@ TEST(EventLoop, ManyThreadsPostAndNothingIsLost) {
   for (std::thread& thread : threads) thread.join();
 }
 
-TEST(EventLoop, TimersRunInOrderOfTheirTimes) {
+TEST_P(EventLoopTest, TimersRunInOrderOfTheirTimes) {
   const auto loop = NewLoop();
   std::vector<int> ran;
   Countdown done(1);
@@ -110,7 +116,7 @@ TEST(EventLoop, TimersRunInOrderOfTheirTimes) {
 }
 
 // A sleeping loop must notice that another thread's timer comes before its own.
-TEST(EventLoop, AnEarlierTimerShortensTheSleep) {
+TEST_P(EventLoopTest, AnEarlierTimerShortensTheSleep) {
   const auto loop = NewLoop();
   Countdown done(1);
   loop->PostAfter(absl::Hours(1), [] {});
@@ -119,7 +125,7 @@ TEST(EventLoop, AnEarlierTimerShortensTheSleep) {
   ASSERT_TRUE(done.Wait());
 }
 
-TEST(EventLoop, CancelledTimersNeverRun) {
+TEST_P(EventLoopTest, CancelledTimersNeverRun) {
   const auto loop = NewLoop();
   Countdown done(1);
   std::atomic<bool> ran = false;
@@ -140,7 +146,7 @@ TEST(EventLoop, CancelledTimersNeverRun) {
   EXPECT_FALSE(ran);
 }
 
-TEST(EventLoop, StoppingRunsWhatWasPostedAndDropsTheRest) {
+TEST_P(EventLoopTest, StoppingRunsWhatWasPostedAndDropsTheRest) {
   const auto loop = NewLoop();
   int ran = 0;
   auto held = std::make_shared<int>(0);
@@ -172,7 +178,7 @@ class TurnCounter final : public Watcher {
   EventLoop& loop_;
 };
 
-TEST(EventLoop, TurnEndsComeOnceForEachAskingAndNotAfterDetach) {
+TEST_P(EventLoopTest, TurnEndsComeOnceForEachAskingAndNotAfterDetach) {
   const auto loop = NewLoop();
   TurnCounter stays(*loop);
   TurnCounter leaves(*loop);

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <glog/logging.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -70,6 +72,26 @@ void TcpStream::Write(std::string_view bytes) {
   output_.Append(bytes);
   if (output_.size() > kStreamHighWater) above_mark_ = true;
   if (!blocked_) Wake();
+}
+
+void TcpStream::WriteBulk(std::string_view bytes) {
+  if (!socket_.valid() || closing_) return;
+  if (!blocked_ && handler_ != nullptr) {
+    const std::string_view queued = output_.view();
+    iovec parts[] = {{const_cast<char*>(queued.data()), queued.size()},
+                     {const_cast<char*>(bytes.data()), bytes.size()}};
+    msghdr message = {};
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    const ssize_t sent = sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+    // An error is found again, and told, when what is queued is sent.
+    if (sent > 0) {
+      const size_t of_queued = std::min(queued.size(), static_cast<size_t>(sent));
+      output_.Consume(of_queued);
+      bytes.remove_prefix(static_cast<size_t>(sent) - of_queued);
+    }
+  }
+  Write(bytes);
 }
 
 char* TcpStream::BeginWrite(size_t most) {

@@ -21,6 +21,7 @@ class TcpStream final : public Stream, private Watcher {
 
   void Start(StreamHandler* handler) override;
   void Write(std::string_view bytes) override;
+  void WriteBulk(std::string_view bytes) override;
   char* BeginWrite(size_t most) override;
   void EndWrite(size_t count) override;
   size_t unsent() const override { return output_.size(); }

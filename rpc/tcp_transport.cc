@@ -1,6 +1,7 @@
 #include "rpc/tcp_transport.h"
 
 #include <glog/logging.h>
+#include <sched.h>
 
 #include <utility>
 
@@ -18,14 +19,21 @@ namespace {
 constexpr int kResolverThreads = 2;
 constexpr size_t kMaxQueuedNames = 1024;
 
+int UsableCores() {
+  cpu_set_t cores;
+  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+}
+
 }  // namespace
 
-TcpTransport::TcpTransport(int loops)
+TcpTransport::TcpTransport(int loops, TcpTransportOptions options)
     : resolver_(
           std::make_unique<ThreadPool>("resolver", kResolverThreads, kMaxQueuedNames)) {
   CHECK_GT(loops, 0);
+  const absl::Duration spin = loops <= UsableCores() ? options.spin : absl::Duration();
   for (int i = 0; i < loops; ++i) {
-    loops_.push_back(std::make_unique<EventLoop>(StrCat("loop-", i), NewEpollPoller()));
+    loops_.push_back(
+        std::make_unique<EventLoop>(StrCat("loop-", i), NewEpollPoller(), spin));
   }
 }
 

@@ -14,11 +14,18 @@
 
 namespace skep {
 
+struct TcpTransportOptions {
+  // How long a loop looks for something to do before it blocks (event_loop.h): lower
+  // latency between two cores, for CPU time. Stands down where the process has fewer
+  // cores than the transport has loops. About 50 us is what a wake-up costs.
+  absl::Duration spin = absl::ZeroDuration();
+};
+
 // Thread-safe. Streams are pinned to one of `loops` event loops: one made on a loop's
 // thread to that loop, others in turn.
 class TcpTransport final : public Transport {
  public:
-  explicit TcpTransport(int loops);
+  explicit TcpTransport(int loops, TcpTransportOptions options = {});
   // Streams that are still open get OnClosed(Cancelled). Waits for the threads, and for
   // a name that is being resolved (seconds, if the name server does not answer). Never
   // called on one of its loops.

@@ -71,8 +71,11 @@ class Stream {
   // Queues a copy of the bytes. What is written during one OnData leaves in one system
   // call after it; what is written elsewhere, at the end of the executor's turn.
   virtual void Write(std::string_view bytes) = 0;
-  // The same in place: memory for `most` bytes, not initialized, of which EndWrite, the
-  // next call on this stream, queues the first `count`.
+  // As Write, for bytes that are many: they may be given to the kernel at once, with
+  // what is queued before them, and only what it does not take is copied.
+  virtual void WriteBulk(std::string_view bytes) { Write(bytes); }
+  // As Write, in place: memory for `most` bytes, not initialized, of which EndWrite,
+  // the next call on this stream, queues the first `count`.
   virtual char* BeginWrite(size_t most) = 0;
   virtual void EndWrite(size_t count) = 0;
   // Bytes written and not yet taken by the kernel.

@@ -184,6 +184,31 @@ TEST_P(TransportConformance, CarriesOneLargeFrame) {
   EXPECT_TRUE(client->received == frame);
 }
 
+TEST_P(TransportConformance, AllWaysOfWritingKeepTheirOrder) {
+  Listen([](TestPeer& peer) { peer.on_data = EchoFrames; });
+  TestPeer* const client = Connect();
+  ASSERT_NE(client, nullptr);
+  Random random(5);
+  std::string sent;
+  const auto write = [&](Stream& stream) {
+    for (int i = 0; i < 60; ++i) {
+      // Some of the bulk is more than a kernel takes at once.
+      const size_t most = 1 << (i % 3 == 1 ? random.Below(22) : random.Below(13));
+      const std::string frame = Frame(RandomBytes(random, random.Below(most)));
+      sent += frame;
+      if (i % 3 == 0) stream.Write(frame);
+      if (i % 3 == 1) stream.WriteBulk(frame);
+      if (i % 3 == 2) {
+        frame.copy(stream.BeginWrite(frame.size() + 100), frame.size());
+        stream.EndWrite(frame.size());
+      }
+    }
+  };
+  ASSERT_TRUE(client->Run(write));
+  EXPECT_TRUE(WaitUntil([&] { return client->received.size() >= sent.size(); }));
+  EXPECT_TRUE(client->received == sent);
+}
+
 TEST_P(TransportConformance, AnswersAfterThePeersHalfClose) {
   const std::string answer(3 << 20, 'a');
   Listen([&](TestPeer& peer) {

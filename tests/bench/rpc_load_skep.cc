@@ -16,6 +16,12 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
+TcpTransport* NewTransport(const RpcLoad& load) {
+  TcpTransportOptions options;
+  if (load.spin) options.spin = absl::Microseconds(50);
+  return new TcpTransport(1, options);
+}
+
 class EchoServer final : public echo::EchoService {
  public:
   explicit EchoServer(size_t attachment) : attachment_(attachment) {}
@@ -35,7 +41,7 @@ class EchoServer final : public echo::EchoService {
 };
 
 int Serve(const RpcLoad& load) {
-  auto* transport = new TcpTransport(1);
+  auto* transport = NewTransport(load);
   auto* services = new ServiceTable;
   services->Add(new EchoServer(load.reply_attachment));
   ServerOptions options;
@@ -95,7 +101,7 @@ class Caller {
 };
 
 void Drive(const RpcLoad& load, int port, CallMeter* meter) {
-  auto* transport = new TcpTransport(1);
+  auto* transport = NewTransport(load);
   auto* callers = new std::vector<std::unique_ptr<Caller>>;
   auto* idle = new std::vector<std::shared_ptr<Channel>>;
   // Each is connected before the next, so that no queue of the kernel's overflows.
