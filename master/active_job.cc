@@ -19,6 +19,7 @@ ActiveJob::ActiveJob(JobId id, JobSpec spec, absl::Time now)
   status_.set_id(id.value());
   status_.set_name(spec_.name());
   status_.set_user(spec_.user());
+  status_.set_submission(spec_.submission());
   status_.set_submitted_ms(absl::ToUnixMillis(now));
   BeginPlan();
 }

@@ -46,6 +46,22 @@ absl::StatusOr<Fingerprint> FingerprintOf(FileSystem& fs, const std::string& pat
 
 }  // namespace
 
+namespace {
+
+// The kernel's files (/proc, /sys) say that they are empty, whatever is in them.
+absl::Status CheckEmpty(FileSystem& fs, const std::string& path,
+                        const std::string& name) {
+  SKEP_ASSIGN_OR_RETURN(const auto file, fs.OpenToRead(path));
+  char byte;
+  SKEP_ASSIGN_OR_RETURN(const size_t read, file->ReadAt(0, 1, &byte));
+  if (read == 0) return absl::OkStatus();
+  return InvalidArgument(name,
+                         ": has text in it but no size, like the files of /proc; ",
+                         "pipe it into the command and name - as the input");
+}
+
+}  // namespace
+
 absl::StatusOr<InputFile> DescribeInputFile(FileSystem& fs, const std::string& path,
                                             const std::string& name) {
   SKEP_ASSIGN_OR_RETURN(const FileInfo info, fs.Stat(path));
@@ -57,6 +73,7 @@ absl::StatusOr<InputFile> DescribeInputFile(FileSystem& fs, const std::string& p
                            ": is a pipe, socket or device, not a file; to read it, ",
                            "pipe it into the command and name - as the input");
   }
+  if (info.size == 0) SKEP_RETURN_IF_ERROR(CheckEmpty(fs, path, name));
   SKEP_ASSIGN_OR_RETURN(const Fingerprint fingerprint,
                         FingerprintOf(fs, path, info.size));
   InputFile file;

@@ -13,7 +13,7 @@ enum ExitCode : int {
   kUsage = 2,        // the command line is wrong
   kUnavailable = 3,  // a server cannot be reached, or an address not listened on
   kCancelled = 4,    // cancelled, by Ctrl-C or `skep cancel`
-  kFiles = 5,        // an input cannot be read or an output not be written
+  kFiles = 5,  // before or after a job: an input cannot be read, or an output written
 };
 
 // The code for an error that ended a command before or beside its job.

@@ -54,11 +54,11 @@ Examples:
 
 Exit codes:
   0  success
-  1  the job failed, or the answer is no
+  1  the job failed (its message says why), or the answer is no
   2  the command line is wrong
   3  a server cannot be reached, or an address not be listened on
   4  cancelled, by Ctrl-C or `skep cancel`
-  5  an input cannot be read, or an output not be written
+  5  before or after a job: an input cannot be read, or an output not be written
 )";
 
 int Help() {
@@ -103,6 +103,7 @@ int Main(const Args& args) {
 }  // namespace skep
 
 int main(int argc, char** argv) {
+  skep::HoldStandardDescriptors();
   skep::IgnoreBrokenPipes();
   // What matters of gRPC's troubles is in the errors that its calls return.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);

@@ -1,6 +1,7 @@
 #include "tools/signals.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -65,6 +66,15 @@ StopSignal::~StopSignal() {
 }
 
 void StopSignal::Wait() { thread_.join(); }
+
+void HoldStandardDescriptors() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    // The lowest free number is this one. Opened the wrong way round on purpose.
+    const int held = open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+    if (held != fd && held >= 0) close(held);
+  }
+}
 
 void IgnoreBrokenPipes() { signal(SIGPIPE, SIG_IGN); }
 

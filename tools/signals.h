@@ -25,6 +25,10 @@ class StopSignal {
   std::thread thread_;
 };
 
+// Fills what is missing of descriptors 0, 1 and 2, so that no socket or file of ours
+// gets such a number: reading or writing them is an error then, as it should be.
+void HoldStandardDescriptors();
+
 // Writing to a pipe or socket that nobody reads is an error, not the end of the
 // process.
 void IgnoreBrokenPipes();

@@ -63,19 +63,36 @@ class GrpcJobClient final : public JobClient {
   }
 
   absl::StatusOr<JobStatus> Watch(
-      uint64_t job, const std::function<void(const JobStatus&)>& on_change) override {
+      uint64_t job, const std::string& submission,
+      const std::function<void(const JobStatus&)>& on_change,
+      const std::function<void(const std::string&)>& on_trouble) override {
     absl::Time last_word = absl::Now();
+    bool in_trouble = false;
     while (true) {
       JobStatus status;
-      const absl::Status ended = WatchOnce(job, on_change, &status, &last_word);
+      bool ours = true;
+      const absl::Status ended = WatchOnce(
+          job,
+          [&](const JobStatus& now) {
+            ours = now.submission() == submission;
+            if (ours) on_change(now);
+            if (ours) in_trouble = false;
+            return ours;
+          },
+          &status, &last_word);
+      if (!ours || absl::IsNotFound(ended)) return StartedAnew(job);
       if (ended.ok() && IsFinalState(status.state())) return status;
       if (absl::IsResourceExhausted(ended)) {  // others watch already: ask instead
         SKEP_ASSIGN_OR_RETURN(status, Status(job));
+        if (status.submission() != submission) return StartedAnew(job);
         last_word = absl::Now();
         on_change(status);
         if (IsFinalState(status.state())) return status;
       } else if (!ended.ok() && !absl::IsUnavailable(ended)) {
         return ended;
+      } else if (!std::exchange(in_trouble, true)) {
+        on_trouble(StrCat("lost the master at ", address_, "; trying again for ",
+                          absl::ToInt64Seconds(kMasterPatience), " s"));
       }
       if (absl::Now() - last_word > kMasterPatience) {
         return Unavailable("lost the master at ", address_, " for ",
@@ -92,9 +109,14 @@ class GrpcJobClient final : public JobClient {
     return state == JOB_SUCCEEDED || state == JOB_FAILED || state == JOB_CANCELLED;
   }
 
-  // One stream: until it ends or breaks.
+  absl::Status StartedAnew(uint64_t job) const {
+    return Aborted("the master at ", address_, " was started anew and has lost job ",
+                   job, ": submit it again (a master with --journal keeps its jobs)");
+  }
+
+  // One stream: until it ends or breaks, or `on_change` has had enough.
   absl::Status WatchOnce(uint64_t job,
-                         const std::function<void(const JobStatus&)>& on_change,
+                         const std::function<bool(const JobStatus&)>& on_change,
                          JobStatus* status, absl::Time* last_word) {
     grpc::ClientContext context;
     WatchJobRequest request;
@@ -102,7 +124,10 @@ class GrpcJobClient final : public JobClient {
     const auto stream = stub_->Watch(&context, request);
     while (stream->Read(status)) {
       *last_word = absl::Now();
-      on_change(*status);
+      if (!on_change(*status)) {
+        context.TryCancel();
+        break;
+      }
     }
     return ToStatus(stream->Finish());
   }

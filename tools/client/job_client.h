@@ -33,10 +33,14 @@ class JobClient {
 
   // Calls `on_change` with the job's status now and at every change until it is final,
   // and returns that one. A master that goes away is waited for: at most
-  // kMasterPatience in a row, then Unavailable; the job itself may go on.
+  // kMasterPatience in a row, then Unavailable; the job itself may go on. `on_trouble`
+  // hears of it when that begins. Aborted: a master was started anew and does not have
+  // this submission.
   static constexpr absl::Duration kMasterPatience = absl::Seconds(30);
   virtual absl::StatusOr<JobStatus> Watch(
-      uint64_t job, const std::function<void(const JobStatus&)>& on_change) = 0;
+      uint64_t job, const std::string& submission,
+      const std::function<void(const JobStatus&)>& on_change,
+      const std::function<void(const std::string&)>& on_trouble) = 0;
 };
 
 // A client of the master at `address`. Connects at the first call.

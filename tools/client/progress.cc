@@ -101,7 +101,9 @@ void Progress::Update(const JobStatus& status, absl::Time now) {
     write_(StrCat("\r", shown_, "\x1b[K"));
     return;
   }
-  if (now - start_ < kQuietTime || now - last_ < kLineInterval) return;
+  const bool urgent = tell_waiting_ && !status.waiting_for().empty();
+  if (!urgent && now - start_ < kQuietTime) return;
+  if (now - last_ < kLineInterval) return;
   const std::string line = ProgressLine(status, false);
   if (line == shown_) return;
   last_ = now;

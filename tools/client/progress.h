@@ -31,8 +31,13 @@ class Progress {
   static constexpr absl::Duration kLineInterval = absl::Seconds(5);
   static constexpr absl::Duration kRedrawInterval = absl::Milliseconds(100);
 
-  Progress(Style style, absl::Time start, std::function<void(std::string_view)> write)
-      : style_(style), start_(start), write_(std::move(write)) {}
+  // `tell_waiting`: what a job waits for is told at once, other news after kQuietTime.
+  Progress(Style style, absl::Time start, std::function<void(std::string_view)> write,
+           bool tell_waiting = false)
+      : style_(style),
+        start_(start),
+        write_(std::move(write)),
+        tell_waiting_(tell_waiting) {}
 
   void Update(const JobStatus& status, absl::Time now);
   // Clears the terminal's line.
@@ -42,6 +47,7 @@ class Progress {
   const Style style_;
   const absl::Time start_;
   const std::function<void(std::string_view)> write_;
+  const bool tell_waiting_;
   absl::Time last_ = absl::InfinitePast();
   std::string shown_;
 };

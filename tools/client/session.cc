@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/random.h"
 #include "base/status.h"
 #include "base/thread_pool.h"
 #include "rpc/server.h"
@@ -104,6 +105,7 @@ absl::Status Session::Prepare() {
   spec.set_binary_digest(options_.binary_digest);
   spec.set_submitter_host(HostName());
   spec.set_user(UserName());
+  spec.set_submission(StrCat(absl::Hex(SystemRandom64(), absl::kZeroPad16)));
   return options_.detach ? absl::OkStatus() : ServeFiles();
 }
 
@@ -146,14 +148,19 @@ absl::StatusOr<JobStatus> Session::WatchUntilFinal(uint64_t id) {
   auto style =
       isatty(STDERR_FILENO) ? Progress::Style::kTerminal : Progress::Style::kLines;
   if (options_.quiet) style = Progress::Style::kNone;
-  Progress progress(style, absl::Now(), WriteError);
+  Progress progress(style, absl::Now(), WriteError, options_.tell_waiting);
   StopSignal stop([this, id] {
     WriteError("\nskep: cancelling the job; Ctrl-C again to quit at once\n");
+    // By now another job may have this id: see JobSpec.submission.
+    const auto job = jobs_.Status(id);
+    if (job.ok() && job->submission() != prepared_.spec.submission()) return;
     const absl::Status status = jobs_.Cancel(id, "cancelled by its submitter");
     if (!status.ok()) ReportError(status);
   });
   auto status = jobs_.Watch(
-      id, [&progress](const JobStatus& now) { progress.Update(now, absl::Now()); });
+      id, prepared_.spec.submission(),
+      [&progress](const JobStatus& now) { progress.Update(now, absl::Now()); },
+      [](const std::string& trouble) { WriteError(StrCat("skep: ", trouble, "\n")); });
   progress.End();
   return status;
 }

@@ -18,6 +18,9 @@ struct SessionOptions {
   bool json = false;
   bool quiet = false;   // no progress and no summary
   bool detach = false;  // only submit; prints the job's id
+  // Whether to say at once that no worker is there: a fleet inside this process
+  // registers in a moment.
+  bool tell_waiting = true;
   // Where workers reach the submitter's files.
   Address listen = Address::Tcp("127.0.0.1", 0);
   std::string binary_digest;

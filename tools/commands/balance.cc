@@ -11,6 +11,7 @@
 #include "tools/client/session.h"
 #include "tools/command_line.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/service_error.h"
 #include "tools/exit_code.h"
 #include "tools/listen_policy.h"
 #include "tools/signals.h"
@@ -174,7 +175,7 @@ int RunBalance(const Args& args) {
   }
   const bool orders = flags.list || !flags.drain.empty() || !flags.undrain.empty();
   const absl::Status status = orders ? Administer(flags) : Serve(flags);
-  return status.ok() ? kOk : ReportError(status);
+  return status.ok() ? kOk : ReportServiceError(status);
 }
 
 }  // namespace skep

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/status.h"
+#include "tools/client/progress.h"
 #include "tools/client/result.h"
 #include "tools/client/session.h"
 #include "tools/commands/commands.h"
@@ -80,13 +81,19 @@ int RunCancel(const Args& args) {
   if (const auto code = line.Parse(args)) return *code;
   const absl::StatusOr<uint64_t> id = ParseJobId(id_text);
   if (!id.ok()) return ReportError(id.status());
-  const absl::Status status =
-      ConnectTo(master)->Cancel(*id, "cancelled by skep cancel");
+  const std::unique_ptr<JobClient> jobs = ConnectTo(master);
+  const absl::Status status = jobs->Cancel(*id, "cancelled by skep cancel");
   if (absl::IsNotFound(status)) {
     std::fprintf(stderr, "skep: %s\n", std::string(Message(status)).c_str());
     return kJobFailed;
   }
-  return status.ok() ? kOk : ReportError(status);
+  if (!status.ok()) return ReportError(status);
+  const absl::StatusOr<JobStatus> job = jobs->Status(*id);
+  if (!job.ok()) return ReportError(job.status());
+  // One that had ended before stays as it was, which is worth saying.
+  std::printf("job %s: %s\n", id_text.c_str(),
+              std::string(StateName(job->state())).c_str());
+  return kOk;
 }
 
 }  // namespace skep

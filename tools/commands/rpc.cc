@@ -10,6 +10,7 @@
 #include "tools/client/session.h"
 #include "tools/command_line.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/service_error.h"
 #include "tools/exit_code.h"
 #include "tools/reflection/dynamic_service.h"
 #include "tools/signals.h"
@@ -139,7 +140,7 @@ int RunRpc(const Args& args) {
             "N");
   if (const auto code = line.Parse(args)) return *code;
   const absl::Status status = Rpc(flags);
-  return status.ok() ? kOk : ReportError(status);
+  return status.ok() ? kOk : ReportServiceError(status);
 }
 
 }  // namespace skep

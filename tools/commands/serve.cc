@@ -12,6 +12,7 @@
 #include "tools/client/session.h"
 #include "tools/command_line.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/service_error.h"
 #include "tools/exit_code.h"
 #include "tools/listen_policy.h"
 #include "tools/services/services.h"
@@ -204,7 +205,7 @@ int RunServe(const Args& args) {
     return ReportError(log);
   }
   const absl::Status status = Serve(flags);
-  return status.ok() ? kOk : ReportError(status);
+  return status.ok() ? kOk : ReportServiceError(status);
 }
 
 }  // namespace skep
