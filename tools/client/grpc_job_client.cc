@@ -28,8 +28,9 @@ class GrpcJobClient final : public JobClient {
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-    stub_ = JobService::NewStub(grpc::CreateCustomChannel(
-        address, grpc::InsecureChannelCredentials(), arguments));
+    channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
+                                         arguments);
+    stub_ = JobService::NewStub(channel_);
   }
 
   absl::StatusOr<uint64_t> Submit(const JobSpec& spec) override {
@@ -94,7 +95,11 @@ class GrpcJobClient final : public JobClient {
         on_trouble(StrCat("lost the master at ", address_, "; trying again for ",
                           absl::ToInt64Seconds(kMasterPatience), " s"));
       }
-      if (absl::Now() - last_word > kMasterPatience) {
+      // Not only asked again and again: without a thread that waits in gRPC, nothing of
+      // a new connection is read.
+      const absl::Time patience = last_word + kMasterPatience;
+      if (absl::Now() > patience ||
+          !channel_->WaitForConnected(absl::ToChronoTime(patience))) {
         return Unavailable("lost the master at ", address_, " for ",
                            absl::ToInt64Seconds(kMasterPatience), " s; job ", job,
                            " may still run: ask again with skep status ", job,
@@ -155,6 +160,7 @@ class GrpcJobClient final : public JobClient {
   }
 
   const std::string address_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<JobService::Stub> stub_;
 };
 
