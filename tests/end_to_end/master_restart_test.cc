@@ -45,13 +45,13 @@ TEST(MasterRestart, WithAJournalRepeatsNothing) {
   Process worker(SkepArgv({"worker", "--master", address, "--slots", "2"}));
   ASSERT_TRUE(worker.WaitForText("registered with")) << worker.err();
   // Some seconds of many small tasks.
-  Process submit(SkepArgv({"submit", "nqueens", "--n", "16", "--algorithm", "prefixes",
+  Process submit(SkepArgv({"submit", "nqueens", "--n", "17", "--algorithm", "prefixes",
                            "--master", address}));
   ASSERT_TRUE(submit.WaitForText("map ")) << submit.err();
   Restart(master, address, journal);
   const Outcome outcome = submit.Wait();
   EXPECT_EQ(outcome.exit_code, kOk) << outcome.err;
-  EXPECT_EQ(outcome.out, "14772512\n");
+  EXPECT_EQ(outcome.out, "95815104\n");
   const Outcome status = Skep({"status", "1", "--json", "--master", address});
   ASSERT_EQ(status.exit_code, kOk) << status.err;
   const auto again = nlohmann::json::parse(status.out)["ran_again"];
