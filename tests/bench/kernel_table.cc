@@ -53,7 +53,8 @@ double Ratio(const KernelRow& row, double figure, double other) {
 
 std::string Cell(double value) {
   if (value == 0) return "-";
-  return absl::StrFormat(value >= 1000 ? "%.0f" : value >= 10 ? "%.1f" : "%.3f", value);
+  const int decimals = value >= 1000 ? 0 : value >= 10 ? 1 : 3;
+  return absl::StrFormat("%.*f", decimals, value);
 }
 
 void PrintRow(const KernelRow& row, CpuPath path, const Figures& figures,
