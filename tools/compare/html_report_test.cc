@@ -1,0 +1,142 @@
+#include "tools/compare/html_report.h"
+
+#include <cmath>
+#include <fstream>
+#include <regex>
+
+#include "gtest/gtest.h"
+#include "tools/compare/plot_axis.h"
+
+namespace skep {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+// Tags that are opened are closed, in order; what XML parsers refuse first.
+void ExpectWellFormed(const std::string& text) {
+  std::vector<std::string> open;
+  const std::regex tag("<(/?)([a-z0-9]+)([^>]*)>");
+  for (std::sregex_iterator it(text.begin(), text.end(), tag), end; it != end; ++it) {
+    const std::string name = (*it)[2], rest = (*it)[3];
+    if (name == "meta" || rest.ends_with("/")) continue;
+    if ((*it)[1].length() == 0) {
+      open.push_back(name);
+      continue;
+    }
+    ASSERT_FALSE(open.empty()) << "</" << name;
+    EXPECT_EQ(open.back(), name);
+    open.pop_back();
+  }
+  EXPECT_TRUE(open.empty()) << open.back();
+  EXPECT_EQ(text.find("nan"), std::string::npos);
+  EXPECT_EQ(text.find("inf"), std::string::npos);
+}
+
+LinePlot ExampleLines() {
+  LinePlot plot;
+  plot.title = "Latency <against> load";
+  plot.x = {.label = "calls a second"};
+  plot.y = {
+      .label = "latency", .unit = PlotUnit::kNanoseconds, .scale = PlotScale::kLog};
+  plot.series = {{"median", {{1000, 2e5, 1.8e5, 2.2e5}, {2000, 3e5}, {5000, 4e6}}},
+                 {"p99", {{1000, 2e6}, {2000, 5e6}, {5000, 9e7}}}};
+  plot.marks = {{"limit", 2500}};
+  return plot;
+}
+
+BarPlot ExampleBars() {
+  BarPlot plot;
+  plot.title = "Mean latency";
+  plot.y = {.label = "service times"};
+  plot.groups = {"fixed", "1 % slow"};
+  plot.series = {{"round robin", {{1.2, 1.1, 1.3}, {9.9, 9.0, 11.0}}},
+                 {"least pending", {{1.1, 1.0, 1.2}, {kNan}}}};
+  return plot;
+}
+
+TEST(SvgPlotTest, ValuesAreShort) {
+  EXPECT_EQ(FormatPlotValue(0, PlotUnit::kNanoseconds), "0");
+  EXPECT_EQ(FormatPlotValue(12'300, PlotUnit::kNanoseconds), "12.3 us");
+  EXPECT_EQ(FormatPlotValue(999'700, PlotUnit::kNanoseconds), "1 ms");
+  EXPECT_EQ(FormatPlotValue(2.5e9, PlotUnit::kNanoseconds), "2.5 s");
+  EXPECT_EQ(FormatPlotValue(1234, PlotUnit::kNumber), "1234");
+  EXPECT_EQ(FormatPlotValue(20'000, PlotUnit::kNumber), "20k");
+  EXPECT_EQ(FormatPlotValue(12.5, PlotUnit::kPercent), "12.5 %");
+}
+
+TEST(SvgPlotTest, AxesPlaceTheirValues) {
+  const PlacedAxis linear(PlotScale::kLinear, {3, 9.5, kNan}, 0, 100, false);
+  EXPECT_EQ(linear.low(), 0);
+  EXPECT_EQ(linear.high(), 10);
+  EXPECT_DOUBLE_EQ(linear.At(5), 50);
+  EXPECT_EQ(linear.Ticks().size(), 6);
+  const PlacedAxis far(PlotScale::kLinear, {1000, 1010}, 0, 100, false);
+  EXPECT_GE(far.low(), 990) << "values far from zero need no zero";
+  const PlacedAxis log(PlotScale::kLog, {1, 0, 1e6}, 0, 100, false);
+  EXPECT_NEAR(log.At(1e3), 50, 0.5);
+  EXPECT_EQ(log.Ticks().size(), 7);
+  EXPECT_EQ(log.At(-1), 0) << "what has no logarithm is drawn at the least";
+  const PlacedAxis tail(PlotScale::kTail, {0, 50, 99.99, 100}, 0, 100, false);
+  EXPECT_NEAR(tail.At(99), 50, 0.1);
+  EXPECT_NEAR(tail.At(100), 100, 0.1);
+  EXPECT_EQ(tail.TickText(99.9, PlotUnit::kPercent), "99.9 %");
+  const PlacedAxis equal(PlotScale::kLinear, {0, 0}, 0, 100, false);
+  EXPECT_GT(equal.high(), equal.low());
+}
+
+TEST(SvgPlotTest, LinesHaveTheirPointsErrorBarsAndNames) {
+  const std::string svg = PlotSvg(ExampleLines());
+  ExpectWellFormed(svg);
+  for (const char* part :
+       {"Latency &lt;against&gt; load", "median, 1000: 200 us (180 us to 220 us)",
+        "p99, 5000: 90 ms", "calls a second", "limit", "prefers-color-scheme:dark"}) {
+    EXPECT_NE(svg.find(part), std::string::npos) << part;
+  }
+}
+
+TEST(SvgPlotTest, ANarrowAndAnEmptyPlotAreDrawn) {
+  LinePlot plot = ExampleLines();
+  plot.series = {{"one", {{1, 5}}}};
+  ExpectWellFormed(PlotSvg(plot));
+  plot.style = LinePlot::Style::kArea;
+  ExpectWellFormed(PlotSvg(plot));
+  plot.series.clear();
+  EXPECT_NE(PlotSvg(plot).find("nothing was measured"), std::string::npos);
+}
+
+TEST(SvgPlotTest, BarsLeaveOutWhatIsMissing) {
+  const std::string svg = PlotSvg(ExampleBars());
+  ExpectWellFormed(svg);
+  EXPECT_NE(svg.find("1 % slow, round robin: 9.9 (9 to 11)"), std::string::npos);
+  EXPECT_EQ(svg.find("1 % slow, least pending"), std::string::npos);
+}
+
+TEST(HtmlReportTest, IsOnePageThatLoadsNothing) {
+  HtmlReport report("compare <x>");
+  report.Environment({{"processor", "a & b"}});
+  report.Section("Part \"one\"");
+  report.Paragraph("text");
+  report.Table({.columns = {"policy", "mean"},
+                .rows = {{"random", "1.5 +-0.1"}, {"other", "< 2"}},
+                .caption = "what it is"});
+  report.Plot(ExampleLines());
+  report.Plot(ExampleBars());
+  const std::string page = report.Finish();
+  ExpectWellFormed(page);
+  for (const char* part :
+       {"<title>compare &lt;x&gt;</title>", "a &amp; b", "Part &quot;one&quot;",
+        "<th class=\"n\">mean</th>", "<td class=\"n\">1.5 +-0.1</td>",
+        "<td class=\"n\">&lt; 2</td>", "<td>random</td>", "what it is"}) {
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  }
+  for (const char* outside : {"<script", "src=", "@import", "url("}) {
+    EXPECT_EQ(page.find(outside), std::string::npos) << outside;
+  }
+  // To look at it: TEST_UNDECLARED_OUTPUTS_DIR is Bazel's.
+  if (const char* dir = std::getenv("TEST_UNDECLARED_OUTPUTS_DIR")) {
+    std::ofstream(std::string(dir) + "/report.html") << page;
+  }
+}
+
+}  // namespace
+}  // namespace skep
