@@ -1,11 +1,14 @@
 #include "rpc/rpc0_codec.h"
 
+#include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "base/checksum.h"
 #include "base/coding.h"
 #include "base/status.h"
+#include "glog/logging.h"
 #include "google/protobuf/message_lite.h"
 #include "rpc/frame.h"
 
@@ -421,6 +424,33 @@ WireError WireErrorOf(const absl::Status& status) {
     default:
       return WireError::kInvalidResponse;
   }
+}
+
+OutFrame EncodeErrorReply(uint64_t id, WireError error, const absl::Status& status,
+                          absl::Duration retry_after, bool extended) {
+  Envelope reply;
+  reply.type = MessageType::kResponse;
+  reply.id = id;
+  reply.error = error;
+  reply.Set(Envelope::kError);
+  // A message is for people: a page of it is enough, and it always fits a frame.
+  const std::string_view message = Message(status).substr(0, 16 << 10);
+  if (extended) {
+    reply.status = static_cast<uint32_t>(status.code());
+    reply.Set(Envelope::kStatus);
+    reply.message = message;
+    reply.Set(Envelope::kMessage);
+    if (retry_after > absl::ZeroDuration()) {
+      reply.retry_after_us = static_cast<uint32_t>(
+          std::clamp<int64_t>(absl::ToInt64Microseconds(retry_after), 0,
+                              std::numeric_limits<uint32_t>::max()));
+      reply.Set(Envelope::kRetryAfter);
+    }
+  }
+  OutFrame frame;
+  const absl::Status encoded = EncodeFrame(reply, nullptr, "", &frame);
+  CHECK(encoded.ok()) << encoded;
+  return frame;
 }
 
 }  // namespace skep

@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace google::protobuf {
 class MessageLite;
@@ -149,6 +150,9 @@ void RewriteBudget(OutFrame* frame, uint32_t budget_us);
 absl::Status StatusOfReply(const Envelope& envelope, std::string_view peer);
 // The legacy code that stands beside a status, never kNone for an error.
 WireError WireErrorOf(const absl::Status& status);
+// An error reply to `id`: with status and message only if `extended`.
+OutFrame EncodeErrorReply(uint64_t id, WireError error, const absl::Status& status,
+                          absl::Duration retry_after, bool extended);
 
 }  // namespace skep
 

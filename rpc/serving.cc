@@ -1,7 +1,6 @@
 #include "rpc/serving.h"
 
 #include <algorithm>
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -19,11 +18,6 @@ namespace {
 constexpr absl::Duration kFullRetryAfter = absl::Milliseconds(100);
 // In a PB frame, beside its response and the name of its type.
 constexpr size_t kPbEnvelopeBytes = 64;
-
-uint32_t Microseconds32(absl::Duration d) {
-  return static_cast<uint32_t>(std::clamp<int64_t>(
-      absl::ToInt64Microseconds(d), 0, std::numeric_limits<uint32_t>::max()));
-}
 
 OutFrame FromWhole(std::string frame) {
   OutFrame out;
@@ -239,31 +233,6 @@ bool ServerLoad::AwaitHandlers(absl::Duration timeout) {
     idle_.WaitFor(mutex_, left);
   }
   return true;
-}
-
-OutFrame EncodeErrorReply(uint64_t id, WireError error, const absl::Status& status,
-                          absl::Duration retry_after, bool extended) {
-  Envelope reply;
-  reply.type = MessageType::kResponse;
-  reply.id = id;
-  reply.error = error;
-  reply.Set(Envelope::kError);
-  // A message is for people: a page of it is enough, and it always fits a frame.
-  const std::string_view message = Message(status).substr(0, 16 << 10);
-  if (extended) {
-    reply.status = static_cast<uint32_t>(status.code());
-    reply.Set(Envelope::kStatus);
-    reply.message = message;
-    reply.Set(Envelope::kMessage);
-    if (retry_after > absl::ZeroDuration()) {
-      reply.retry_after_us = Microseconds32(retry_after);
-      reply.Set(Envelope::kRetryAfter);
-    }
-  }
-  OutFrame frame;
-  const absl::Status encoded = EncodeFrame(reply, nullptr, "", &frame);
-  CHECK(encoded.ok()) << encoded;
-  return frame;
 }
 
 Serving::Serving(const ServiceTable* services, ThreadPool* pool, const Clock& clock,

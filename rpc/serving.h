@@ -127,10 +127,6 @@ class Serving {
   DeadlineHeap deadlines_;
 };
 
-// An error reply to `id`: with status and message only if `extended`.
-OutFrame EncodeErrorReply(uint64_t id, WireError error, const absl::Status& status,
-                          absl::Duration retry_after, bool extended);
-
 }  // namespace skep
 
 #endif  // SKEP_RPC_SERVING_H_
