@@ -17,6 +17,9 @@ thread_local const EventLoop* current_loop = nullptr;
 // completion to be told; an endless chain of closures does not keep the loop alive.
 constexpr int kLastTurns = 100;
 
+// How long what was written waits for the rest of the turn's events.
+constexpr absl::Duration kLongDispatch = absl::Microseconds(100);
+
 }  // namespace
 
 // Interrupts the poller from another thread.
@@ -233,12 +236,29 @@ bool EventLoop::Spin() {
   return false;
 }
 
+void EventLoop::NoteAlone() {
+  if (events_.empty()) return;
+  const void* const alone = events_.size() == 1 ? events_[0].cookie : nullptr;
+  turns_alone_ = alone != nullptr && alone == alone_ ? turns_alone_ + 1 : 0;
+  alone_ = alone;
+}
+
 void EventLoop::WaitAndDispatch() {
   if (spin_ == absl::ZeroDuration() || !turn_ends_.empty() || !Spin()) Wait();
+  NoteAlone();
+  absl::Time began = absl::InfinitePast();
   for (next_event_ = 0; next_event_ < events_.size();) {
     const Poller::Event event = events_[next_event_++];
     if (event.cookie != nullptr)
       static_cast<Watcher*>(event.cookie)->OnReady(event.ready);
+    if (turn_ends_.empty() || next_event_ == events_.size()) continue;
+    const absl::Time now = clock_.Now();
+    if (began == absl::InfinitePast()) {
+      began = now;
+    } else if (now - began > kLongDispatch) {
+      RunTurnEnds();
+      began = now;
+    }
   }
   events_.clear();
 }

@@ -2,7 +2,8 @@
 //
 // A turn of the loop: closures posted since the last turn, timers that are due, the
 // "turn end" of those who asked for it (streams flush there what was written in the
-// turn), then it blocks until something is ready and handles that.
+// turn), then it blocks until something is ready and handles that. Where that takes
+// long, turn ends come in between.
 
 #ifndef SKEP_RPC_EVENT_LOOP_H_
 #define SKEP_RPC_EVENT_LOOP_H_
@@ -73,6 +74,10 @@ class EventLoop final : public Executor {
   // Once, at the end of this turn; or of the next, if called at the end of this one.
   void CallAtTurnEnd(Watcher* watcher);
 
+  // Whether the watcher whose event is being handled had the last turns to itself: what
+  // it answers is all that the loop has to do.
+  bool Alone() const { return turns_alone_ >= kTurnsAlone; }
+
   // Memory for one system call's bytes, valid until the next handler runs.
   static constexpr size_t kScratchBytes = 64 << 10;
   char* scratch() { return scratch_.get(); }
@@ -90,6 +95,7 @@ class EventLoop final : public Executor {
   // True if something came: events_, or a closure.
   bool Spin();
   void DropEvents(const Watcher* watcher);
+  void NoteAlone();
   void StopWatchers();
 
   const Clock& clock_;
@@ -113,8 +119,11 @@ class EventLoop final : public Executor {
   std::vector<Poller::Event> events_;
   size_t next_event_ = 0;
   std::vector<Watcher*> turn_ends_;
-  int spins_failed_ = 0;   // in a row
-  int spins_to_skip_ = 0;  // for that
+  static constexpr int kTurnsAlone = 4;
+  const void* alone_ = nullptr;  // whose event was the only one of the last turn
+  int turns_alone_ = 0;          // in a row
+  int spins_failed_ = 0;         // in a row
+  int spins_to_skip_ = 0;        // for that
   absl::flat_hash_set<Watcher*> attached_;
 
   std::thread thread_;

@@ -15,6 +15,13 @@ namespace {
 
 // Reads of one stream before the others of its loop have their turn.
 constexpr int kReadsPerEvent = 4;
+// What one event answers leaves together; but if it is all that the loop has to do, in
+// parts of so many writes, so that the peer works on them meanwhile.
+constexpr int kWritesTogether = 16;
+// Answers of one event that are fewer and smaller leave with those of the turn's other
+// events, which wakes the peer less often.
+constexpr int kFewWrites = 4;
+constexpr size_t kFewBytes = 2048;
 
 std::string EndName(const SocketAddress& address) {
   return address.family() == AF_UNIX && address.ToAddress() == Address()
@@ -70,27 +77,12 @@ void TcpStream::Start(StreamHandler* handler) {
 void TcpStream::Write(std::string_view bytes) {
   if (!socket_.valid() || closing_) return;
   output_.Append(bytes);
-  if (output_.size() > kStreamHighWater) above_mark_ = true;
-  if (!blocked_) Wake();
+  Written();
 }
 
 void TcpStream::WriteBulk(std::string_view bytes) {
   if (!socket_.valid() || closing_) return;
-  if (!blocked_ && handler_ != nullptr) {
-    const std::string_view queued = output_.view();
-    iovec parts[] = {{const_cast<char*>(queued.data()), queued.size()},
-                     {const_cast<char*>(bytes.data()), bytes.size()}};
-    msghdr message = {};
-    message.msg_iov = parts;
-    message.msg_iovlen = 2;
-    const ssize_t sent = sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
-    // An error is found again, and told, when what is queued is sent.
-    if (sent > 0) {
-      const size_t of_queued = std::min(queued.size(), static_cast<size_t>(sent));
-      output_.Consume(of_queued);
-      bytes.remove_prefix(static_cast<size_t>(sent) - of_queued);
-    }
-  }
+  if (!blocked_ && handler_ != nullptr) bytes = SendSome(bytes);
   Write(bytes);
 }
 
@@ -102,8 +94,35 @@ char* TcpStream::BeginWrite(size_t most) {
 void TcpStream::EndWrite(size_t count) {
   if (!socket_.valid() || closing_) return;
   output_.Commit(count);
+  Written();
+}
+
+void TcpStream::Written() {
+  if (blocked_) {
+    if (output_.size() > kStreamHighWater) above_mark_ = true;
+    return;
+  }
+  if (++writes_ >= kWritesTogether && telling_ && loop_.Alone()) SendSome({});
   if (output_.size() > kStreamHighWater) above_mark_ = true;
-  if (!blocked_) Wake();
+  Wake();
+}
+
+// Sends what is queued, and `more` behind it; returns what is left of that. An error is
+// found again, and told, when the queue is flushed.
+std::string_view TcpStream::SendSome(std::string_view more) {
+  writes_ = 0;
+  const std::string_view queued = output_.view();
+  iovec parts[] = {{const_cast<char*>(queued.data()), queued.size()},
+                   {const_cast<char*>(more.data()), more.size()}};
+  msghdr message = {};
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
+  const ssize_t sent = sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+  if (sent <= 0) return more;
+  const size_t of_queued = std::min(queued.size(), static_cast<size_t>(sent));
+  output_.Consume(of_queued);
+  more.remove_prefix(static_cast<size_t>(sent) - of_queued);
+  return more;
 }
 
 void TcpStream::SetReading(bool on) {
@@ -135,10 +154,7 @@ void TcpStream::Abort(absl::Status reason) {
   loop_.CallAtTurnEnd(this);
 }
 
-void TcpStream::Wake() {
-  // What a handler does in an event takes effect right after the event.
-  if (!telling_) loop_.CallAtTurnEnd(this);
-}
+void TcpStream::Wake() { loop_.CallAtTurnEnd(this); }
 
 void TcpStream::OnReady(Readiness ready) {
   if ((ready & kWritable) != 0) {
@@ -210,7 +226,8 @@ bool TcpStream::ReadAvailable() {
     } else {
       input_.Consume(consumed);
     }
-    if (!Flush()) return false;
+    const bool few = writes_ < kFewWrites && output_.size() < kFewBytes;
+    if (!few && !Flush()) return false;
     if (static_cast<size_t>(count) < room) return true;
   }
   return true;
@@ -251,6 +268,7 @@ bool TcpStream::Flush() {
 }
 
 bool TcpStream::SendQueued() {
+  writes_ = 0;
   while (!output_.empty()) {
     const std::string_view bytes = output_.view();
     const ssize_t sent = send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);

@@ -44,6 +44,8 @@ class TcpStream final : public Stream, private Watcher {
   bool ReceivePeerClosed();
   bool Flush();
   bool SendQueued();
+  void Written();
+  std::string_view SendSome(std::string_view more);
   template <typename Event>
   bool Tell(Event event);
 
@@ -55,7 +57,7 @@ class TcpStream final : public Stream, private Watcher {
   void Disconnect();
   void UpdateInterest();
   void OnLingerPassed();
-  // Whether Write and the like need a turn end to take effect.
+  // What Write and the like did takes effect at the turn's end.
   void Wake();
 
   EventLoop& loop_;
@@ -77,6 +79,7 @@ class TcpStream final : public Stream, private Watcher {
   bool closing_ = false;      // CloseWhenDrained was called.
   bool shut_ = false;         // Our half.
   bool telling_ = false;      // Inside a handler's event.
+  int writes_ = 0;            // Since bytes were last given to the kernel.
   absl::Status abort_reason_;
   bool aborted_ = false;
   TimerId linger_timer_;

@@ -68,8 +68,8 @@ class Stream {
   // Starts delivering events; comes before the rest, except executor(), peer() and
   // local(), which may be called anywhere until then. `handler` is borrowed.
   virtual void Start(StreamHandler* handler) = 0;
-  // Queues a copy of the bytes. What is written during one OnData leaves in one system
-  // call after it; what is written elsewhere, at the end of the executor's turn.
+  // Queues a copy of the bytes. They leave no later than at the end of the executor's
+  // turn, with what else is written until then.
   virtual void Write(std::string_view bytes) = 0;
   // As Write, for bytes that are many: they may be given to the kernel at once, with
   // what is queued before them, and only what it does not take is copied.

@@ -15,6 +15,7 @@ int RunBench(const Args& args) {
   RpcBenchOptions options;
   KernelBenchOptions kernels;
   int64_t repetitions = options.repetitions;
+  bool alone = false;
   CommandLine line("bench",
                    "Measures this machine: rpc, what a call costs, beside gRPC's "
                    "callback API on the same messages in the same run; kernels, the "
@@ -26,6 +27,7 @@ int RunBench(const Args& args) {
       "skep bench kernels --data testdata");
   line.Positional("WHAT", &what, "rpc or kernels");
   line.Flag("quick", &options.quick, "rpc: once and shortly");
+  line.Flag("alone", &alone, "rpc: without gRPC, for a profile");
   line.Flag("full", &kernels.full,
             "kernels: larger inputs, ten minutes instead of one");
   line.Flag("data", &kernels.data,
@@ -37,6 +39,7 @@ int RunBench(const Args& args) {
   line.Flag("repetitions", &repetitions, "Measurements of each row", "N", 1);
   if (const auto code = line.Parse(args)) return *code;
   options.repetitions = static_cast<int>(repetitions);
+  options.grpc = !alone;
   if (what == "kernels") {
     kernels.json = options.json;
     kernels.only = options.only;
