@@ -96,6 +96,7 @@ class ChannelCore final : public Channel,
   void Reply(ServedCall call, const Envelope& reply,
              const google::protobuf::Message& response, size_t room,
              std::string attachment) override;
+  void WhenWritten(ServedCall call, std::function<void(absl::Time)> done) override;
 
  private:
   // A request on its way out.
@@ -156,6 +157,9 @@ class ChannelCore final : public Channel,
   void MaybeClose();
   void CheckIdle();
   void SetState(bool connected);
+  // channel_written.cc: when replies have left.
+  void AwaitWritten(ServedCall call, absl::Time since,
+                    std::function<void(absl::Time)> done);
   // channel_control.cc: hello, cancel, go-away.
   void OnControl(const Envelope& request);
   void OnHello(const Envelope& request);

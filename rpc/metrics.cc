@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace skep {
+namespace {
+
+// Of fewer calls the 99th percentile is the slowest or nearly so.
+constexpr uint64_t kEnoughForP99 = 100;
+
+}  // namespace
 
 CountsByCode CallCounts::ended() const {
   CountsByCode counts;
@@ -22,17 +28,11 @@ CallCounts& ServerMetrics::Of(const std::string& method) {
   return methods_.back()->counts;
 }
 
-void ServerMetrics::AddSlow(SlowCall call) {
-  MutexLock lock(mutex_);
-  slow_.push_back(std::move(call));
-  if (slow_.size() > options_.slow_kept) slow_.pop_front();
-}
-
 uint64_t StatsReport::Row::failed() const {
   return std::accumulate(ended.begin() + 1, ended.end(), uint64_t{0});
 }
 
-StatsReport::Row StatsReport::RowOf(std::string name, const CallCounts& counts) {
+StatsReport::Row StatsReport::RowOf(std::string name, CallCounts& counts) {
   Row row;
   row.name = std::move(name);
   // Ends first: a call that ends meanwhile is then pending, and none is less than
@@ -43,16 +43,20 @@ StatsReport::Row StatsReport::RowOf(std::string name, const CallCounts& counts) 
       std::accumulate(row.ended.begin(), row.ended.end(), uint64_t{0});
   row.pending = static_cast<int64_t>(row.calls - done);
   row.latency = counts.latency();
+  if (row.latency.count() >= kEnoughForP99) {
+    counts.set_p99(static_cast<int64_t>(row.latency.Percentile(99)));
+  }
   return row;
 }
 
-void StatsReport::Take(const ServerMetrics& metrics) {
+void StatsReport::Take(ServerMetrics& metrics) {
   unknown = metrics.unknown_.load(std::memory_order_relaxed);
+  slow_rule = metrics.slow_->rule().ToString();
+  slow = metrics.slow_->Newest();
   MutexLock lock(metrics.mutex_);
   for (const auto& method : metrics.methods_) {
     rows.push_back(RowOf(method->name, method->counts));
   }
-  slow.assign(metrics.slow_.rbegin(), metrics.slow_.rend());
 }
 
 }  // namespace skep

@@ -10,7 +10,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,6 +19,7 @@
 #include "absl/time/time.h"
 #include "base/histogram.h"
 #include "base/mutex.h"
+#include "rpc/slow_calls.h"
 
 namespace skep {
 
@@ -39,6 +39,13 @@ class CallCounts {
         1, std::memory_order_relaxed);
   }
 
+  // The 99th percentile so far, in nanoseconds, as of the last report; negative before
+  // there is one. A call is slow by this (slow_calls.h).
+  int64_t p99() const { return p99_.load(std::memory_order_relaxed); }
+  void set_p99(int64_t nanoseconds) {
+    p99_.store(nanoseconds, std::memory_order_relaxed);
+  }
+
   uint64_t begun() const { return begun_.load(std::memory_order_relaxed); }
   CountsByCode ended() const;
   Histogram latency() const { return latency_.Snapshot(); }
@@ -46,35 +53,20 @@ class CallCounts {
  private:
   std::atomic<uint64_t> begun_{0};
   std::array<std::atomic<uint64_t>, kStatusCodes> ended_{};
+  std::atomic<int64_t> p99_{-1};
   AtomicHistogram latency_;  // nanoseconds
-};
-
-// A call that took long, and where its time went.
-struct SlowCall {
-  absl::Time ended;
-  std::string method;
-  std::string peer;
-  absl::StatusCode code = absl::StatusCode::kOk;
-  absl::Duration queued;   // from the request's arrival to the handler's start
-  absl::Duration handler;  // from there to the reply
-  absl::Duration total() const { return queued + handler; }
 };
 
 // The calls that a service table serves: ServiceTable::Measure. Thread-safe.
 class ServerMetrics {
  public:
-  struct Options {
-    absl::Duration slow = absl::Milliseconds(100);  // calls of this and more are kept
-    size_t slow_kept = 32;                          // the last of them
-  };
-  ServerMetrics() : ServerMetrics(Options()) {}
-  explicit ServerMetrics(Options options) : options_(options) {}
+  explicit ServerMetrics(SlowCallRule slow = {})
+      : slow_(std::make_shared<SlowCallLog>(slow)) {}
 
   // The counts of a method, by its full name; they live as long as this.
   CallCounts& Of(const std::string& method) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Whether a call of that length is to be told to AddSlow.
-  bool IsSlow(absl::Duration total) const { return total >= options_.slow; }
-  void AddSlow(SlowCall call) ABSL_LOCKS_EXCLUDED(mutex_);
+  // shared: the last bytes of a slow call's reply may leave after its server is gone.
+  const std::shared_ptr<SlowCallLog>& slow() const { return slow_; }
   // A request for a service or method that is not served.
   void AddUnknown() { unknown_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -86,11 +78,10 @@ class ServerMetrics {
     CallCounts counts;
   };
 
-  const Options options_;
+  const std::shared_ptr<SlowCallLog> slow_;
   std::atomic<uint64_t> unknown_{0};
   mutable Mutex mutex_;
   std::vector<std::unique_ptr<Named>> methods_ ABSL_GUARDED_BY(mutex_);
-  std::deque<SlowCall> slow_ ABSL_GUARDED_BY(mutex_);  // oldest first
 };
 
 // The numbers at one moment, to be shown.
@@ -106,7 +97,8 @@ struct StatsReport {
 
     uint64_t failed() const;
   };
-  static Row RowOf(std::string name, const CallCounts& counts);
+  // Also tells the counts their p99.
+  static Row RowOf(std::string name, CallCounts& counts);
 
   std::string title;
   absl::Time now;
@@ -115,10 +107,11 @@ struct StatsReport {
   std::string kind = "method";  // what the rows are: "method", "backend"
   std::vector<Row> rows;
   uint64_t unknown = 0;
+  std::string slow_rule;
   std::vector<SlowCall> slow;  // newest first
 
-  // Fills rows, unknown and slow.
-  void Take(const ServerMetrics& metrics);
+  // Fills rows, unknown and slow; says to the methods what is slow from now on.
+  void Take(ServerMetrics& metrics);
 };
 
 }  // namespace skep

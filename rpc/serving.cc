@@ -88,7 +88,8 @@ class ServerCall final : public google::protobuf::Closure {
   void Run() override {
     const std::unique_ptr<ServerCall> self(this);
     if (!origin_.no_reply && controller_.status().ok()) Prepare();
-    if (method_.counts != nullptr) Count();
+    std::unique_ptr<SlowCall> slow;
+    if (method_.counts != nullptr) slow = Count();
     if (origin_.no_reply) {
       sink_->FinishCall(name_, OutFrame());
     } else if (!controller_.status().ok()) {
@@ -99,6 +100,7 @@ class ServerCall final : public google::protobuf::Closure {
       sink_->Reply(name_, reply_, *response_, room_,
                    std::move(controller_.mutable_response_attachment()));
     }
+    if (slow != nullptr) Keep(std::move(slow));
   }
 
  private:
@@ -132,17 +134,39 @@ class ServerCall final : public google::protobuf::Closure {
         absl::StrCat(method_.method->full_name(), ": ", room.status().message())));
   }
 
-  void Count() {
+  // What there is to say of the call, if it was slow.
+  std::unique_ptr<SlowCall> Count() {
     const absl::Time now = clock_.Now();
-    method_.counts->End(controller_.status().code(), now - arrived_);
-    if (!method_.metrics->IsSlow(now - arrived_)) return;
+    const absl::Duration total = now - arrived_;
+    method_.counts->End(controller_.status().code(), total);
+    if (!method_.metrics->slow()->Wants(total, method_.counts->p99(), now)) {
+      return nullptr;
+    }
     const std::shared_ptr<Channel>& peer = controller_.peer();
-    method_.metrics->AddSlow({.ended = now,
-                              .method = method_.method->full_name(),
-                              .peer = peer == nullptr ? "" : peer->peer(),
-                              .code = controller_.status().code(),
-                              .queued = begun_ - arrived_,
-                              .handler = now - begun_});
+    return std::make_unique<SlowCall>(SlowCall{
+        .ended = now,
+        .method = method_.method->full_name(),
+        .peer = peer == nullptr ? "" : peer->peer(),
+        .code = controller_.status().code(),
+        .request_bytes = bytes_,
+        .reply_bytes =
+            response_->ByteSizeLong() + controller_.response_attachment().size(),
+        .trace = origin_.has_trace ? origin_.trace : 0,
+        .queued = begun_ - arrived_,
+        .handler = now - begun_});
+  }
+
+  // Its reply is with the connection, maybe not yet with the kernel.
+  void Keep(std::unique_ptr<SlowCall> slow) {
+    const absl::Time handed = clock_.Now();
+    slow->encoding = handed - slow->ended;
+    // shared: std::function wants to be copied.
+    sink_->WhenWritten(
+        name_, [log = method_.metrics->slow(), handed,
+                slow = std::shared_ptr<SlowCall>(std::move(slow))](absl::Time written) {
+          slow->writing = written - handed;
+          log->Add(std::move(*slow));
+        });
   }
 
   OutFrame EncodePb() const {

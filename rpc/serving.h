@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -76,6 +77,10 @@ class ReplySink {
   virtual void Reply(ServedCall call, const Envelope& reply,
                      const google::protobuf::Message& response, size_t room,
                      std::string attachment) = 0;
+  // Runs `done` when the kernel has taken what was given so far to the connection of
+  // `call`, to within 1 ms or a fifth; when the connection has ended, or after 10 s, at
+  // the latest. Not at all if the channel is gone. For slow calls: it costs a timer.
+  virtual void WhenWritten(ServedCall call, std::function<void(absl::Time)> done) = 0;
 };
 
 // On the channel's executor only.
