@@ -1,13 +1,9 @@
 #include "base/word_table.h"
 
 #include <immintrin.h>
-#include <sys/mman.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
-#include <utility>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -15,28 +11,12 @@
 #include "base/coding.h"
 
 namespace skep {
-namespace {
-
-constexpr size_t kHugePage = 2 << 20;
-
-}  // namespace
 
 WordTable::WordTable(const Options& options)
-    : options_(options), slots_(MakeSlots(kFirstSlots)), mask_(kFirstSlots - 1) {}
-
-WordTable::Slots WordTable::MakeSlots(size_t count) {
-  const size_t bytes = count * sizeof(Slot);
-  const size_t alignment = bytes >= kHugePage ? kHugePage : sizeof(Slot) * 2;
-  void* const slots = std::aligned_alloc(alignment, bytes);
-  if (slots == nullptr) throw std::bad_alloc();
-  // A large table is visited at random: with small pages nearly every visit misses the
-  // cache of page addresses too. Refused advice costs only time.
-  if (bytes >= kHugePage) madvise(slots, bytes, MADV_HUGEPAGE);
-  std::memset(slots, 0, bytes);
-  return Slots(static_cast<Slot*>(slots));
+    : options_(options), mask_(kFirstSlots - 1) {
+  memory_.Grow(kFirstSlots * sizeof(Slot));
+  slots_ = static_cast<Slot*>(memory_.data());
 }
-
-void WordTable::FreeSlots::operator()(Slot* slots) const { std::free(slots); }
 
 inline WordTable::Slot* WordTable::FindShort(Words words, size_t size,
                                              uint32_t hash) const {
@@ -125,7 +105,7 @@ uint64_t WordTable::Get(std::string_view key) const {
 size_t WordTable::memory_used() const { return slots().size_bytes() + arena_bytes_; }
 
 void WordTable::Clear() {
-  std::memset(static_cast<void*>(slots_.get()), 0, slots().size_bytes());
+  std::memset(static_cast<void*>(slots_), 0, slots().size_bytes());
   size_ = 0;
   arena_.clear();
   arena_bytes_ = 0;
@@ -196,8 +176,7 @@ bool WordTable::MakeRoom(size_t arena_bytes) {
   const size_t arena_growth =
       arena_bytes <= arena_left_ ? 0 : std::max(arena_bytes, kArenaBlock);
   const bool grow = (size_ + 1) * 2 > mask_ + 1;
-  // While it grows, the old slots and the new ones are in memory.
-  const size_t slots_growth = grow ? 2 * slots().size_bytes() : 0;
+  const size_t slots_growth = grow ? slots().size_bytes() : 0;
   const size_t used = memory_used();
   // A key that costs nothing is taken whatever the limit: else a table with a limit
   // below that of its first slots would take one key at a time.
@@ -231,14 +210,23 @@ const char* WordTable::CopyToArena(std::string_view key) {
   return copy;
 }
 
-// A slot goes to where it was or as far into the upper half, or soon after: old and new
-// slots are walked in order.
+// In place: every key is taken out and put in again, in the order of the probes from an
+// empty slot on. A key's place was at or after its home, and what lies between has been
+// put in again by then, so a key goes to its own slot, one before, or the upper half.
+// The first empty slot comes last: keys that wrap around the new end may have got
+// there.
 void WordTable::Grow() {
   const size_t old_size = mask_ + 1;
-  const Slots old = std::exchange(slots_, MakeSlots(2 * old_size));
+  memory_.Grow(2 * slots().size_bytes());
+  slots_ = static_cast<Slot*>(memory_.data());
   mask_ = 2 * old_size - 1;
-  for (const Slot& slot : std::span(old.get(), old_size)) {
-    if (slot.size_plus_1 == 0) continue;
+  size_t empty = 0;
+  while (slots_[empty].size_plus_1 != 0) ++empty;
+  for (size_t i = 1; i <= old_size; ++i) {
+    Slot& from = slots_[(empty + i) & (old_size - 1)];
+    if (from.size_plus_1 == 0) continue;
+    const Slot slot = from;
+    from = {};
     size_t at = slot.hash & mask_;
     while (slots_[at].size_plus_1 != 0) at = (at + 1) & mask_;
     slots_[at] = slot;

@@ -5,7 +5,8 @@
 // A slot is 32 bytes. Keys of up to 16 bytes live in their slot, padded with zeros, so
 // that a hit costs one cache line and no pointer; longer ones lie in an arena. Probing
 // is linear, the load at most one half, a hit is decided by comparing whole keys. Large
-// tables ask for huge pages.
+// tables ask for huge pages (base/huge_pages.h) and grow in place: their memory is
+// never held twice.
 //
 // AddEach is the fast way in: of a batch of keys all are loaded, hashed and their slots
 // prefetched before the first is looked for. With AVX-512 a short key is one masked
@@ -28,6 +29,7 @@
 #include <vector>
 
 #include "base/cpu_path.h"
+#include "base/huge_pages.h"
 
 namespace skep {
 
@@ -103,13 +105,7 @@ class WordTable {
   };
   static_assert(sizeof(Slot) == 32);
 
-  struct FreeSlots {
-    void operator()(Slot* slots) const;
-  };
-  using Slots = std::unique_ptr<Slot[], FreeSlots>;
-  static Slots MakeSlots(size_t count);
-
-  std::span<const Slot> slots() const { return {slots_.get(), mask_ + 1}; }
+  std::span<const Slot> slots() const { return {slots_, mask_ + 1}; }
   static Words LoadWords(std::string_view key);
   static void LoadEachAvx512(std::span<const std::string_view> keys, Words* words);
   uint32_t HashShort(Words words, size_t size) const;
@@ -126,7 +122,8 @@ class WordTable {
 
   const Options options_;
   size_t size_ = 0;
-  Slots slots_;
+  GrowingMemory memory_;  // the slots
+  Slot* slots_;
   size_t mask_;  // of slots there are mask_ + 1, a power of two
   std::vector<std::unique_ptr<char[]>> arena_;
   size_t arena_bytes_ = 0;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/key_prefix.h"
+#include "base/key_sort.h"
 
 namespace skep {
 namespace {
@@ -34,18 +34,25 @@ std::vector<CountedKey> TopK::Take() {
   return std::exchange(heap_, {});
 }
 
-std::vector<CountedView> SortByCount(const WordTable& table) {
-  std::vector<CountedView> all;
+HugeVector<CountedView> SortByCount(const WordTable& table) {
+  HugeVector<CountedView> all;
   all.reserve(table.size());
-  table.ForEach([&all](std::string_view key, uint64_t count) {
-    all.push_back({count, KeyPrefix(key), key});
+  HugeVector<SortItem> items;
+  items.reserve(table.size());
+  table.ForEach([&](std::string_view key, uint64_t count) {
+    items.push_back({~count, all.size()});
+    all.push_back({count, key});
   });
-  std::sort(all.begin(), all.end(), [](const CountedView& a, const CountedView& b) {
-    if (a.count != b.count) return a.count > b.count;
-    if (a.prefix != b.prefix) return a.prefix < b.prefix;
-    return a.key < b.key;
-  });
-  return all;
+  HugeVector<SortItem> scratch(items.size());
+  SortByPrefix(items, scratch.data());
+  std::vector<ItemRange> same_count;
+  FindEqualPrefixes(items, 0, 0, &same_count);
+  SortEqualPrefixes(items, scratch.data(), std::move(same_count),
+                    [&all](uint64_t i) { return all[i].key; });
+  HugeVector<CountedView> sorted;
+  sorted.reserve(all.size());
+  for (const SortItem& item : items) sorted.push_back(all[item.id]);
+  return sorted;
 }
 
 }  // namespace skep

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/huge_pages.h"
 #include "base/word_table.h"
 
 namespace skep {
@@ -45,15 +46,15 @@ class TopK {
   std::vector<CountedKey> heap_;  // the worst on top
 };
 
-// A key of a table, with its count: in the order above.
+// A key of a table, with its count.
 struct CountedView {
   uint64_t count;
-  uint64_t prefix;  // the first 8 bytes as a big-endian number: decides most ties
   std::string_view key;
 };
 
-// All keys of the table, best first. The views are valid until it is changed.
-std::vector<CountedView> SortByCount(const WordTable& table);
+// All keys of the table, best first: by radix on the counts, then on the keys of each
+// count (base/key_sort.h). The views are valid until it is changed.
+HugeVector<CountedView> SortByCount(const WordTable& table);
 
 }  // namespace skep
 

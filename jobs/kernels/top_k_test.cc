@@ -79,7 +79,7 @@ TEST(SortByCount, OrdersTiesByWholeKeys) {
   }
   table.ForEach([&top](std::string_view key, uint64_t count) { top.Add(key, count); });
   const std::vector<CountedKey> expected = top.Take();
-  const std::vector<CountedView> sorted = SortByCount(table);
+  const auto sorted = SortByCount(table);
   ASSERT_EQ(sorted.size(), expected.size());
   for (size_t i = 0; i < sorted.size(); ++i) {
     ASSERT_EQ(sorted[i].key, expected[i].key) << i;
