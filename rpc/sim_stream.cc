@@ -65,7 +65,8 @@ void SimPipe::Send(std::string_view bytes) {
   Random& random = world_->random;
   unread_ += bytes.size();
   while (!bytes.empty()) {
-    const size_t most = random.Chance(0.25) ? 8 : world_->options.max_segment_bytes;
+    const size_t largest = world_->options.max_segment_bytes;
+    const size_t most = random.Chance(0.25) ? std::min<size_t>(8, largest) : largest;
     const size_t size = std::min<size_t>(bytes.size(), 1 + random.Below(most));
     Push({.bytes = std::string(bytes.substr(0, size))});
     bytes.remove_prefix(size);

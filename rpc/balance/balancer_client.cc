@@ -122,7 +122,7 @@ void BalancerClient::CloseIfFinished() {
 void BalancerClient::OnClosed(const absl::Status& /*reason*/) {
   closed_ = true;
   shard_.shared().connections.fetch_sub(1, std::memory_order_relaxed);
-  shard_.Remove(shared_from_this());
+  shard_.Remove(number_);
 }
 
 }  // namespace skep

@@ -14,8 +14,9 @@ namespace skep {
 class BalancerClient final : public StreamHandler,
                              public std::enable_shared_from_this<BalancerClient> {
  public:
-  BalancerClient(std::unique_ptr<Stream> stream, BalancerShard& shard)
-      : stream_(std::move(stream)), shard_(shard) {}
+  // `number`: by which the shard knows it.
+  BalancerClient(std::unique_ptr<Stream> stream, BalancerShard& shard, uint64_t number)
+      : stream_(std::move(stream)), shard_(shard), number_(number) {}
 
   void Start() { stream_->Start(this); }
 
@@ -44,6 +45,7 @@ class BalancerClient final : public StreamHandler,
 
   const std::unique_ptr<Stream> stream_;
   BalancerShard& shard_;  // outlives its clients
+  const uint64_t number_;
   int in_progress_ = 0;   // calls forwarded and not answered
   bool waiting_ = false;  // for a first backend
   bool peer_closed_ = false;

@@ -25,8 +25,10 @@ void BalancerShard::Start() {
 }
 
 void BalancerShard::Accept(std::unique_ptr<Stream> stream) {
-  const auto client = std::make_shared<BalancerClient>(std::move(stream), *this);
-  clients_.insert(client);
+  const uint64_t number = ++last_client_;
+  const auto client =
+      std::make_shared<BalancerClient>(std::move(stream), *this, number);
+  clients_.emplace(number, client);
   client->Start();
 }
 
@@ -75,7 +77,7 @@ absl::Status BalancerShard::WhyNone() const {
 }
 
 void BalancerShard::LinkChanged() {
-  for (const std::shared_ptr<BalancerClient>& client : clients_) client->Resume();
+  for (const auto& [number, client] : clients_) client->Resume();
 }
 
 }  // namespace skep

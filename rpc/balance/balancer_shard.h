@@ -6,8 +6,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <set>
 #include <string_view>
 #include <vector>
 
@@ -61,7 +61,7 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
   Outcome Forward(const std::shared_ptr<BalancerClient>& client, std::string_view frame,
                   const Envelope& envelope);
   void LinkChanged();
-  void Remove(const std::shared_ptr<BalancerClient>& client) { clients_.erase(client); }
+  void Remove(uint64_t client) { clients_.erase(client); }
 
   Transport& transport() { return transport_; }
   Executor& executor() { return executor_; }
@@ -77,7 +77,9 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
   const std::shared_ptr<BalancerShared> shared_;
   PickState pick_;
   std::vector<std::shared_ptr<BackendLink>> links_;
-  std::set<std::shared_ptr<BalancerClient>> clients_;
+  // In the order of their coming, so that a simulated run replays.
+  std::map<uint64_t, std::shared_ptr<BalancerClient>> clients_;
+  uint64_t last_client_ = 0;
   std::vector<Candidate> candidates_;  // Pick's input, kept for its memory
 };
 
