@@ -6,33 +6,48 @@
 #include <utility>
 
 #include "base/status.h"
+#include "rpc/balance/balancer_client.h"
+#include "rpc/balance/control_frames.h"
+#include "rpc/balance/forwarded_frame.h"
 #include "rpc/frame.h"
 
 namespace skep {
 namespace {
 
-// Under which calls go out that want no reply: no slot has this place, so that the
+// Under which calls go out that want no reply: no call has this place, so that the
 // reply of a backend which answers all the same is nobody's.
 constexpr uint64_t kNoReplyId = ~uint64_t{0};
+// Places of what the link itself asks.
+constexpr uint32_t kHelloPlace = kFirstReservedPlace;
+constexpr uint32_t kCheckPlace = kFirstReservedPlace + 1;
+constexpr uint64_t kHelloId = uint64_t{1} << 32 | kHelloPlace;
+// Unsent bytes up to this are not worth counting.
+constexpr size_t kFewBytes = 64 << 10;
 
 }  // namespace
 
-bool BackendLink::Usable() const {
-  return connected() && !backend_.draining.load(std::memory_order_relaxed) &&
-         backend_.pending.load(std::memory_order_relaxed) <
-             shard_.options().max_calls_per_backend &&
-         stream_->unsent() < shard_.options().high_water_bytes;
+BackendLink::BackendLink(BalancerShard& shard, std::shared_ptr<SharedBackend> backend)
+    : shard_(shard), backend_(std::move(backend)), held_(shard.shared().held) {}
+
+bool BackendLink::Usable(bool windowed) const {
+  if (!connected() || going_away_ ||
+      backend_->draining.load(std::memory_order_relaxed) ||
+      backend_->pending.load(std::memory_order_relaxed) >=
+          shard_.options().max_calls_per_backend ||
+      stream_->unsent() >= shard_.options().high_water_bytes) {
+    return false;
+  }
+  return !windowed ||
+         outstanding_ <
+             std::max(1.0, shard_.options().window *
+                               backend_->weight.load(std::memory_order_relaxed));
 }
 
-int64_t BackendLink::Load() {
-  const int64_t pending = backend_.pending.load(std::memory_order_relaxed);
-  if (phantoms_.empty()) return pending;
-  return pending + phantoms_.Count(shard_.executor().clock().Now());
-}
+// --- The connection ------------------------------------------------------------------
 
 void BackendLink::Connect() {
   shard_.transport().Connect(
-      backend_.address, shard_.options().connect_timeout,
+      backend_->address, shard_.options().connect_timeout,
       [weak = weak_from_this()](absl::StatusOr<std::unique_ptr<Stream>> stream) {
         if (const auto self = weak.lock()) self->OnConnected(std::move(stream));
       });
@@ -43,15 +58,21 @@ void BackendLink::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream) {
   const bool was_starting = std::exchange(starting_, false);
   if (!stream.ok()) {
     LOG_IF(WARNING, was_starting || backoff_ >= shard_.options().max_backoff)
-        << "backend_unreachable backend=" << backend_.address.ToString() << " reason=\""
-        << stream.status() << '"';
+        << "backend_unreachable backend=" << backend_->address.ToString()
+        << " reason=\"" << stream.status() << '"';
     ReconnectLater();
   } else {
-    LOG(INFO) << "backend_up backend=" << backend_.address.ToString();
+    LOG(INFO) << "backend_up backend=" << backend_->address.ToString();
     stream_ = *std::move(stream);
-    closed_ = false;
-    backend_.links.fetch_add(1, std::memory_order_relaxed);
+    closed_ = scoped_ = going_away_ = false;
+    checks_ = 0;
+    check_open_ = answers_checks_ = false;
+    if (backend_->links.fetch_add(1, std::memory_order_relaxed) == 0) {
+      backend_->up_since.Set(shard_.Now());
+    }
     stream_->Start(this);
+    stream_->Write(HelloFrame(kHelloId, shard_.options().fleet));
+    if (shard_.options().check_interval > absl::ZeroDuration()) Check();
   }
   shard_.LinkChanged();
 }
@@ -68,155 +89,224 @@ void BackendLink::ReconnectLater() {
 
 void BackendLink::Stop() {
   stopped_ = true;
+  starting_ = false;
   shard_.executor().Cancel(retry_timer_);
+  shard_.executor().Cancel(check_timer_);
   if (connected()) {
     closed_ = true;
-    backend_.links.fetch_sub(1, std::memory_order_relaxed);
-    FailAll(Unavailable("the balancer is shutting down"));
+    backend_->links.fetch_sub(1, std::memory_order_relaxed);
+    shard_.FailAll(*this, Unavailable("the balancer is shutting down"));
   }
+  held_.Set(0);
   stream_.reset();
-}
-
-absl::Status BackendLink::Send(const std::shared_ptr<BalancerClient>& client,
-                               std::string_view frame, const Envelope& envelope) {
-  if ((envelope.flags & kFlagNoReply) != 0) {
-    SKEP_ASSIGN_OR_RETURN(const std::string_view out,
-                          WithId(frame, envelope, kNoReplyId));
-    backend_.forwarded.fetch_add(1, std::memory_order_relaxed);
-    stream_->Write(out);
-    return absl::OkStatus();
-  }
-  if (free_.empty()) {
-    free_.push_back(static_cast<uint32_t>(slots_.size()));
-    slots_.emplace_back();
-  }
-  const uint32_t place = free_.back();
-  Slot& slot = slots_[place];
-  ++slot.generation;
-  SKEP_ASSIGN_OR_RETURN(
-      const std::string_view out,
-      WithId(frame, envelope, uint64_t{slot.generation} << 32 | place));
-  free_.pop_back();
-  slot.client_id = envelope.id;
-  slot.sent = shard_.executor().clock().Now();
-  slot.client = client;
-  backend_.calls.Begin();
-  backend_.pending.fetch_add(1, std::memory_order_relaxed);
-  backend_.forwarded.fetch_add(1, std::memory_order_relaxed);
-  stream_->Write(out);
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::string_view> BackendLink::WithId(std::string_view frame,
-                                                     const Envelope& envelope,
-                                                     uint64_t id) {
-  // With a second id, the receiver would go by that one: a client could so name the
-  // call of another.
-  if (HasFixedLayout(frame) && !envelope.id_repeated) {
-    scratch_.assign(frame);
-    RewriteId(scratch_.data(), scratch_.size(), id);
-    return std::string_view(scratch_);
-  }
-  // Fields in another order, or twice: written anew, in ours. Unknown fields are lost.
-  Envelope changed = envelope;
-  changed.id = id;
-  OutFrame out;
-  // Fails for a frame near the limit: the encoder leaves itself some room.
-  SKEP_RETURN_IF_ERROR(
-      EncodeFrame(changed, nullptr, std::string(envelope.attachment), &out));
-  scratch_ = out.ToString();
-  return std::string_view(scratch_);
-}
-
-size_t BackendLink::OnData(std::string_view bytes) {
-  size_t consumed = 0;
-  while (true) {
-    const Frame frame = ParseFrame(bytes.substr(consumed));
-    if (frame.state == Frame::State::kNeedMore) return consumed;
-    if (frame.state == Frame::State::kBad ||
-        !HandleReply(bytes.substr(consumed, frame.length), frame.body)) {
-      // Where the next frame begins is not known: this connection is of no further use.
-      stream_->Abort(
-          DataLoss("backend ", backend_.address, " sent a bad frame: ", frame.fault));
-      return bytes.size();
-    }
-    consumed += frame.length;
-  }
-}
-
-bool BackendLink::HandleReply(std::string_view frame, std::string_view body) {
-  Envelope envelope;
-  if (!body.starts_with(kRpc0Tag) ||
-      !ParseEnvelope(body.substr(kRpc0Tag.size()), &envelope)) {
-    return false;
-  }
-  if (envelope.type != MessageType::kResponse) return true;
-  const uint32_t place = static_cast<uint32_t>(envelope.id);
-  const uint32_t generation = static_cast<uint32_t>(envelope.id >> 32);
-  if (place >= slots_.size() || slots_[place].generation != generation ||
-      slots_[place].client == nullptr) {
-    LOG_EVERY_N(WARNING, 1000)
-        << "balancer_stray_reply backend=" << backend_.address.ToString()
-        << " id=" << envelope.id;
-    return true;
-  }
-  Slot& slot = slots_[place];
-  const std::shared_ptr<BalancerClient> client = std::move(slot.client);
-  slot.client = nullptr;
-  free_.push_back(place);
-  backend_.pending.fetch_sub(1, std::memory_order_relaxed);
-  Ended(slot, envelope.error == WireError::kNone ? absl::StatusCode::kOk
-                                                 : StatusOfReply(envelope, "").code());
-  // It serves: only now is the next attempt to connect a first one again.
-  backoff_ = absl::ZeroDuration();
-  const absl::StatusOr<std::string_view> reply =
-      WithId(frame, envelope, slot.client_id);
-  if (reply.ok()) {
-    client->Reply(*reply);
-  } else {
-    client->ReplyFailed(slot.client_id, reply.status());
-  }
-  return true;
-}
-
-void BackendLink::Ended(const Slot& slot, absl::StatusCode code) {
-  const absl::Time now = shard_.executor().clock().Now();
-  backend_.calls.End(code, now - slot.sent);
-  phantoms_.Ended(code, now);
 }
 
 void BackendLink::OnPeerClosed() {
   // It will answer nothing more.
-  stream_->Abort(Unavailable("backend ", backend_.address, " closed the connection"));
+  stream_->Abort(Unavailable("backend ", backend_->address, " closed the connection"));
 }
 
 void BackendLink::OnClosed(const absl::Status& reason) {
   closed_ = true;
-  backend_.links.fetch_sub(1, std::memory_order_relaxed);
-  LOG(WARNING) << "backend_down backend=" << backend_.address.ToString()
-               << " in_flight=" << slots_.size() - free_.size() << " reason=\""
-               << reason << '"';
-  FailAll(Unavailable(
-      "backend ", backend_.address,
-      " was lost before it answered; the call may have run: ", Message(reason)));
+  held_.Set(0);
+  shard_.executor().Cancel(check_timer_);
+  backend_->links.fetch_sub(1, std::memory_order_relaxed);
+  LOG_IF(WARNING, !going_away_ || outstanding_ > 0)
+      << "backend_down backend=" << backend_->address.ToString()
+      << " in_flight=" << outstanding_ << " reason=\"" << reason << '"';
+  shard_.FailAll(*this,
+                 Unavailable("backend ", backend_->address,
+                             " was lost before it answered; the call may have run: ",
+                             Message(reason)));
   if (!stopped_) {
     ReconnectLater();
     shard_.LinkChanged();
   }
 }
 
-void BackendLink::FailAll(const absl::Status& reason) {
-  for (uint32_t place = 0; place < slots_.size(); ++place) {
-    Slot& slot = slots_[place];
-    if (slot.client == nullptr) continue;
-    const std::shared_ptr<BalancerClient> client = std::move(slot.client);
-    slot.client = nullptr;
-    free_.push_back(place);
-    backend_.pending.fetch_sub(1, std::memory_order_relaxed);
-    backend_.failed.fetch_add(1, std::memory_order_relaxed);
-    Ended(slot, reason.code());
-    client->ReplyFailed(slot.client_id, reason);
+void BackendLink::OnDrained() {
+  held_.Set(0);
+  shard_.LinkChanged();
+}
+
+void BackendLink::OnGoAway() {
+  LOG(INFO) << "backend_going_away backend=" << backend_->address.ToString()
+            << " in_flight=" << outstanding_;
+  going_away_ = true;
+  if (outstanding_ == 0) stream_->CloseWhenDrained();
+}
+
+// --- Calls ---------------------------------------------------------------------------
+
+absl::Status BackendLink::Send(uint32_t place, std::string_view frame,
+                               const Envelope& envelope,
+                               std::optional<uint32_t> budget_us) {
+  CallSlab& calls = shard_.calls();
+  SKEP_RETURN_IF_ERROR(
+      WriteForwarded(*stream_, frame, envelope, calls.IdOf(place), budget_us));
+  calls[place].link = this;
+  ++outstanding_;
+  backend_->calls.Begin();
+  backend_->pending.fetch_add(1, std::memory_order_relaxed);
+  backend_->forwarded.fetch_add(1, std::memory_order_relaxed);
+  if (frame.size() > kFewBytes) CountHeld();
+  return absl::OkStatus();
+}
+
+void BackendLink::SendOneWay(std::string_view frame, const Envelope& envelope,
+                             std::optional<uint32_t> budget_us) {
+  const absl::Status written =
+      WriteForwarded(*stream_, frame, envelope, kNoReplyId, budget_us);
+  if (!written.ok()) {
+    LOG(WARNING) << "balancer_one_way_lost backend=" << backend_->address.ToString()
+                 << " reason=\"" << written << '"';
+    return;
   }
+  backend_->forwarded.fetch_add(1, std::memory_order_relaxed);
+}
+
+void BackendLink::SendCancel(uint64_t id) {
+  if (connected() && scoped_) stream_->Write(CancelFrame(id));
+}
+
+void BackendLink::Released() {
+  --outstanding_;
+  backend_->pending.fetch_sub(1, std::memory_order_relaxed);
+  if (going_away_ && outstanding_ == 0 && connected()) stream_->CloseWhenDrained();
+}
+
+size_t BackendLink::OnData(std::string_view bytes) {
+  const absl::Time now = shard_.Now();
+  size_t consumed = 0;
+  while (true) {
+    const Frame frame = ParseFrame(bytes.substr(consumed));
+    if (frame.state == Frame::State::kNeedMore) break;
+    if (frame.state == Frame::State::kBad ||
+        !HandleFrame(bytes.substr(consumed, frame.length), frame.body, now)) {
+      // Where the next frame begins is not known: this connection is of no further use.
+      stream_->Abort(
+          DataLoss("backend ", backend_->address, " sent a bad frame: ", frame.fault));
+      return bytes.size();
+    }
+    consumed += frame.length;
+  }
+  if (consumed > 0) {
+    // It serves: only now is the next attempt to connect a first one again.
+    backoff_ = absl::ZeroDuration();
+    if (shard_.options().mode == BindMode::kLate) shard_.Pump(now);
+  }
+  // A part of a large frame is a sign of life, too.
+  if (!heard_ && !bytes.empty()) {
+    heard_ = true;
+    if (shard_.options().check_method.empty()) {
+      shard_.shared().OnCheck(*backend_, true, now);
+    }
+  }
+  return consumed;
+}
+
+bool BackendLink::HandleFrame(std::string_view frame, std::string_view body,
+                              absl::Time now) {
+  Envelope envelope;
+  if (!body.starts_with(kRpc0Tag) ||
+      !ParseEnvelope(body.substr(kRpc0Tag.size()), &envelope)) {
+    return false;
+  }
+  if (envelope.type == MessageType::kRequest) {
+    if (scoped_ && envelope.service == kControlService && envelope.method == "GoAway") {
+      OnGoAway();
+    }
+    return true;
+  }
+  if (envelope.type != MessageType::kResponse) return true;
+  const auto place = static_cast<uint32_t>(envelope.id);
+  if (place == kHelloPlace) {
+    OnHelloReply(envelope);
+  } else if (place == kCheckPlace) {
+    if (!check_open_ || envelope.id >> 32 != checks_) return true;
+    check_open_ = false;
+    answers_checks_ = true;
+    const bool own_method = !shard_.options().check_method.empty();
+    check_bad_ = own_method && envelope.error != WireError::kNone &&
+                 Health::SpeaksAgainst(StatusOfReply(envelope, "").code());
+    if (own_method && !check_bad_) shard_.shared().OnCheck(*backend_, true, now);
+  } else {
+    OnReply(frame, envelope, now);
+  }
+  return true;
+}
+
+void BackendLink::OnReply(std::string_view frame, const Envelope& envelope,
+                          absl::Time now) {
+  const uint32_t place = shard_.calls().Find(envelope.id);
+  if (place == kNoPlace || shard_.calls()[place].link != this) {
+    LOG_EVERY_N(WARNING, 1000)
+        << "balancer_stray_reply backend=" << backend_->address.ToString()
+        << " id=" << envelope.id;
+    return;
+  }
+  const BalancerShard::Ended ended = shard_.End(
+      place,
+      envelope.error == WireError::kNone ? absl::StatusCode::kOk
+                                         : StatusOfReply(envelope, "").code(),
+      now);
+  if (ended.client != nullptr) {
+    ended.client->Reply(frame, envelope, ended.client_id, ended.extended);
+  }
+}
+
+// --- Hello and checks ----------------------------------------------------------------
+
+void BackendLink::OnHelloReply(const Envelope& reply) {
+  const absl::Status status = StatusOfReply(reply, "");
+  if (absl::IsFailedPrecondition(status)) {
+    // It knows what hello is and does not want us.
+    LOG(WARNING) << "hello_refused backend=" << backend_->address.ToString()
+                 << " reason=\"" << status << '"';
+    stream_->Abort(Unavailable(Message(status)));
+    return;
+  }
+  // Any other error is another make's way of not knowing hello.
+  if (!status.ok()) return;
+  const std::optional<Hello> hello = ParseHello(reply.response);
+  scoped_ = hello && hello->id == kHelloId;
+}
+
+bool BackendLink::CheckFailed() const {
+  if (!shard_.options().check_method.empty()) return check_open_ || check_bad_;
+  if (!check_open_ || heard_) return false;
+  // Servers of some makes do not answer what they do not serve; of these, only calls
+  // that are not answered tell anything.
+  return answers_checks_ || owed_at_check_;
+}
+
+void BackendLink::Check() {
+  if (stopped_ || !connected()) return;
+  if (checks_ > 0 && CheckFailed()) {
+    shard_.shared().OnCheck(*backend_, false, shard_.Now());
+  }
+  ++checks_;
+  check_open_ = true;
+  check_bad_ = heard_ = false;
+  owed_at_check_ = outstanding_ > 0;
+  const uint64_t id = uint64_t{checks_} << 32 | kCheckPlace;
+  const std::string& method = shard_.options().check_method;
+  // A backend that takes nothing is not sent more.
+  if (stream_->unsent() < kFewBytes) {
+    if (method.empty()) {
+      stream_->Write(HelloFrame(id, shard_.options().fleet));
+    } else {
+      const size_t dot = method.rfind('.');
+      stream_->Write(EmptyRequestFrame(id, std::string_view(method).substr(0, dot),
+                                       std::string_view(method).substr(dot + 1)));
+    }
+  }
+  // Not all at the same time.
+  const absl::Duration delay =
+      shard_.options().check_interval * (0.9 + 0.2 * shard_.random().Unit());
+  check_timer_ = shard_.executor().PostAfter(delay, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Check();
+  });
 }
 
 }  // namespace skep

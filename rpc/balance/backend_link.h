@@ -1,18 +1,15 @@
-// One shard's connection to one backend, and the calls outstanding on it. Internal;
-// runs on its shard's executor.
+// One shard's connection to one backend. Internal; runs on its shard's executor.
 
 #ifndef SKEP_RPC_BALANCE_BACKEND_LINK_H_
 #define SKEP_RPC_BALANCE_BACKEND_LINK_H_
 
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <optional>
 #include <string_view>
-#include <vector>
 
-#include "rpc/balance/balancer_client.h"
 #include "rpc/balance/balancer_shard.h"
-#include "rpc/balance/phantom_pending.h"
+#include "rpc/balance/slow_start.h"
 #include "rpc/transport.h"
 
 namespace skep {
@@ -20,64 +17,88 @@ namespace skep {
 class BackendLink final : public StreamHandler,
                           public std::enable_shared_from_this<BackendLink> {
  public:
-  BackendLink(BalancerShard& shard, SharedBackend& backend)
-      : shard_(shard), backend_(backend), phantoms_(shard.options().error_hold) {}
+  BackendLink(BalancerShard& shard, std::shared_ptr<SharedBackend> backend);
 
   void Connect();
-  // Closes for good; the calls in flight are answered.
+  // Closes for good; the calls outstanding are answered.
   void Stop();
 
   bool connected() const { return stream_ != nullptr && !closed_; }
   // Whether the first attempt to connect has not ended yet.
   bool starting() const { return starting_; }
-  bool Usable() const;
-  // What the policy compares: calls of all shards, and this shard's held errors.
-  int64_t Load();
-  const SharedBackend& backend() const { return backend_; }
+  bool FullOfBytes() const {
+    return connected() && stream_->unsent() >= shard_.options().high_water_bytes;
+  }
+  // Whether it may get a call; `windowed`: one that can wait for room in the window.
+  bool Usable(bool windowed) const;
+  // What the policy compares: calls of all shards and held errors, against its weight,
+  // of which it has a part while it is new.
+  int64_t Load(absl::Time now) {
+    return backend_->pending.load(std::memory_order_relaxed) +
+           backend_->held_errors.Count(now);
+  }
+  double Weight(absl::Time now) const {
+    const double weight = backend_->weight.load(std::memory_order_relaxed);
+    const absl::Duration window = shard_.options().slow_start;
+    if (window <= absl::ZeroDuration()) return weight;
+    return weight * RampOf(now - backend_->up_since.Get(), window);
+  }
+  SharedBackend& backend() const { return *backend_; }
+  // Calls that it has and has not answered.
+  int outstanding() const { return outstanding_; }
 
-  // Sends a request of `client` under an id of its own; requires Usable(). If it wants
-  // no reply, nothing of it stays here. InvalidArgument: it does not fit into a frame
-  // in our order of fields.
-  absl::Status Send(const std::shared_ptr<BalancerClient>& client,
-                    std::string_view frame, const Envelope& envelope);
+  // Sends the call's request, and its budget if given, under the call's id; it is this
+  // link's then. Requires Usable(). InvalidArgument: it does not fit into a frame in
+  // our order of fields, and is nobody's.
+  absl::Status Send(uint32_t place, std::string_view frame, const Envelope& envelope,
+                    std::optional<uint32_t> budget_us);
+  // The same for a call that wants no reply: nothing of it stays.
+  void SendOneWay(std::string_view frame, const Envelope& envelope,
+                  std::optional<uint32_t> budget_us);
+  // Asks a skep backend to stop working on a call.
+  void SendCancel(uint64_t id);
+  // A call of this link has ended.
+  void Released();
+  // Tells the shard's account what is held here.
+  void CountHeld() { held_.Set(connected() ? stream_->unsent() : 0); }
 
   // --- StreamHandler ------------------------------------------------------------
   size_t OnData(std::string_view bytes) override;
   void OnPeerClosed() override;
+  void OnDrained() override;
   void OnClosed(const absl::Status& reason) override;
 
  private:
-  // One place of the table of outstanding calls; its id is generation << 32 | place.
-  struct Slot {
-    uint32_t generation = 0;
-    uint64_t client_id = 0;
-    absl::Time sent;
-    // Null when free. shared: the client may be gone before its reply comes.
-    std::shared_ptr<BalancerClient> client;
-  };
-
   void OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream);
   void ReconnectLater();
-  // Puts `id` into a copy of the frame, in place where its layout is the usual one. The
-  // view holds until the next call.
-  absl::StatusOr<std::string_view> WithId(std::string_view frame,
-                                          const Envelope& envelope, uint64_t id);
-  bool HandleReply(std::string_view frame, std::string_view body);
-  void FailAll(const absl::Status& reason);
-  void Ended(const Slot& slot, absl::StatusCode code);
+  bool HandleFrame(std::string_view frame, std::string_view body, absl::Time now);
+  void OnReply(std::string_view frame, const Envelope& envelope, absl::Time now);
+  void OnHelloReply(const Envelope& reply);
+  void OnGoAway();
+  // Asks whether the backend answers, and judges whether it did since the last time.
+  void Check();
+  bool CheckFailed() const;
 
   BalancerShard& shard_;  // outlives its links' connections: see Stop
-  SharedBackend& backend_;
-  PhantomPending phantoms_;
+  const std::shared_ptr<SharedBackend> backend_;
   std::unique_ptr<Stream> stream_;
+  int outstanding_ = 0;
   bool starting_ = true;
   bool closed_ = false;
   bool stopped_ = false;
+  bool scoped_ = false;      // a skep peer, and nothing in between
+  bool going_away_ = false;  // it wants no new calls
   TimerId retry_timer_;
   absl::Duration backoff_;
-  std::vector<Slot> slots_;
-  std::vector<uint32_t> free_;
-  std::string scratch_;
+  HeldPart held_;
+
+  TimerId check_timer_;
+  uint32_t checks_ = 0;      // sent on this connection
+  bool check_open_ = false;  // the last one is not answered
+  bool check_bad_ = false;   // it was answered with an error of the backend's own
+  bool answers_checks_ = false;
+  bool owed_at_check_ = false;  // calls were outstanding when it was sent
+  bool heard_ = false;          // anything since then
 };
 
 }  // namespace skep

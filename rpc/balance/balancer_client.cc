@@ -5,37 +5,103 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/coding.h"
 #include "base/status.h"
+#include "rpc/balance/control_frames.h"
+#include "rpc/balance/forwarded_frame.h"
 #include "rpc/frame.h"
 
 namespace skep {
+namespace {
+
+// Room is made sure of before more of a frame of this size is taken in.
+constexpr size_t kLargeFrame = 256 << 10;
+// Unsent bytes up to this are not worth counting.
+constexpr size_t kFewBytes = 64 << 10;
+// Told with every refusal: long enough for a queue to move.
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
+
+}  // namespace
+
+BalancerClient::BalancerClient(std::unique_ptr<Stream> stream, BalancerShard& shard,
+                               uint64_t number)
+    : stream_(std::move(stream)),
+      shard_(shard),
+      number_(number),
+      held_in_(shard.shared().held),
+      held_out_(shard.shared().held) {}
+
+// --- Requests ----------------------------------------------------------------------
 
 size_t BalancerClient::OnData(std::string_view bytes) {
   const auto self = shared_from_this();
   if (closing_) return bytes.size();
-  size_t consumed = 0;
+  const absl::Time now = shard_.Now();
+  size_t consumed = std::min(skip_, bytes.size());
+  skip_ -= consumed;
   while (MayRead()) {
-    const Frame frame = ParseFrame(bytes.substr(consumed));
-    if (frame.state == Frame::State::kNeedMore) break;
-    bool good = frame.state == Frame::State::kReady;
-    if (good) {
-      good = Handle(bytes.substr(consumed, frame.length), frame.body, &waiting_);
-    } else {
-      LOG(WARNING) << "balancer_bad_frame client=" << stream_->peer() << " fault=\""
-                   << frame.fault << '"';
+    const std::string_view rest = bytes.substr(consumed);
+    const Frame frame = ParseFrame(rest);
+    if (frame.state == Frame::State::kNeedMore) {
+      if (!AwaitRest(rest, &consumed)) Close();
+      break;
     }
-    if (!good) {
-      closing_ = true;
-      stream_->CloseWhenDrained();
-      return bytes.size();
+    promised_ = 0;
+    if (frame.state == Frame::State::kBad) {
+      Fault(frame.fault);
+    } else if (!Handle(rest.substr(0, frame.length), frame.body,
+                       ArrivalOf(consumed + frame.length, now), now)) {
+      Close();
+    } else if (!waiting_) {
+      consumed += frame.length;
     }
-    if (!waiting_) consumed += frame.length;
   }
+  shard_.AfterRead();
+  if (closing_) consumed = bytes.size();
+  Carry(consumed, bytes.size() - consumed, now);
   UpdateReading();
   return consumed;
 }
 
-bool BalancerClient::Handle(std::string_view frame, std::string_view body, bool* wait) {
+void BalancerClient::Carry(size_t consumed, size_t left, absl::Time now) {
+  if (consumed < carried_) {
+    // Some of it is still what came before.
+    carried_ -= consumed;
+  } else {
+    carried_ = left;
+    carried_at_ = now;
+  }
+  held_in_.Set(std::max(left, promised_));
+}
+
+bool BalancerClient::AwaitRest(std::string_view front, size_t* consumed) {
+  if (front.size() < kMinFrameSize + kFrameSizeBytes || promised_ != 0) return true;
+  const size_t size = LoadBig32(front.data()) + kFrameSizeBytes;
+  if (size < kLargeFrame) return true;
+  if (shard_.HasRoom(size)) {
+    promised_ = size;
+    return true;
+  }
+  // Unless its id can be seen nobody can be told.
+  if (front.size() < kIdOffset + 8) return true;
+  LOG(WARNING) << "balancer_no_room client=" << stream_->peer() << " bytes=" << size
+               << " held=" << shard_.shared().held.total();
+  if (!HasFixedLayout(front) ||
+      front[kTypeOffset] != static_cast<char>(MessageType::kRequest)) {
+    return false;
+  }
+  ReplyError(LoadLittle<uint64_t>(front.data() + kIdOffset),
+             ResourceExhausted("the balancer has no room for a request of ", size,
+                               " bytes: it holds ", shard_.shared().held.total(),
+                               " of ", shard_.options().max_bytes),
+             HasFixedBudget(front));
+  skip_ = size - front.size();
+  *consumed += front.size();
+  return true;
+}
+
+bool BalancerClient::Handle(std::string_view frame, std::string_view body,
+                            absl::Time arrived, absl::Time now) {
   Envelope envelope;
   if (!body.starts_with(kRpc0Tag) ||
       !ParseEnvelope(body.substr(kRpc0Tag.size()), &envelope)) {
@@ -45,84 +111,182 @@ bool BalancerClient::Handle(std::string_view frame, std::string_view body, bool*
   }
   // As servers do: what is no request is ignored.
   if (envelope.type != MessageType::kRequest) return true;
-  switch (shard_.Forward(shared_from_this(), frame, envelope)) {
-    case BalancerShard::Outcome::kForwarded:
-      ++in_progress_;
-      break;
-    case BalancerShard::Outcome::kWait:
-      *wait = true;
-      break;
-    case BalancerShard::Outcome::kDone:
-      break;
+  if (envelope.service == kControlService) {
+    OnControl(envelope);
+    return true;
   }
+  last_accepted_id_ = envelope.id;
+  waiting_ = shard_.Forward(*this, frame, envelope, arrived, now) ==
+             BalancerShard::Outcome::kWait;
   return true;
 }
 
+void BalancerClient::OnControl(const Envelope& request) {
+  if (request.method == "Hello") return OnHello(request);
+  if (request.method == "Cancel") {
+    const std::optional<uint64_t> id = ParseCancel(request.request);
+    if (!scoped_ || !id) return;
+    const auto it = by_id_.find(*id);
+    if (it != by_id_.end()) shard_.Cancel(*this, it->second);
+    return;
+  }
+  // There is nothing of ours that a go-away would end, nor a ping keep.
+  if (request.method == "GoAway" || request.method == "Ping") return;
+  if ((request.flags & kFlagNoReply) == 0) {
+    ReplyError(request.id,
+               Unimplemented(kControlService, " has no method ", request.method),
+               request.HasExtension());
+  }
+}
+
+void BalancerClient::OnHello(const Envelope& request) {
+  const std::optional<Hello> hello = ParseHello(request.request);
+  if (!hello) {
+    return ReplyError(request.id, InvalidArgument("not a ControlHello"),
+                      request.HasExtension());
+  }
+  const std::string& fleet = shard_.options().fleet;
+  if (!fleet.empty() && hello->fleet && *hello->fleet != fleet) {
+    LOG(WARNING) << "hello_refused client=" << stream_->peer()
+                 << " its_fleet=" << *hello->fleet << " our_fleet=" << fleet;
+    ReplyError(request.id,
+               FailedPrecondition("this is fleet \"", fleet, "\", not \"",
+                                  *hello->fleet, "\""),
+               true);
+    // The calls that came with it are not for us, unless they are others' calls.
+    if (hello->id == request.id) Close();
+    return;
+  }
+  is_skep_ = true;
+  scoped_ = hello->id == request.id;
+  stream_->Write(HelloReplyFrame(request.id, fleet));
+}
+
+void BalancerClient::CallBegins(uint32_t place, uint64_t client_id) {
+  ++in_progress_;
+  shard_.calls().Link(place, &first_call_);
+  if (scoped_) by_id_[client_id] = place;
+}
+
+void BalancerClient::CallEnds(uint32_t place, uint64_t client_id) {
+  --in_progress_;
+  shard_.calls().Unlink(place, &first_call_);
+  if (!scoped_) return;
+  const auto it = by_id_.find(client_id);
+  if (it != by_id_.end() && it->second == place) by_id_.erase(it);
+}
+
+// --- Replies -----------------------------------------------------------------------
+
+void BalancerClient::Reply(std::string_view frame, const Envelope& envelope,
+                           uint64_t id, bool extended) {
+  if (closed_) return;
+  const size_t unsent = stream_->unsent();
+  const size_t then = unsent + frame.size();
+  // A client that takes its replies is not told of the others' bytes.
+  if (then > kFewBytes && unsent > 0 &&
+      (then > shard_.options().max_client_bytes || !shard_.HasRoom(frame.size()))) {
+    return ReplyError(
+        id,
+        ResourceExhausted("the reply of ", frame.size(), " bytes is dropped: ", unsent,
+                          " bytes of earlier ones are not taken"),
+        extended);
+  }
+  const absl::Status written = WriteForwarded(*stream_, frame, envelope, id);
+  if (!written.ok()) return ReplyError(id, written, extended);
+  if (then > kFewBytes) CountHeld();
+  Settle();
+}
+
+void BalancerClient::ReplyError(uint64_t id, const absl::Status& status,
+                                bool extended) {
+  if (closed_) return;
+  const bool again = status.code() == absl::StatusCode::kResourceExhausted ||
+                     status.code() == absl::StatusCode::kUnavailable;
+  stream_->Write(EncodeErrorReply(id, WireErrorOf(status), status,
+                                  again ? kRetryAfter : absl::ZeroDuration(),
+                                  extended || is_skep_)
+                     .ToString());
+  Settle();
+}
+
+void BalancerClient::CountHeld() {
+  const size_t unsent = closed_ ? 0 : stream_->unsent();
+  held_out_.Set(unsent > kFewBytes ? unsent : 0);
+}
+
+// After an answer: whether it was the last.
+void BalancerClient::Settle() {
+  if ((peer_closed_ || draining_) && in_progress_ == 0) return Close();
+  if (!reading_) UpdateReading();
+}
+
+// --- The connection ------------------------------------------------------------------
+
 void BalancerClient::Resume() {
-  if (!std::exchange(waiting_, false)) return;
-  if (!closed_) UpdateReading();
+  if (std::exchange(waiting_, false) && !closed_) UpdateReading();
 }
 
 bool BalancerClient::MayRead() const {
   const BalancerOptions& options = shard_.options();
   // Never less than what OnDrained is promised for: nothing else would resume it.
-  return !waiting_ && in_progress_ < options.max_calls_per_client &&
+  return !closing_ && !waiting_ && !draining_ &&
+         in_progress_ < options.max_calls_per_client &&
          stream_->unsent() <= std::max(options.high_water_bytes, kStreamHighWater);
 }
 
-void BalancerClient::UpdateReading() { stream_->SetReading(MayRead()); }
-
-void BalancerClient::Reply(std::string_view frame) {
-  if (!closed_) stream_->Write(frame);
-  FinishOne();
+void BalancerClient::UpdateReading() {
+  // When all is said, what comes is passed over until the end.
+  const bool read = closing_ || MayRead();
+  if (read == reading_) return;
+  reading_ = read;
+  stream_->SetReading(read);
 }
 
-void BalancerClient::ReplyFailed(uint64_t id, const absl::Status& status) {
-  ReplyError(id, status);
-  FinishOne();
-}
-
-void BalancerClient::ReplyError(uint64_t id, const absl::Status& status) {
-  if (closed_) return;
-  const std::string message(Message(status));
-  Envelope envelope;
-  envelope.type = MessageType::kResponse;
-  envelope.id = id;
-  envelope.error = WireErrorOf(status);
-  envelope.Set(Envelope::kError);
-  envelope.status = static_cast<uint32_t>(status.code());
-  envelope.Set(Envelope::kStatus);
-  envelope.message = message;
-  envelope.Set(Envelope::kMessage);
-  OutFrame frame;
-  if (EncodeFrame(envelope, nullptr, "", &frame).ok()) stream_->Write(frame.ToString());
-}
-
-void BalancerClient::FinishOne() {
-  --in_progress_;
-  if (closed_) return;
-  if (peer_closed_) {
-    CloseIfFinished();
-  } else if (in_progress_ == shard_.options().max_calls_per_client - 1) {
-    UpdateReading();
+void BalancerClient::Drain() {
+  if (closing_ || closed_) return;
+  if (scoped_) {
+    stream_->Write(GoAwayFrame(last_accepted_id_));
+    return;
   }
+  draining_ = true;
+  UpdateReading();
+  Settle();
+}
+
+void BalancerClient::OnDrained() {
+  CountHeld();
+  UpdateReading();
 }
 
 void BalancerClient::OnPeerClosed() {
   peer_closed_ = true;
-  CloseIfFinished();
+  // Others may still wait for their replies. One of ours closes its half only when it
+  // wants none.
+  if (is_skep_) shard_.AbandonAll(*this);
+  if (in_progress_ == 0) Close();
 }
 
-void BalancerClient::CloseIfFinished() {
-  if (closing_ || in_progress_ > 0) return;
+void BalancerClient::Fault(std::string_view what) {
+  LOG(WARNING) << "balancer_bad_frame client=" << stream_->peer() << " fault=\"" << what
+               << '"';
+  Close();
+}
+
+void BalancerClient::Close() {
+  if (closing_) return;
   closing_ = true;
+  waiting_ = false;
   stream_->CloseWhenDrained();
+  UpdateReading();
 }
 
 void BalancerClient::OnClosed(const absl::Status& /*reason*/) {
+  const auto self = shared_from_this();
   closed_ = true;
-  shard_.shared().connections.fetch_sub(1, std::memory_order_relaxed);
-  shard_.Remove(number_);
+  held_in_.Set(0);
+  held_out_.Set(0);
+  shard_.ClientClosed(*this);
 }
 
 }  // namespace skep

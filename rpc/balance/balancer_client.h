@@ -6,6 +6,7 @@
 #include <memory>
 #include <string_view>
 
+#include "absl/container/flat_hash_map.h"
 #include "rpc/balance/balancer_shard.h"
 #include "rpc/transport.h"
 
@@ -15,39 +16,75 @@ class BalancerClient final : public StreamHandler,
                              public std::enable_shared_from_this<BalancerClient> {
  public:
   // `number`: by which the shard knows it.
-  BalancerClient(std::unique_ptr<Stream> stream, BalancerShard& shard, uint64_t number)
-      : stream_(std::move(stream)), shard_(shard), number_(number) {}
+  BalancerClient(std::unique_ptr<Stream> stream, BalancerShard& shard, uint64_t number);
 
   void Start() { stream_->Start(this); }
+  uint64_t number() const { return number_; }
+  // Asks the peer to go, or closes once it has been answered.
+  void Drain();
 
-  // The reply to a forwarded call: a whole frame with the client's own id.
-  void Reply(std::string_view frame);
-  // An error as the reply to a forwarded call.
-  void ReplyFailed(uint64_t id, const absl::Status& status);
-  // Answers a request that was not forwarded.
-  void ReplyError(uint64_t id, const absl::Status& status);
+  // The shard's bookkeeping of its calls in progress.
+  void CallBegins(uint32_t place, uint64_t client_id);
+  void CallEnds(uint32_t place, uint64_t client_id);
+  uint32_t first_call() const { return first_call_; }
+
+  // The reply to a call that has ended: a whole frame with another id, and its parsed
+  // envelope. One for which there is no room becomes an error.
+  void Reply(std::string_view frame, const Envelope& envelope, uint64_t id,
+             bool extended);
+  // An error as the reply to a request; `extended`: it used skep's fields.
+  void ReplyError(uint64_t id, const absl::Status& status, bool extended);
   // Looks again at what could not be forwarded before.
   void Resume();
+  // Tells the shard's account what is held here.
+  void CountHeld();
 
   // --- StreamHandler ------------------------------------------------------------
   size_t OnData(std::string_view bytes) override;
   void OnPeerClosed() override;
-  void OnDrained() override { UpdateReading(); }
+  void OnDrained() override;
   void OnClosed(const absl::Status& reason) override;
 
  private:
-  // False: the connection is being closed because of what was sent.
-  bool Handle(std::string_view frame, std::string_view body, bool* wait);
+  // False: it is no request that can be served, and the connection is done with.
+  bool Handle(std::string_view frame, std::string_view body, absl::Time arrived,
+              absl::Time now);
+  void OnControl(const Envelope& request);
+  void OnHello(const Envelope& request);
+  // The front of a frame that is still arriving: sees that there will be room for it,
+  // else refuses it and passes over its bytes. False as above.
+  bool AwaitRest(std::string_view front, size_t* consumed);
+  // When the bytes up to `end` of the current read arrived.
+  absl::Time ArrivalOf(size_t end, absl::Time now) const {
+    return end <= carried_ ? carried_at_ : now;
+  }
+  void Carry(size_t consumed, size_t left, absl::Time now);
+  void Fault(std::string_view what);
   bool MayRead() const;
   void UpdateReading();
-  void FinishOne();
-  void CloseIfFinished();
+  void Settle();
+  void Close();
 
   const std::unique_ptr<Stream> stream_;
   BalancerShard& shard_;  // outlives its clients
   const uint64_t number_;
-  int in_progress_ = 0;   // calls forwarded and not answered
-  bool waiting_ = false;  // for a first backend
+  uint32_t first_call_ = kNoPlace;
+  int in_progress_ = 0;
+  // By the client's ids, for Cancel: kept for skep clients only.
+  absl::flat_hash_map<uint64_t, uint32_t> by_id_;
+  uint64_t last_accepted_id_ = 0;
+  // Unconsumed bytes at the front of what comes next, and when they came.
+  size_t carried_ = 0;
+  absl::Time carried_at_;
+  size_t promised_ = 0;  // of a large frame that is arriving
+  size_t skip_ = 0;      // bytes of a refused frame that are still to come
+  HeldPart held_in_;
+  HeldPart held_out_;
+  bool is_skep_ = false;  // it said hello
+  bool scoped_ = false;   // and nothing is between it and us
+  bool waiting_ = false;  // for a backend
+  bool reading_ = true;
+  bool draining_ = false;
   bool peer_closed_ = false;
   bool closing_ = false;
   bool closed_ = false;

@@ -1,83 +1,417 @@
 #include "rpc/balance/balancer_shard.h"
 
+#include <glog/logging.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
 #include "rpc/balance/backend_link.h"
 #include "rpc/balance/balancer_client.h"
+#include "rpc/frame.h"
 
 namespace skep {
+namespace {
+
+// How long a call that nobody waits for any more counts as its backend's while that
+// does not answer: one that is frozen must not look idle.
+constexpr absl::Duration kOwedHold = absl::Seconds(30);
+// How long a client waits, unread, for backends that have enough unsent bytes.
+constexpr absl::Duration kBytesWait = absl::Seconds(1);
+constexpr absl::Duration kTick = absl::Seconds(1);
+// Where the envelope is in a frame.
+constexpr size_t kPayloadOffset = kFrameSizeBytes + kRpc0Tag.size();
+
+}  // namespace
 
 BalancerShard::BalancerShard(Transport& transport, Executor& executor,
                              std::shared_ptr<BalancerShared> shared, uint64_t seed)
     : transport_(transport),
       executor_(executor),
       shared_(std::move(shared)),
-      pick_(seed) {}
+      pick_(seed),
+      queued_bytes_(shared_->held) {}
 
 BalancerShard::~BalancerShard() = default;
 
-void BalancerShard::Start() {
-  for (const std::unique_ptr<SharedBackend>& backend : shared_->backends) {
-    links_.push_back(std::make_shared<BackendLink>(*this, *backend));
-    links_.back()->Connect();
+void BalancerShard::Start(bool leader) {
+  leader_ = leader;
+  UpdateBackends();
+  Tick();
+}
+
+void BalancerShard::UpdateBackends() {
+  if (stopped_) return;
+  std::vector<std::shared_ptr<SharedBackend>> backends;
+  {
+    MutexLock lock(shared_->mutex);
+    backends = shared_->backends;
   }
+  std::vector<std::shared_ptr<BackendLink>> links;
+  for (const std::shared_ptr<SharedBackend>& backend : backends) {
+    const auto known =
+        std::find_if(links_.begin(), links_.end(), [&](const auto& link) {
+          return link != nullptr && &link->backend() == backend.get();
+        });
+    if (known != links_.end()) {
+      links.push_back(std::exchange(*known, nullptr));
+    } else {
+      links.push_back(std::make_shared<BackendLink>(*this, backend));
+      links.back()->Connect();
+    }
+  }
+  links_.swap(links);
+  for (std::shared_ptr<BackendLink>& left : links) {
+    if (left != nullptr) leaving_.push_back(std::move(left));
+  }
+  DropIdleLeaving();
+  LinkChanged();
+}
+
+void BalancerShard::DropIdleLeaving() {
+  std::erase_if(leaving_, [](const std::shared_ptr<BackendLink>& link) {
+    if (link->outstanding() > 0) return false;
+    link->Stop();
+    return true;
+  });
 }
 
 void BalancerShard::Accept(std::unique_ptr<Stream> stream) {
   const uint64_t number = ++last_client_;
   const auto client =
       std::make_shared<BalancerClient>(std::move(stream), *this, number);
+  if (draining_ || stopped_) {
+    shared_->ConnectionEnded();
+    return;
+  }
   clients_.emplace(number, client);
   client->Start();
 }
 
+void BalancerShard::Drain() {
+  draining_ = true;
+  for (const auto& [number, client] : clients_) client->Drain();
+}
+
 void BalancerShard::Stop() {
+  stopped_ = true;
+  executor_.Cancel(timer_);
+  executor_.Cancel(tick_timer_);
   for (const std::shared_ptr<BackendLink>& link : links_) link->Stop();
+  for (const std::shared_ptr<BackendLink>& link : leaving_) link->Stop();
   links_.clear();
+  leaving_.clear();
+  waiting_.clear();
+  for (const auto& [number, client] : clients_) AbandonAll(*client);
   clients_.clear();
 }
 
-BalancerShard::Outcome BalancerShard::Forward(
-    const std::shared_ptr<BalancerClient>& client, std::string_view frame,
-    const Envelope& envelope) {
-  candidates_.clear();
-  for (const std::shared_ptr<BackendLink>& link : links_) {
-    candidates_.push_back({.pending = link->Load(), .usable = link->Usable()});
-  }
-  const std::optional<size_t> picked = Pick(options().policy, candidates_, pick_);
-  const bool wants_reply = (envelope.flags & kFlagNoReply) == 0;
-  absl::Status status;
-  if (picked) {
-    status = links_[*picked]->Send(client, frame, envelope);
-    if (status.ok()) return wants_reply ? Outcome::kForwarded : Outcome::kDone;
-  } else {
+BackendLink* BalancerShard::PickLink(bool windowed, absl::Time now) {
+  // Those that are ejected only if there is nothing else.
+  for (const bool ejected_too : {false, true}) {
+    candidates_.clear();
+    bool any_ejected = false;
     for (const std::shared_ptr<BackendLink>& link : links_) {
-      if (link->starting()) return Outcome::kWait;
+      bool usable = link->Usable(windowed);
+      if (usable && link->backend().ejected_until.IsAfter(now)) {
+        any_ejected = true;
+        usable = ejected_too;
+      }
+      candidates_.push_back(
+          {.pending = link->Load(now), .weight = link->Weight(now), .usable = usable});
     }
-    status = WhyNone();
+    if (candidates_.empty()) return nullptr;
+    if (const auto picked = Pick(options().policy, candidates_, pick_)) {
+      return links_[*picked].get();
+    }
+    if (!any_ejected) return nullptr;
   }
-  if (wants_reply) client->ReplyError(envelope.id, status);
-  return Outcome::kDone;
+  return nullptr;
 }
 
-absl::Status BalancerShard::WhyNone() const {
+BalancerShard::Outcome BalancerShard::Forward(BalancerClient& client,
+                                              std::string_view frame,
+                                              const Envelope& envelope,
+                                              absl::Time arrived, absl::Time now) {
+  const bool wants_reply = (envelope.flags & kFlagNoReply) == 0;
+  const auto refuse = [&](const absl::Status& status) {
+    if (wants_reply) client.ReplyError(envelope.id, status, envelope.HasExtension());
+    return Outcome::kTaken;
+  };
+  absl::Time deadline = absl::InfiniteFuture();
+  std::optional<uint32_t> budget;
+  if (envelope.Has(Envelope::kBudget)) {
+    deadline = arrived + absl::Microseconds(envelope.budget_us);
+    if (deadline <= now) {
+      return refuse(DeadlineExceeded("the call's ", envelope.budget_us,
+                                     " us were over before a backend had it"));
+    }
+    const int64_t left = absl::ToInt64Microseconds(deadline - now);
+    if (left != envelope.budget_us) budget = static_cast<uint32_t>(left);
+  } else {
+    deadline = arrived + options().default_timeout;
+  }
+  if (!HasRoom(0)) {
+    return refuse(ResourceExhausted("the balancer holds ", shared_->held.total(),
+                                    " bytes, over its bound of ", options().max_bytes));
+  }
+  if (options().mode == BindMode::kLate && wants_reply) {
+    return Enqueue(client, frame, envelope, arrived, now);
+  }
+  BackendLink* const link = PickLink(/*windowed=*/false, now);
+  if (link == nullptr) {
+    const absl::Status why = WhyNone(now - arrived);
+    if (!why.ok()) return refuse(why);
+    waiting_.emplace(client.number(), &client);
+    return Outcome::kWait;
+  }
+  if (!wants_reply) {
+    link->SendOneWay(frame, envelope, budget);
+    return Outcome::kTaken;
+  }
+  const uint32_t place = AddCall(client, envelope, arrived, deadline);
+  const absl::Status sent = link->Send(place, frame, envelope, budget);
+  if (sent.ok()) return Outcome::kTaken;
+  Detach(place);
+  calls_.Free(place);
+  return refuse(sent);
+}
+
+uint32_t BalancerShard::AddCall(BalancerClient& client, const Envelope& envelope,
+                                absl::Time arrived, absl::Time deadline) {
+  const uint32_t place = calls_.Add();
+  BalancerCall& call = calls_[place];
+  call.client = &client;
+  call.client_id = envelope.id;
+  call.extended = envelope.HasExtension();
+  call.arrived = arrived;
+  calls_.SetDeadline(place, deadline);
+  client.CallBegins(place, envelope.id);
+  return place;
+}
+
+absl::Status BalancerShard::WhyNone(absl::Duration waited) const {
   int connected = 0;
   int draining = 0;
+  bool full_of_bytes = false;
   for (const std::shared_ptr<BackendLink>& link : links_) {
-    connected += link->connected();
-    draining += link->connected() && link->backend().draining.load();
+    if (link->starting()) return absl::OkStatus();
+    if (!link->connected()) continue;
+    ++connected;
+    if (link->backend().draining.load(std::memory_order_relaxed)) {
+      ++draining;
+    } else {
+      full_of_bytes |= link->FullOfBytes();
+    }
   }
+  if (full_of_bytes && waited < kBytesWait) return absl::OkStatus();
   if (connected > draining) {
     return ResourceExhausted("all ", connected - draining,
-                             " backends hold as many calls as they may");
+                             " backends hold as many calls or bytes as they may");
   }
   return Unavailable("no backend: of ", links_.size(), ", ", connected,
                      " are connected and ", draining, " of these are draining");
 }
 
+// --- The ends of calls -----------------------------------------------------------
+
+BalancerClient* BalancerShard::Detach(uint32_t place) {
+  BalancerCall& call = calls_[place];
+  BalancerClient* const client = std::exchange(call.client, nullptr);
+  if (client != nullptr) client->CallEnds(place, call.client_id);
+  return client;
+}
+
+BalancerShard::Ended BalancerShard::End(uint32_t place, absl::StatusCode code,
+                                        absl::Time now) {
+  BalancerCall& call = calls_[place];
+  SharedBackend& backend = call.link->backend();
+  const Ended ended = {
+      .client = Detach(place), .client_id = call.client_id, .extended = call.extended};
+  if (ended.client != nullptr) backend.calls.End(code, now - call.arrived);
+  backend.held_errors.Ended(code, now);
+  shared_->OnEnded(backend, code, now);
+  call.link->Released();
+  calls_.Free(place);
+  return ended;
+}
+
+void BalancerShard::Abandon(uint32_t place, absl::StatusCode code, absl::Time now) {
+  Detach(place);
+  BalancerCall& call = calls_[place];
+  if (call.link == nullptr) {
+    Unqueue(place);
+    calls_.Free(place);
+    return;
+  }
+  call.link->backend().calls.End(code, now - call.arrived);
+  call.link->SendCancel(calls_.IdOf(place));
+  calls_.SetDeadline(place, now + kOwedHold);
+}
+
+void BalancerShard::Cancel(BalancerClient& client, uint32_t place) {
+  const BalancerCall& call = calls_[place];
+  const uint64_t id = call.client_id;
+  const bool extended = call.extended;
+  Abandon(place, absl::StatusCode::kCancelled, Now());
+  client.ReplyError(id, Cancelled("cancelled by its caller"), extended);
+  ArmTimer();
+}
+
+void BalancerShard::AbandonAll(BalancerClient& client) {
+  const absl::Time now = Now();
+  while (client.first_call() != kNoPlace) {
+    Abandon(client.first_call(), absl::StatusCode::kCancelled, now);
+  }
+  ArmTimer();
+}
+
+void BalancerShard::ClientClosed(BalancerClient& client) {
+  waiting_.erase(client.number());
+  AbandonAll(client);
+  shared_->ConnectionEnded();
+  clients_.erase(client.number());
+}
+
+void BalancerShard::FailAll(BackendLink& link, const absl::Status& reason) {
+  const absl::Time now = Now();
+  for (uint32_t place = 0; place < calls_.end() && link.outstanding() > 0; ++place) {
+    if (!calls_[place].live || calls_[place].link != &link) continue;
+    const Ended ended = End(place, reason.code(), now);
+    if (ended.client == nullptr) continue;
+    link.backend().failed.fetch_add(1, std::memory_order_relaxed);
+    ended.client->ReplyError(ended.client_id, reason, ended.extended);
+  }
+}
+
+void BalancerShard::Expire(uint32_t place, absl::Time now) {
+  BalancerCall& call = calls_[place];
+  if (call.client == nullptr) {
+    // Its backend owed the answer for long enough.
+    call.link->Released();
+    calls_.Free(place);
+    return;
+  }
+  BalancerClient& client = *call.client;
+  const uint64_t id = call.client_id;
+  const bool extended = call.extended;
+  const absl::Status status =
+      call.link == nullptr
+          ? DeadlineExceeded("the call's time was over before a backend had room")
+          : DeadlineExceeded("backend ", call.link->backend().address,
+                             " did not answer in the call's time");
+  Abandon(place, absl::StatusCode::kDeadlineExceeded, now);
+  client.ReplyError(id, status, extended);
+}
+
+// --- Late binding ------------------------------------------------------------------
+
+BalancerShard::Outcome BalancerShard::Enqueue(BalancerClient& client,
+                                              std::string_view frame,
+                                              const Envelope& envelope,
+                                              absl::Time arrived, absl::Time now) {
+  const absl::Status none = WhyNone(absl::ZeroDuration());
+  if (absl::IsUnavailable(none)) {
+    client.ReplyError(envelope.id, none, envelope.HasExtension());
+    return Outcome::kTaken;
+  }
+  if (queued_ >= options().max_queued_calls ||
+      queued_size_ + frame.size() > options().max_queued_bytes) {
+    client.ReplyError(envelope.id,
+                      ResourceExhausted("the balancer's queue is full: ", queued_,
+                                        " calls of ", queued_size_, " bytes"),
+                      envelope.HasExtension());
+    return Outcome::kTaken;
+  }
+  const absl::Time deadline = arrived + (envelope.Has(Envelope::kBudget)
+                                             ? absl::Microseconds(envelope.budget_us)
+                                             : options().default_timeout);
+  const uint32_t place = AddCall(client, envelope, arrived, deadline);
+  calls_[place].queued = frame;
+  queue_.Set(place, deadline);
+  ++queued_;
+  queued_size_ += frame.size();
+  queued_bytes_.Set(queued_size_);
+  Pump(now);
+  return Outcome::kTaken;
+}
+
+void BalancerShard::Unqueue(uint32_t place) {
+  queue_.Clear(place);
+  --queued_;
+  queued_size_ -= calls_[place].queued.size();
+  queued_bytes_.Set(queued_size_);
+}
+
+void BalancerShard::Pump(absl::Time now) {
+  while (!queue_.empty()) {
+    const uint32_t place = queue_.EarliestSlot();
+    BalancerCall& call = calls_[place];
+    if (call.deadline <= now) {
+      Expire(place, now);
+      continue;
+    }
+    BackendLink* const link = PickLink(/*windowed=*/true, now);
+    if (link == nullptr) return;
+    Unqueue(place);
+    const std::string frame = std::exchange(call.queued, std::string());
+    // It was checked when it came.
+    Envelope envelope;
+    CHECK(ParseEnvelope(
+        std::string_view(frame).substr(
+            kPayloadOffset, frame.size() - kPayloadOffset - kFrameChecksumBytes),
+        &envelope));
+    std::optional<uint32_t> budget;
+    if (envelope.Has(Envelope::kBudget)) {
+      budget = static_cast<uint32_t>(absl::ToInt64Microseconds(call.deadline - now));
+    }
+    const absl::Status sent = link->Send(place, frame, envelope, budget);
+    if (sent.ok()) continue;
+    BalancerClient* const client = Detach(place);
+    client->ReplyError(call.client_id, sent, call.extended);
+    calls_.Free(place);
+  }
+}
+
+// --- Time ----------------------------------------------------------------------------
+
+void BalancerShard::ArmTimer() {
+  const absl::Time earliest = calls_.EarliestDeadline();
+  if (earliest >= timer_at_ || stopped_) return;
+  executor_.Cancel(timer_);
+  timer_at_ = earliest;
+  timer_ = executor_.PostAfter(earliest - Now(), [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->OnTimer();
+  });
+}
+
+void BalancerShard::OnTimer() {
+  if (stopped_) return;
+  timer_at_ = absl::InfiniteFuture();
+  const absl::Time now = Now();
+  while (calls_.EarliestDeadline() <= now) Expire(calls_.Earliest(), now);
+  DropIdleLeaving();
+  if (options().mode == BindMode::kLate) Pump(now);
+  ArmTimer();
+}
+
+void BalancerShard::Tick() {
+  if (stopped_) return;
+  tick_timer_ = executor_.PostAfter(kTick, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Tick();
+  });
+  const absl::Time now = Now();
+  for (const auto& [number, client] : clients_) client->CountHeld();
+  for (const std::shared_ptr<BackendLink>& link : links_) link->CountHeld();
+  if (leader_ && options().health.slow_factor > 0) shared_->CompareLatencies(now);
+  DropIdleLeaving();
+  // Some may have waited for long enough; ejections end by themselves.
+  LinkChanged();
+}
+
 void BalancerShard::LinkChanged() {
-  for (const auto& [number, client] : clients_) client->Resume();
+  for (const auto& [number, client] : std::exchange(waiting_, {})) client->Resume();
+  if (!queue_.empty()) Pump(Now());
 }
 
 }  // namespace skep

@@ -1,42 +1,28 @@
-// The part of the balancer that lives on one loop: its clients, and its connection to
-// each backend. Internal to balancer.cc; everything here runs on the shard's executor.
+// The part of the balancer that lives on one loop: its clients, its connection to each
+// backend, and the calls between them. Internal to balancer.cc; everything here runs on
+// the shard's executor.
+//
+// A call is in the slab from the moment that it is taken until its backend has answered
+// or is known not to. Its client may go, cancel it, or be told that its time is up
+// before: then the backend is told to cancel it, and until its answer comes the call
+// still counts as one of the backend's, for at most kOwedHold.
 
 #ifndef SKEP_RPC_BALANCE_BALANCER_SHARD_H_
 #define SKEP_RPC_BALANCE_BALANCER_SHARD_H_
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
-#include "rpc/balance/balancer.h"
+#include "base/executor.h"
+#include "rpc/balance/balancer_shared.h"
+#include "rpc/balance/call_slab.h"
 #include "rpc/rpc0_codec.h"
 
 namespace skep {
-
-// What all shards know of one backend.
-struct SharedBackend {
-  explicit SharedBackend(Address address) : address(std::move(address)) {}
-  const Address address;
-  std::atomic<int64_t> pending = 0;
-  std::atomic<int> links = 0;  // shards that are connected
-  std::atomic<bool> draining = false;
-  std::atomic<uint64_t> forwarded = 0;
-  std::atomic<uint64_t> failed = 0;
-  CallCounts calls;  // those that are answered
-};
-
-// What all shards share; shared_ptr because shards end on their own loops.
-struct BalancerShared {
-  BalancerOptions options;
-  std::vector<std::unique_ptr<SharedBackend>> backends;
-  std::atomic<int> connections = 0;
-};
-
-class BalancerClient;
-class BackendLink;
 
 class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
  public:
@@ -44,43 +30,100 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
                 std::shared_ptr<BalancerShared> shared, uint64_t seed);
   ~BalancerShard();
 
-  // Connects to the backends.
-  void Start();
+  // Connects to the backends. `leader` is the one that compares their latencies.
+  void Start(bool leader);
   // Serves a new client.
   void Accept(std::unique_ptr<Stream> stream);
+  // Goes by the shared set of backends.
+  void UpdateBackends();
+  // No new clients; those that are there are asked to go.
+  void Drain();
   // Closes everything.
   void Stop();
 
   // --- For clients and links ----------------------------------------------------
   enum class Outcome {
-    kForwarded,
-    kDone,  // answered with an error, or it wants no answer
-    kWait,  // no backend yet, but the first connections are being made
+    kTaken,  // forwarded, queued, or answered with an error
+    kWait,   // there is no backend for it just now: Resume follows
   };
-  // A whole, checked request frame.
-  Outcome Forward(const std::shared_ptr<BalancerClient>& client, std::string_view frame,
-                  const Envelope& envelope);
-  void LinkChanged();
-  void Remove(uint64_t client) { clients_.erase(client); }
+  // A whole, checked request frame that arrived then.
+  Outcome Forward(BalancerClient& client, std::string_view frame,
+                  const Envelope& envelope, absl::Time arrived, absl::Time now);
+  // The end of a read: what it made takes effect.
+  void AfterRead() { ArmTimer(); }
+  // Whether so many bytes more may be held.
+  bool HasRoom(size_t bytes) const {
+    return shared_->held.total() + static_cast<int64_t>(bytes) <=
+           shared_->options.max_bytes;
+  }
+  // The client no longer wants the answer. Cancel answers it all the same, as the
+  // protocol has it.
+  void Cancel(BalancerClient& client, uint32_t place);
+  void AbandonAll(BalancerClient& client);
+  void ClientClosed(BalancerClient& client);
 
+  // The backend's answer (or its death) has come: frees the place.
+  struct Ended {
+    BalancerClient* client = nullptr;  // null: nobody waits
+    uint64_t client_id = 0;
+    bool extended = false;
+  };
+  Ended End(uint32_t place, absl::StatusCode code, absl::Time now);
+  // Ends all that is outstanding on a link.
+  void FailAll(BackendLink& link, const absl::Status& reason);
+  void LinkChanged();
+  // A place may have become free: sends what is queued.
+  void Pump(absl::Time now);
+
+  CallSlab& calls() { return calls_; }
   Transport& transport() { return transport_; }
   Executor& executor() { return executor_; }
   const BalancerOptions& options() const { return shared_->options; }
   BalancerShared& shared() { return *shared_; }
   Random& random() { return pick_.random; }
+  absl::Time Now() const { return executor_.clock().Now(); }
 
  private:
-  absl::Status WhyNone() const;
+  // `windowed`: for a call that can wait for room in a backend's window.
+  BackendLink* PickLink(bool windowed, absl::Time now);
+  // Why there is none, or nothing if it is worth waiting for one.
+  absl::Status WhyNone(absl::Duration waited) const;
+  Outcome Enqueue(BalancerClient& client, std::string_view frame,
+                  const Envelope& envelope, absl::Time arrived, absl::Time now);
+  uint32_t AddCall(BalancerClient& client, const Envelope& envelope, absl::Time arrived,
+                   absl::Time deadline);
+  // Takes the call from its client, if it has one; it is in its list no more.
+  BalancerClient* Detach(uint32_t place);
+  void Abandon(uint32_t place, absl::StatusCode code, absl::Time now);
+  void Unqueue(uint32_t place);
+  void Expire(uint32_t place, absl::Time now);
+  void ArmTimer();
+  void OnTimer();
+  void Tick();
+  void DropIdleLeaving();
 
   Transport& transport_;
   Executor& executor_;
   const std::shared_ptr<BalancerShared> shared_;
   PickState pick_;
+  CallSlab calls_;
   std::vector<std::shared_ptr<BackendLink>> links_;
-  // In the order of their coming, so that a simulated run replays.
+  std::vector<std::shared_ptr<BackendLink>> leaving_;  // no longer among the backends
+  // By number, in the order of their coming, so that a simulated run replays.
   std::map<uint64_t, std::shared_ptr<BalancerClient>> clients_;
+  std::map<uint64_t, BalancerClient*> waiting_;  // for Resume
   uint64_t last_client_ = 0;
   std::vector<Candidate> candidates_;  // Pick's input, kept for its memory
+  DeadlineHeap queue_;                 // late mode: places that have no link
+  size_t queued_ = 0;
+  HeldPart queued_bytes_;
+  size_t queued_size_ = 0;
+  TimerId timer_;
+  absl::Time timer_at_ = absl::InfiniteFuture();
+  TimerId tick_timer_;
+  bool leader_ = false;
+  bool draining_ = false;
+  bool stopped_ = false;
 };
 
 }  // namespace skep
