@@ -12,7 +12,7 @@ namespace skep {
 
 enum class CpuPath {
   kScalar,  // plain x86-64
-  kAvx2,    // AVX2, BMI1, BMI2
+  kAvx2,    // AVX2, BMI1, BMI2, FMA
   kAvx512,  // those and AVX-512 F, BW, DQ, VL
 };
 

@@ -17,6 +17,7 @@ class Summarise final : public Mapper {
   absl::Status Map(const Block& block, MapContext& context) override {
     SKEP_RETURN_IF_ERROR(reader_.Read(block, context.options()));
     summary_.Add(reader_.integers());
+    summary_.Add(reader_.large());
     summary_.Add(reader_.reals());
     return absl::OkStatus();
   }

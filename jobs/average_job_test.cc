@@ -60,6 +60,23 @@ TEST(Average, IsExactWhereDoublesWouldRound) {
             std::string::npos);
 }
 
+TEST(Average, UnsignedIntegersAreExact) {
+  const std::string expected =
+      "count\t3\nmin\t-1\nmax\t18446744073709551615\nsum\t18446744073709551621\n";
+  EXPECT_EQ(AnswerOf(RunJob(Average, {}, "18446744073709551615 -1 7"))
+                .substr(0, expected.size()),
+            expected);
+  EXPECT_NE(AnswerOf(RunJob(Average, {{"format", "u64"}},
+                            Binary<uint64_t>({1, UINT64_MAX, UINT64_MAX - 1})))
+                .find("max\t18446744073709551615\nsum\t36893488147419103230\n"),
+            std::string::npos);
+}
+
+TEST(Average, ZeroHasNoSign) {
+  EXPECT_EQ(AnswerOf(RunJob(Average, {}, "-0.0 -0.0")).substr(0, 20),
+            "count\t2\nmin\t0\nmax\t0\n");
+}
+
 TEST(Average, InfinitiesAreReported) {
   const auto both = RunJob(Average, {}, "inf 1 -inf");
   EXPECT_NE(AnswerOf(both).find("mean\tnan\n"), std::string::npos);

@@ -17,8 +17,10 @@ constexpr size_t kMaxExamples = 10;
 constexpr uint32_t kRecordBytes = 8;
 
 absl::Status CheckFormat(const std::string& value) {
-  if (value == "text" || value == "i64" || value == "f64") return absl::OkStatus();
-  return InvalidArgument("give text, i64 or f64");
+  if (value == "text" || value == "i64" || value == "u64" || value == "f64") {
+    return absl::OkStatus();
+  }
+  return InvalidArgument("give text, i64, u64 or f64");
 }
 
 // What a report says, decoded.
@@ -50,9 +52,8 @@ void TakeNumbers(Job& job) {
                .type = Flag::Type::kString,
                .default_value = "text",
                .value_name = "FORMAT",
-               .help = "text: numbers between white space or commas; i64 or f64: "
-                       "binary, 8 bytes "
-                       "each, little endian",
+               .help = "text: numbers between white space or commas; i64, u64 or "
+                       "f64: binary, 8 bytes each, little endian",
                .check = CheckFormat})
       .AddFlag({.name = "strict",
                 .type = Flag::Type::kBool,
@@ -73,12 +74,14 @@ absl::Status NumberReader::Read(const Block& block, const Options& options) {
   const std::string& format = options.GetString("format");
   if (format == "i64") {
     SKEP_RETURN_IF_ERROR(DecodeIntegers(block.bytes, &parsed_));
+  } else if (format == "u64") {
+    SKEP_RETURN_IF_ERROR(DecodeUnsigned(block.bytes, &parsed_));
   } else if (format == "f64") {
     SKEP_RETURN_IF_ERROR(DecodeDoubles(block.bytes, &parsed_));
   } else {
     ParseNumbers(block.bytes, &parsed_);
   }
-  numbers_ += parsed_.integers.size() + parsed_.doubles.size();
+  numbers_ += parsed_.integers.size() + parsed_.large.size() + parsed_.doubles.size();
   return absl::OkStatus();
 }
 

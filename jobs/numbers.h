@@ -26,11 +26,12 @@ void TakeNumbers(Job& job);
 // Reads the blocks of one map task, in order. Not thread-safe.
 class NumberReader {
  public:
-  // Finds the block's numbers: see integers() and reals().
+  // Finds the block's numbers: see integers(), large() and reals().
   absl::Status Read(const Block& block, const Options& options);
 
   // Of the last block; no NaN among them.
   std::span<const int64_t> integers() const { return parsed_.integers; }
+  std::span<const uint64_t> large() const { return parsed_.large; }
   std::span<const double> reals() const { return parsed_.doubles; }
 
   // What was read in all, for CollectInput: part of the task's result.

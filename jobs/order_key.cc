@@ -15,12 +15,12 @@ Number NumberOf(OrderKey key) {
   const auto magnitude = static_cast<uint64_t>(negative ? -rounded : rounded);
   const double nearest =
       std::bit_cast<double>(magnitude | static_cast<uint64_t>(negative) << 63);
-  if (std::fabs(nearest) > 0x1p63 || std::trunc(nearest) != nearest) {
+  if (nearest < -0x1p63 || nearest > 0x1p64 || std::trunc(nearest) != nearest) {
     return Number::Real(nearest);
   }
   const __int128 integer = static_cast<__int128>(nearest) + residual;
-  if (integer > INT64_MAX) return Number::Real(nearest);  // 2^63
-  return Number::Integer(static_cast<int64_t>(integer));
+  if (integer > UINT64_MAX) return Number::Real(nearest);  // 2^64
+  return Number::Integer(integer);
 }
 
 void PutOrderKey(std::string* out, OrderKey key) {

@@ -1,10 +1,10 @@
 // Numbers as integers of 80 bits in the same order, integers and doubles together, none
 // of them rounded.
 //
-// An int64 is the nearest double plus a residual of at most 512; rounding keeps the
-// order, so (nearest double, residual) compares as the number does. The double's sign
-// and magnitude become a signed integer, its 16 lower bits make room for the residual.
-// Numbers with few significant bits have keys that end in zeros.
+// An integer of 64 bits is the nearest double plus a residual of at most 1024; rounding
+// keeps the order, so (nearest double, residual) compares as the number does. The
+// double's sign and magnitude become a signed integer, its 16 lower bits make room for
+// the residual. Numbers with few significant bits have keys that end in zeros.
 
 #ifndef SKEP_JOBS_ORDER_KEY_H_
 #define SKEP_JOBS_ORDER_KEY_H_
@@ -48,6 +48,17 @@ inline OrderKey OrderKeyOf(int64_t value) {
   const __int128 residual =
       static_cast<__int128>(value) - static_cast<__int128>(nearest);
   return order_key_internal::FromParts(nearest, static_cast<int64_t>(residual));
+}
+inline OrderKey OrderKeyOf(uint64_t value) {
+  const auto nearest = static_cast<double>(value);
+  const __int128 residual =
+      static_cast<__int128>(value) - static_cast<__int128>(nearest);
+  return order_key_internal::FromParts(nearest, static_cast<int64_t>(residual));
+}
+inline OrderKey OrderKeyOf(const Number& number) {
+  if (!number.is_integer) return OrderKeyOf(number.real);
+  return number.integer > INT64_MAX ? OrderKeyOf(static_cast<uint64_t>(number.integer))
+                                    : OrderKeyOf(static_cast<int64_t>(number.integer));
 }
 
 // The number of that key, as an integer if it is one that fits.

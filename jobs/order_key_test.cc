@@ -34,15 +34,14 @@ std::vector<Number> Samples() {
         Number::Integer(static_cast<int64_t>(random() >> random.Below(64))));
     numbers.push_back(
         Number::Integer(-static_cast<int64_t>(random() >> (1 + random.Below(63)))));
+    numbers.push_back(Number::Integer(random() | uint64_t{1} << 63));
     const double real = std::bit_cast<double>(random());
     if (!std::isnan(real)) numbers.push_back(Number::Real(real));
   }
   return numbers;
 }
 
-OrderKey KeyOf(const Number& number) {
-  return number.is_integer ? OrderKeyOf(number.integer) : OrderKeyOf(number.real);
-}
+OrderKey KeyOf(const Number& number) { return OrderKeyOf(number); }
 
 TEST(OrderKey, ComparesAsNumbersDo) {
   const std::vector<Number> numbers = Samples();
@@ -62,6 +61,8 @@ TEST(OrderKey, KeepsTheNumber) {
   EXPECT_EQ(NumberOf(OrderKeyOf(3.0)).ToString(), "3");
   EXPECT_EQ(NumberOf(OrderKeyOf(-0.0)).ToString(), "0");
   EXPECT_EQ(NumberOf(OrderKeyOf(INT64_MAX)).ToString(), "9223372036854775807");
+  EXPECT_EQ(NumberOf(OrderKeyOf(UINT64_MAX)).ToString(), "18446744073709551615");
+  EXPECT_EQ(NumberOf(OrderKeyOf(0x1p64)).ToString(), "18446744073709551616");
   EXPECT_EQ(NumberOf(OrderKeyOf(0.1)).ToString(), "0.1");
 }
 

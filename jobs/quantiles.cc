@@ -79,6 +79,7 @@ class CountKeys final : public Mapper {
     SKEP_RETURN_IF_ERROR(Start(context));
     SKEP_RETURN_IF_ERROR(reader_.Read(block, context.options()));
     for (const int64_t value : reader_.integers()) Add(OrderKeyOf(value), context);
+    for (const uint64_t value : reader_.large()) Add(OrderKeyOf(value), context);
     for (const double value : reader_.reals()) Add(OrderKeyOf(value), context);
     return absl::OkStatus();
   }

@@ -9,15 +9,29 @@
 
 #include "base/coding.h"
 #include "base/status.h"
+#include "jobs/kernels/number_sums.h"
 
 namespace skep {
 namespace {
 
-constexpr char kFormat = 1;
+constexpr char kFormat = 2;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr uint64_t kMantissaMask = (uint64_t{1} << 52) - 1;
-constexpr int kSpecialExponent = 0x7ff;  // infinities and NaNs
+
+// A finite double: mantissa * 2^(position - 1074).
+struct Decomposed {
+  uint64_t mantissa;
+  int position;
+  bool negative;
+};
+Decomposed Decompose(double value) {
+  const uint64_t bits = std::bit_cast<uint64_t>(value);
+  const int exponent = static_cast<int>(bits >> 52) & 0x7ff;
+  // Subnormals have the exponent of the smallest normals, without the hidden bit.
+  const uint64_t hidden = static_cast<uint64_t>(exponent != 0) << 52;
+  return {(bits & kMantissaMask) | hidden, std::max(exponent, 1) - 1, bits >> 63 != 0};
+}
 
 void PutWide(std::string* out, const WideUint& value) {
   PutVarint(out, value.words().size());
@@ -52,29 +66,29 @@ unsigned __int128 Magnitude(__int128 value) {
 
 }  // namespace
 
-// The loops work on locals: members could be changed through the values' pointer, as
-// far as the compiler knows, and would be stored and loaded again for each.
-void ExactSummary::Add(std::span<const int64_t> values) {
-  __int128 sum = 0;
-  // The squares' low and high words by themselves: no carry between them in the loop.
-  unsigned __int128 low_words = 0;
-  unsigned __int128 high_words = 0;
-  int64_t min = integer_min_;
-  int64_t max = integer_max_;
-  for (const int64_t value : values) {
-    sum += value;
-    const auto square =
-        static_cast<unsigned __int128>(static_cast<__int128>(value) * value);
-    low_words += static_cast<uint64_t>(square);
-    high_words += static_cast<uint64_t>(square >> 64);
-    min = std::min(min, value);
-    max = std::max(max, value);
+void ExactSummary::Add(std::span<const int64_t> values, CpuPath path) {
+  while (!values.empty()) {
+    const auto piece = values.first(std::min(values.size(), size_t{1} << 31));
+    IntegerTotals totals;
+    AddIntegers(piece, &totals, path);
+    integer_sum_ += totals.sum;
+    AddIntegerSquares(totals.squares_low, 0);
+    AddIntegerSquares(totals.squares_high << 32,
+                      static_cast<uint64_t>(totals.squares_high >> 96));
+    integer_min_ = std::min<__int128>(integer_min_, totals.min);
+    integer_max_ = std::max<__int128>(integer_max_, totals.max);
+    values = values.subspan(piece.size());
+    integers_ += piece.size();
   }
-  integer_sum_ += sum;
-  AddIntegerSquares(low_words, 0);
-  AddIntegerSquares(high_words << 64, static_cast<uint64_t>(high_words >> 64));
-  integer_min_ = min;
-  integer_max_ = max;
+}
+
+void ExactSummary::Add(std::span<const uint64_t> values) {
+  for (const uint64_t value : values) {
+    integer_sum_ += value;
+    AddIntegerSquares(static_cast<unsigned __int128>(value) * value, 0);
+    integer_min_ = std::min<__int128>(integer_min_, value);
+    integer_max_ = std::max<__int128>(integer_max_, value);
+  }
   integers_ += values.size();
 }
 
@@ -83,26 +97,49 @@ void ExactSummary::AddIntegerSquares(unsigned __int128 low, uint64_t high) {
   integer_squares_high_ += high + (integer_squares_low_ < low);
 }
 
-void ExactSummary::Add(std::span<const double> values) {
+void ExactSummary::Add(std::span<const double> values, CpuPath path) {
+  // Fewer are not worth slicing.
+  constexpr size_t kFew = 64;
+  while (!values.empty()) {
+    const auto piece = values.first(std::min(values.size(), kSumBlock));
+    values = values.subspan(piece.size());
+    RealBlock block;
+    if (piece.size() < kFew || !SumBlockExactly(piece, &block, path)) {
+      AddOneByOne(piece);
+      continue;
+    }
+    for (const double part : block.sum) {
+      const Decomposed d = Decompose(part);
+      real_sum_.Add(d.mantissa, d.position, d.negative);
+    }
+    for (const double part : block.squares) {
+      const Decomposed d = Decompose(part);
+      real_squares_.Add(d.mantissa, d.position - kLowestExponent, d.negative);
+    }
+    real_min_ = std::min(real_min_, OrderedFromDouble(block.min + 0.0));
+    real_max_ = std::max(real_max_, OrderedFromDouble(block.max + 0.0));
+    reals_ += piece.size();
+  }
+}
+
+// Works on locals: members could be changed through the values' pointer, as far as the
+// compiler knows, and would be stored and loaded again for each.
+void ExactSummary::AddOneByOne(std::span<const double> values) {
   uint64_t min = UINT64_MAX;
   uint64_t max = 0;
   uint64_t finite = 0;
   for (const double value : values) {
-    const uint64_t bits = std::bit_cast<uint64_t>(value);
-    const int exponent = static_cast<int>(bits >> 52) & kSpecialExponent;
-    if (exponent == kSpecialExponent) {
+    if (!std::isfinite(value)) {
       AddSpecial(value);
       continue;
     }
-    // Subnormals have the exponent of the smallest normals, without the hidden bit.
-    const uint64_t hidden = static_cast<uint64_t>(exponent != 0) << 52;
-    const uint64_t mantissa = (bits & kMantissaMask) | hidden;
-    const int position = std::max(exponent, 1) - 1;
-    real_sum_.Add(mantissa, position, bits >> 63 != 0);
-    real_squares_.AddWide(static_cast<unsigned __int128>(mantissa) * mantissa,
-                          2 * position);
-    min = std::min(min, OrderedFromDouble(value));
-    max = std::max(max, OrderedFromDouble(value));
+    const Decomposed d = Decompose(value);
+    real_sum_.Add(d.mantissa, d.position, d.negative);
+    real_squares_.AddWide(static_cast<unsigned __int128>(d.mantissa) * d.mantissa,
+                          2 * d.position);
+    const uint64_t ordered = OrderedFromDouble(value + 0.0);  // -0.0 becomes 0.0
+    min = std::min(min, ordered);
+    max = std::max(max, ordered);
     ++finite;
   }
   real_min_ = std::min(real_min_, min);
@@ -146,8 +183,8 @@ std::string ExactSummary::Serialize() const {
   Put128(&out, static_cast<unsigned __int128>(integer_sum_));
   PutBig64(&out, integer_squares_high_);
   Put128(&out, integer_squares_low_);
-  PutBig64(&out, static_cast<uint64_t>(integer_min_));
-  PutBig64(&out, static_cast<uint64_t>(integer_max_));
+  Put128(&out, static_cast<unsigned __int128>(integer_min_));
+  Put128(&out, static_cast<unsigned __int128>(integer_max_));
   const RealSum::Value sum = real_sum_.Get();
   out += sum.negative ? '-' : '+';
   PutWide(&out, sum.magnitude);
@@ -169,16 +206,15 @@ absl::StatusOr<ExactSummary> ExactSummary::Parse(std::string_view bytes) {
                       &s.negative_infinities_}) {
     if (!GetVarint(&bytes, n)) return damaged();
   }
-  unsigned __int128 integer_sum;
-  uint64_t integer_min, integer_max;
+  unsigned __int128 integer_sum, integer_min, integer_max;
   if (!Get128(&bytes, &integer_sum) || !GetBig64(&bytes, &s.integer_squares_high_) ||
-      !Get128(&bytes, &s.integer_squares_low_) || !GetBig64(&bytes, &integer_min) ||
-      !GetBig64(&bytes, &integer_max) || bytes.empty()) {
+      !Get128(&bytes, &s.integer_squares_low_) || !Get128(&bytes, &integer_min) ||
+      !Get128(&bytes, &integer_max) || bytes.empty()) {
     return damaged();
   }
   s.integer_sum_ = static_cast<__int128>(integer_sum);
-  s.integer_min_ = static_cast<int64_t>(integer_min);
-  s.integer_max_ = static_cast<int64_t>(integer_max);
+  s.integer_min_ = static_cast<__int128>(integer_min);
+  s.integer_max_ = static_cast<__int128>(integer_max);
   RealSum::Value sum{.negative = bytes[0] == '-'};
   SquareSum::Value squares;
   bytes.remove_prefix(1);

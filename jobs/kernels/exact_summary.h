@@ -22,6 +22,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "base/cpu_path.h"
 #include "jobs/kernels/fixed_point_sum.h"
 #include "jobs/kernels/number.h"
 
@@ -29,8 +30,9 @@ namespace skep {
 
 class ExactSummary {
  public:
-  void Add(std::span<const int64_t> values);
-  void Add(std::span<const double> values);
+  void Add(std::span<const int64_t> values, CpuPath path = BestCpuPath());
+  void Add(std::span<const uint64_t> values);
+  void Add(std::span<const double> values, CpuPath path = BestCpuPath());
   void Merge(const ExactSummary& other);
 
   // The same bytes whenever the same numbers were added, in whatever order and parts.
@@ -57,8 +59,8 @@ class ExactSummary {
   // fewer than two numbers or an infinite one.
   double SampleVariance() const;
 
-  // Require count() > 0. Of equal numbers an integer is preferred, and -0.0 is less
-  // than 0.0, so that these do not depend on the order either.
+  // Require count() > 0. Of equal numbers an integer is preferred, and -0.0 is 0.0, so
+  // that these do not depend on the order either.
   Number Min() const;
   Number Max() const;
 
@@ -72,6 +74,8 @@ class ExactSummary {
 
   // Adds low + high * 2^128.
   void AddIntegerSquares(unsigned __int128 low, uint64_t high);
+  // A block of doubles, whatever they are.
+  void AddOneByOne(std::span<const double> values);
   void AddSpecial(double value);
   // NaN or an infinity if there are infinities that decide, else nothing.
   std::optional<double> InfiniteSum() const;
@@ -89,8 +93,8 @@ class ExactSummary {
   __int128 integer_sum_ = 0;
   unsigned __int128 integer_squares_low_ = 0;
   uint64_t integer_squares_high_ = 0;  // times 2^128
-  int64_t integer_min_ = INT64_MAX;
-  int64_t integer_max_ = INT64_MIN;
+  __int128 integer_min_ = UINT64_MAX;
+  __int128 integer_max_ = INT64_MIN;
 
   RealSum real_sum_;
   SquareSum real_squares_;

@@ -269,7 +269,7 @@ TEST(ExactSummary, NansAreLeftOut) {
 TEST(ExactSummary, ZerosOfBothSigns) {
   for (const auto& values : {std::vector<double>{0.0, -0.0}, {-0.0, 0.0}}) {
     const ExactSummary summary = OfDoubles(values);
-    EXPECT_TRUE(std::signbit(summary.Min().real));
+    EXPECT_FALSE(std::signbit(summary.Min().real));
     EXPECT_FALSE(std::signbit(summary.Max().real));
     EXPECT_FALSE(std::signbit(summary.Sum()));
   }

@@ -14,11 +14,11 @@ std::strong_ordering CompareReals(double a, double b) {
 }
 
 // Without converting the integer, which may have more bits than a double keeps.
-std::strong_ordering CompareMixed(int64_t integer, double real) {
-  if (real >= 0x1p63) return std::strong_ordering::less;
+std::strong_ordering CompareMixed(__int128 integer, double real) {
+  if (real >= 0x1p64) return std::strong_ordering::less;
   if (real < -0x1p63) return std::strong_ordering::greater;
   const double whole = std::trunc(real);
-  const auto by_whole = integer <=> static_cast<int64_t>(whole);
+  const auto by_whole = integer <=> static_cast<__int128>(whole);
   return by_whole != 0 ? by_whole : CompareReals(0, real - whole);
 }
 
@@ -32,7 +32,7 @@ std::strong_ordering Number::operator<=>(const Number& other) const {
 }
 
 std::string Number::ToString() const {
-  return is_integer ? std::to_string(integer) : DoubleToString(real);
+  return is_integer ? Int128ToString(integer) : DoubleToString(real);
 }
 
 std::string DoubleToString(double value) {

@@ -1,4 +1,4 @@
-// A number of an input: an integer of 64 bits, or a double. Compared by value, exactly.
+// A number of an input: an integer, or a double. Compared by value, exactly.
 
 #ifndef SKEP_JOBS_KERNELS_NUMBER_H_
 #define SKEP_JOBS_KERNELS_NUMBER_H_
@@ -11,10 +11,11 @@ namespace skep {
 
 struct Number {
   bool is_integer = true;
-  int64_t integer = 0;  // if is_integer
-  double real = 0;      // else; never NaN
+  // If is_integer: from -2^63 to 2^64 - 1, what 64 bits hold with a sign or without.
+  __int128 integer = 0;
+  double real = 0;  // else; never NaN
 
-  static Number Integer(int64_t value) { return {true, value, 0}; }
+  static Number Integer(__int128 value) { return {true, value, 0}; }
   static Number Real(double value) { return {false, 0, value}; }
 
   // By value: no rounding, and -0.0 == 0.

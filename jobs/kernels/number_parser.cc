@@ -1,16 +1,21 @@
 #include "jobs/kernels/number_parser.h"
 
+#include <immintrin.h>
 #include <locale.h>
 #include <stdlib.h>
 
+#include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <system_error>
 
 #include "base/coding.h"
 #include "base/status.h"
+#include "jobs/kernels/decimal.h"
 
 namespace skep {
 namespace {
@@ -20,11 +25,7 @@ constexpr bool IsSeparator(char c) {
 }
 constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
-// Powers of ten that are exact as doubles.
-constexpr double kPowersOfTen[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-constexpr int kMaxExactDigits = 15;    // every integer of so many digits is a double
-constexpr int kMaxIntegerDigits = 18;  // every integer of so many digits fits 64 bits
+constexpr size_t kMaxDigits = 19;  // every integer of so many digits fits 64 bits
 
 // The magnitude of a decimal beyond the range of doubles: infinity or zero. from_chars
 // only says that it is out of range; strtod says on which side.
@@ -35,8 +36,9 @@ double OutOfRange(std::string_view token) {
 
 // Any token, slowly. Nothing if it is unparsable; a NaN is a double here.
 struct Slow {
-  bool is_integer = false;
+  enum class Kind { kInteger, kLarge, kReal } kind;
   int64_t integer = 0;
+  uint64_t large = 0;
   double real = 0;
 };
 std::optional<Slow> ParseSlowly(std::string_view token) {
@@ -46,10 +48,13 @@ std::optional<Slow> ParseSlowly(std::string_view token) {
     if (digits.starts_with('-')) return std::nullopt;
   }
   const char* end = digits.data() + digits.size();
-  Slow slow{.is_integer = true};
-  auto [stop, error] = std::from_chars(digits.data(), end, slow.integer);
-  if (error == std::errc() && stop == end) return slow;
-  slow.is_integer = false;
+  Slow slow{.kind = Slow::Kind::kInteger};
+  const auto integer = std::from_chars(digits.data(), end, slow.integer);
+  if (integer.ec == std::errc() && integer.ptr == end) return slow;
+  slow.kind = Slow::Kind::kLarge;
+  const auto large = std::from_chars(digits.data(), end, slow.large);
+  if (large.ec == std::errc() && large.ptr == end) return slow;
+  slow.kind = Slow::Kind::kReal;
   const auto real = std::from_chars(digits.data(), end, slow.real);
   if (real.ptr != end || real.ec == std::errc::invalid_argument) return std::nullopt;
   if (real.ec == std::errc::result_out_of_range) {
@@ -59,85 +64,298 @@ std::optional<Slow> ParseSlowly(std::string_view token) {
   return slow;
 }
 
+// What a token of digits says: digits * 10^power.
+struct Digits {
+  uint64_t digits = 0;
+  int power = 0;
+  bool decimal = false;  // it has a point or an exponent
+};
+
+// The exponent of a decimal, after the "e": a sign or none, one to four digits.
+bool ParseExponent(const char* p, const char* end, int* exponent) {
+  const bool negative = p < end && *p == '-';
+  if (p < end && (*p == '-' || *p == '+')) ++p;
+  if (p == end || end - p > 4) return false;
+  int value = 0;
+  for (; p < end; ++p) {
+    if (!IsDigit(*p)) return false;
+    value = value * 10 + (*p - '0');
+  }
+  *exponent = negative ? -value : value;
+  return true;
+}
+
+// An unsigned token of at most 19 digits, a point and an exponent. False for others.
+bool ReadDigits(const char* p, const char* end, Digits* out) {
+  const char* first = p;
+  uint64_t digits = 0;
+  for (; p < end && IsDigit(*p); ++p) digits = digits * 10 + (*p - '0');
+  size_t count = p - first;
+  int power = 0;
+  bool decimal = false;
+  if (p < end && *p == '.') {
+    decimal = true;
+    const char* point = p++;
+    for (; p < end && IsDigit(*p); ++p) digits = digits * 10 + (*p - '0');
+    power = static_cast<int>(point + 1 - p);
+    count += p - point - 1;
+  }
+  if (count == 0 || count > kMaxDigits) return false;
+  if (p < end && (*p == 'e' || *p == 'E')) {
+    decimal = true;
+    int exponent;
+    if (!ParseExponent(p + 1, end, &exponent)) return false;
+    power += exponent;
+    p = end;
+  }
+  *out = {digits, power, decimal};
+  return p == end;
+}
+
+// --- Vectors -------------------------------------------------------------------------
+
+// Of 64 bytes: which are no separators, and which are line ends.
+struct BlockMasks {
+  uint64_t token;
+  uint64_t line_ends;
+};
+
+#define SKEP_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt")))
+
+SKEP_AVX2 inline __m256i Load(const void* from) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(from));
+}
+
+SKEP_AVX2 inline BlockMasks MasksAvx2(const char* bytes) {
+  uint32_t token[2], lines[2];
+  for (int i = 0; i < 2; ++i) {
+    const __m256i c = Load(bytes + 32 * i);
+    // From '\t' to '\r': what is at most 4 above '\t', unsigned.
+    const __m256i above = _mm256_sub_epi8(c, _mm256_set1_epi8('\t'));
+    const __m256i control =
+        _mm256_cmpeq_epi8(_mm256_min_epu8(above, _mm256_set1_epi8(4)), above);
+    const __m256i separator = _mm256_or_si256(
+        control, _mm256_or_si256(_mm256_cmpeq_epi8(c, _mm256_set1_epi8(' ')),
+                                 _mm256_cmpeq_epi8(c, _mm256_set1_epi8(','))));
+    token[i] = ~static_cast<uint32_t>(_mm256_movemask_epi8(separator));
+    lines[i] = static_cast<uint32_t>(
+        _mm256_movemask_epi8(_mm256_cmpeq_epi8(c, _mm256_set1_epi8('\n'))));
+  }
+  return {token[0] | static_cast<uint64_t>(token[1]) << 32,
+          lines[0] | static_cast<uint64_t>(lines[1]) << 32};
+}
+
+// A window of these 64 bytes that begins at n selects the last n of 32.
+alignas(64) constexpr struct SelectLast {
+  int8_t bytes[64];
+  constexpr SelectLast() : bytes{} {
+    for (int i = 32; i < 64; ++i) bytes[i] = -1;
+  }
+} kSelectLast;
+
+// The number of 32 digits, as values 0 to 9, if it is below 10^19; else false.
+SKEP_AVX2 inline bool Join(__m256i digits, uint64_t* value) {
+  const __m256i pairs =
+      _mm256_maddubs_epi16(digits, _mm256_set1_epi16(10 | 1 << 8));  // 2 digits each
+  const __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(100 | 1 << 16));
+  const __m256i packed = _mm256_packus_epi32(fours, fours);
+  const __m256i eights = _mm256_madd_epi16(packed, _mm256_set1_epi32(10000 | 1 << 16));
+  const auto high = static_cast<uint64_t>(_mm256_extract_epi64(eights, 0));
+  const auto low = static_cast<uint64_t>(_mm256_extract_epi64(eights, 2));
+  // In each, the first eight digits are in the lower half.
+  *value = (high >> 32) * 10'000'000'000'000'000 + (low & 0xffffffff) * 100'000'000 +
+           (low >> 32);
+  return (high & 0xffffffff) == 0 && high >> 32 < 1000;
+}
+
+// As ReadDigits, without exponents. 33 bytes before `end` must be readable.
+SKEP_AVX2 inline bool ReadDigitsAvx2(const char* begin, const char* end, Digits* out) {
+  const size_t size = end - begin;
+  if (size == 0 || size > 31) return false;
+  const __m256i zero = _mm256_set1_epi8('0');
+  const __m256i digits = _mm256_and_si256(_mm256_sub_epi8(Load(end - 32), zero),
+                                          Load(kSelectLast.bytes + size));
+  const auto others = static_cast<uint32_t>(_mm256_movemask_epi8(
+      _mm256_cmpeq_epi8(_mm256_max_epu8(digits, _mm256_set1_epi8(10)), digits)));
+  if (others == 0) {
+    out->power = 0;
+    out->decimal = false;
+    return Join(digits, &out->digits);
+  }
+  const int place = std::countr_zero(others);
+  if ((others & (others - 1)) != 0 || end[place - 32] != '.' || size == 1) return false;
+  // The digits before the point move over it: they are taken from a byte earlier.
+  const __m256i index =
+      _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18,
+                       19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
+  const __m256i after =
+      _mm256_cmpgt_epi8(index, _mm256_set1_epi8(static_cast<char>(place)));
+  const __m256i earlier = _mm256_sub_epi8(Load(end - 33), zero);
+  const __m256i joined = _mm256_and_si256(_mm256_blendv_epi8(earlier, digits, after),
+                                          Load(kSelectLast.bytes + size - 1));
+  out->power = place - 31;
+  out->decimal = true;
+  return Join(joined, &out->digits);
+}
+
 class Parser {
  public:
   Parser(std::string_view text, ParsedNumbers* out)
-      : begin_(text.data()), end_(begin_ + text.size()), line_(begin_), out_(*out) {}
+      : begin_(text.data()), end_(begin_ + text.size()), out_(*out) {}
 
-  void Run() {
-    const char* p = begin_;
-    while (true) {
-      for (; p < end_ && IsSeparator(*p); ++p) {
-        if (*p != '\n') continue;
-        ++out_.line_ends;
-        line_ = p + 1;
-      }
-      if (p == end_) break;
-      const char* after = ParseFast(p);
-      p = after != nullptr ? after : ParseToken(p);
+  void Run(CpuPath path) {
+    piece_ = begin_;
+    piece_lines_ = out_.line_ends;
+    if (path == CpuPath::kScalar) {
+      RunScalar();
+    } else {
+      RunAvx2();
     }
     out_.bytes += static_cast<uint64_t>(end_ - begin_);
   }
 
  private:
-  bool EndsAt(const char* p) const { return p == end_ || IsSeparator(*p); }
+  static constexpr size_t kPiece = 4096;
 
-  // Plain integers, and decimals of few digits: m / 10^k with both exact is rounded
-  // once (Clinger 1990, the fast path). Null for anything else.
-  const char* ParseFast(const char* p) {
-    const bool negative = *p == '-';
-    p += negative;
-    const char* first = p;
-    uint64_t digits = 0;
-    for (; p < end_ && IsDigit(*p); ++p) digits = digits * 10 + (*p - '0');
-    if (p == first || p - first > kMaxIntegerDigits) return nullptr;
-    if (EndsAt(p)) {
-      const auto value = static_cast<int64_t>(digits);
-      out_.integers.push_back(negative ? -value : value);
-      return p;
+  void RunScalar() {
+    const char* p = begin_;
+    while (true) {
+      for (; p < end_ && IsSeparator(*p); ++p) out_.line_ends += *p == '\n';
+      if (p == end_) break;
+      const char* first = p;
+      while (p < end_ && !IsSeparator(*p)) ++p;
+      Token(first, p);
     }
-    if (*p != '.') return nullptr;
-    const char* point = p++;
-    for (; p < end_ && IsDigit(*p); ++p) digits = digits * 10 + (*p - '0');
-    if (p - first - 1 > kMaxExactDigits || !EndsAt(p)) return nullptr;
-    const double value = static_cast<double>(digits) / kPowersOfTen[p - point - 1];
-    out_.doubles.push_back(negative ? -value : value);
-    return p;
   }
 
-  const char* ParseToken(const char* p) {
-    const char* first = p;
-    while (!EndsAt(p)) ++p;
-    const std::string_view token(first, p - first);
+  // Finds the places where tokens begin and end in pieces of some kilobytes, then reads
+  // the tokens: loops that a processor foresees.
+  SKEP_AVX2 void RunAvx2() {
+    const size_t size = end_ - begin_;
+    uint64_t inside = 0;  // 1 if the byte before is of a token
+    size_t open = 0;      // where that began
+    for (size_t piece = 0; piece < size; piece += kPiece) {
+      piece_ = begin_ + piece;
+      piece_lines_ = out_.line_ends;
+      uint32_t edges[kPiece + 64 + 8];
+      size_t count = 0;
+      const size_t piece_size = std::min(kPiece, size - piece);
+      for (size_t at = 0; at < piece_size; at += 64) {
+        const BlockMasks masks = MasksAt(piece_ + at, piece_size - at);
+        out_.line_ends += std::popcount(masks.line_ends);
+        uint64_t edge = masks.token ^ (masks.token << 1 | inside);
+        inside = masks.token >> 63;
+        // Always four, so that the loop ends as expected; the next overwrite the rest.
+        const int edge_count = std::popcount(edge);
+        for (int i = 0; i < edge_count; i += 4) {
+          for (int j = 0; j < 4; ++j) {
+            edges[count + i + j] = static_cast<uint32_t>(at + std::countr_zero(edge));
+            edge &= edge - 1;
+          }
+        }
+        count += edge_count;
+      }
+      open = ReadTokens(piece, std::span(edges, count), open, inside != 0);
+    }
+    if (inside != 0 && size % 64 == 0) Token(begin_ + open, end_);
+  }
+
+  // The masks of up to 64 bytes; what lies behind them separates.
+  SKEP_AVX2 static BlockMasks MasksAt(const char* bytes, size_t size) {
+    if (size >= 64) return MasksAvx2(bytes);
+    char padded[64];
+    std::memset(padded, ' ', sizeof padded);
+    std::memcpy(padded, bytes, size);
+    return MasksAvx2(padded);
+  }
+
+  // Reads the tokens between edges, which are in turn begins and ends, the first an end
+  // if a token was open. Returns where the one that stays open begins.
+  SKEP_AVX2 size_t ReadTokens(size_t piece, std::span<const uint32_t> edges,
+                              size_t open, bool stays_open) {
+    const bool was_open = (edges.size() % 2 == 1) != stays_open;
+    size_t i = 0;
+    if (was_open) {
+      if (edges.empty()) return open;
+      Token(begin_ + open, begin_ + piece + edges[0]);
+      i = 1;
+    }
+    for (; i + 1 < edges.size(); i += 2) {
+      const char* first = begin_ + piece + edges[i];
+      const char* end = begin_ + piece + edges[i + 1];
+      const bool negative = *first == '-';
+      const char* digits = first + (negative | (*first == '+'));
+      Digits read;
+      if (end - begin_ < 33 || !ReadDigitsAvx2(digits, end, &read) ||
+          !Accept(read, negative)) {
+        Token(first, end);
+      }
+    }
+    return i < edges.size() ? piece + edges[i] : open;
+  }
+
+  bool Accept(const Digits& read, bool negative) {
+    if (!read.decimal) {
+      if (read.digits <= INT64_MAX) {
+        const auto value = static_cast<int64_t>(read.digits);
+        out_.integers.push_back(negative ? -value : value);
+        return true;
+      }
+      if (negative) return false;
+      out_.large.push_back(read.digits);
+      return true;
+    }
+    double value;
+    if (!decimals_.Nearest(read.digits, read.power, &value)) return false;
+    out_.doubles.push_back(negative ? -value : value);
+    return true;
+  }
+
+  // Any token.
+  void Token(const char* first, const char* end) {
+    const bool negative = *first == '-';
+    Digits read;
+    if (ReadDigits(first + (negative || *first == '+'), end, &read) &&
+        Accept(read, negative)) {
+      return;
+    }
+    const std::string_view token(first, end - first);
     const std::optional<Slow> number = ParseSlowly(token);
     if (!number.has_value()) {
       ++out_.unparsable;
       Complain(token, false);
-    } else if (number->is_integer) {
+    } else if (number->kind == Slow::Kind::kInteger) {
       out_.integers.push_back(number->integer);
+    } else if (number->kind == Slow::Kind::kLarge) {
+      out_.large.push_back(number->large);
     } else if (std::isnan(number->real)) {
       ++out_.nans;
       Complain(token, true);
     } else {
       out_.doubles.push_back(number->real);
     }
-    return p;
   }
 
   void Complain(std::string_view token, bool is_nan) {
     if (out_.problems.size() >= ParsedNumbers::kMaxProblems) return;
+    const char* line = token.data();  // where its line begins
+    while (line > begin_ && line[-1] != '\n') --line;
+    const auto lines_within_piece =
+        token.data() > piece_ ? std::count(piece_, token.data(), '\n') : 0;
     out_.problems.push_back(
         {.offset = out_.bytes + static_cast<uint64_t>(token.data() - begin_),
-         .line = out_.line_ends + 1,
-         .column = static_cast<uint64_t>(token.data() - line_) + 1,
+         .line = piece_lines_ + static_cast<uint64_t>(lines_within_piece) + 1,
+         .column = static_cast<uint64_t>(token.data() - line) + 1,
          .is_nan = is_nan,
          .token = std::string(token.substr(0, ParsedNumbers::kMaxTokenBytes))});
   }
 
   const char* const begin_;
   const char* const end_;
-  const char* line_;  // the start of the current line
+  const char* piece_ = nullptr;  // the piece at hand, and the line ends before it
+  uint64_t piece_lines_ = 0;
   ParsedNumbers& out_;
+  const Decimals& decimals_ = Decimals::Get();
 };
 
 absl::Status CheckWhole(std::string_view bytes) {
@@ -148,8 +366,8 @@ absl::Status CheckWhole(std::string_view bytes) {
 
 }  // namespace
 
-void ParseNumbers(std::string_view text, ParsedNumbers* out) {
-  Parser(text, out).Run();
+void ParseNumbers(std::string_view text, ParsedNumbers* out, CpuPath path) {
+  Parser(text, out).Run(path);
 }
 
 absl::Status DecodeIntegers(std::string_view bytes, ParsedNumbers* out) {
@@ -158,6 +376,20 @@ absl::Status DecodeIntegers(std::string_view bytes, ParsedNumbers* out) {
   out->integers.resize(before + bytes.size() / 8);
   if (!bytes.empty()) {
     std::memcpy(out->integers.data() + before, bytes.data(), bytes.size());
+  }
+  out->bytes += bytes.size();
+  return absl::OkStatus();
+}
+
+absl::Status DecodeUnsigned(std::string_view bytes, ParsedNumbers* out) {
+  SKEP_RETURN_IF_ERROR(CheckWhole(bytes));
+  for (size_t i = 0; i < bytes.size(); i += 8) {
+    const auto value = LoadLittle<uint64_t>(bytes.data() + i);
+    if (value <= INT64_MAX) {
+      out->integers.push_back(static_cast<int64_t>(value));
+    } else {
+      out->large.push_back(value);
+    }
   }
   out->bytes += bytes.size();
   return absl::OkStatus();

@@ -2,7 +2,7 @@
 //
 // Text: tokens separated by white space and commas, any number of them.
 //   42 -7 +3                an integer of 64 bits, exactly
-//   12345678901234567890    an integer that does not fit them: the nearest double
+//   12345678901234567890    likewise one below 2^64; a larger one: the nearest double
 //   1.5 .5 1. 1e-3 -2E+10   the nearest double; too small to be one: a zero or
 //   subnormal inf -inf infinity       infinities, in any case nan -nan nan(x) NaN:
 //   counted, not a number 1e999, 0x10, 1_000, a   unparsable: counted (1e999 is beyond
@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/cpu_path.h"
 
 namespace skep {
 
@@ -39,6 +40,7 @@ struct ParsedNumbers {
   static constexpr size_t kMaxTokenBytes = 40;
 
   std::vector<int64_t> integers;  // in the order of the text
+  std::vector<uint64_t> large;    // integers from 2^63 to 2^64 - 1, likewise
   std::vector<double> doubles;    // likewise; no NaN
   uint64_t nans = 0;
   uint64_t unparsable = 0;
@@ -51,16 +53,19 @@ struct ParsedNumbers {
   // Forgets the numbers, for the next piece, and keeps the rest.
   void ClearNumbers() {
     integers.clear();
+    large.clear();
     doubles.clear();
   }
 };
 
 // Appends the numbers of a text.
-void ParseNumbers(std::string_view text, ParsedNumbers* out);
+void ParseNumbers(std::string_view text, ParsedNumbers* out,
+                  CpuPath path = BestCpuPath());
 
 // Appends binary numbers. InvalidArgument, with nothing appended, for a size that is
 // not a multiple of 8.
 absl::Status DecodeIntegers(std::string_view bytes, ParsedNumbers* out);
+absl::Status DecodeUnsigned(std::string_view bytes, ParsedNumbers* out);
 absl::Status DecodeDoubles(std::string_view bytes, ParsedNumbers* out);
 
 }  // namespace skep

@@ -10,15 +10,42 @@
 
 #include "base/random.h"
 #include "gtest/gtest.h"
+#include "jobs/kernels/decimal.h"
 
 namespace skep {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+// On every path, which must agree; at an offset that moves the text across the edges of
+// vectors and pieces.
 ParsedNumbers Parse(std::string_view text) {
   ParsedNumbers out;
-  ParseNumbers(text, &out);
+  ParseNumbers(text, &out, CpuPath::kScalar);
+  for (const CpuPath path : SupportedCpuPaths()) {
+    for (const size_t offset : {0, 1, 33, 63, 4090}) {
+      const std::string moved = std::string(offset, ' ') + std::string(text);
+      ParsedNumbers other;
+      ParseNumbers(moved, &other, path);
+      EXPECT_EQ(other.integers, out.integers);
+      EXPECT_EQ(other.large, out.large);
+      EXPECT_TRUE(std::ranges::equal(other.doubles, out.doubles, {},
+                                     std::bit_cast<uint64_t, double>,
+                                     std::bit_cast<uint64_t, double>));
+      EXPECT_EQ(other.nans, out.nans);
+      EXPECT_EQ(other.unparsable, out.unparsable);
+      EXPECT_EQ(other.line_ends, out.line_ends);
+      EXPECT_EQ(other.problems.size(), out.problems.size());
+      for (size_t i = 0; i < out.problems.size(); ++i) {
+        const NumberProblem& problem = out.problems[i];
+        EXPECT_EQ(other.problems[i].offset, problem.offset + offset);
+        EXPECT_EQ(other.problems[i].line, problem.line);
+        EXPECT_EQ(other.problems[i].column,
+                  problem.column + (problem.line == 1 ? offset : 0));
+        EXPECT_EQ(other.problems[i].token, problem.token);
+      }
+    }
+  }
   EXPECT_EQ(out.bytes, text.size());
   EXPECT_EQ(out.problems.size(),
             std::min<size_t>(out.nans + out.unparsable, ParsedNumbers::kMaxProblems));
@@ -46,11 +73,67 @@ TEST(NumberParser, Integers) {
   EXPECT_EQ(Parse("0000000000000000000000000000012").integers, (Integers{12}));
 }
 
+TEST(NumberParser, LargeIntegersAreExact) {
+  const ParsedNumbers out = Parse(
+      "9223372036854775808 +18446744073709551615 18446744073709551614\n"
+      "00000000000018446744073709551615 9999999999999999999 10000000000000000000");
+  EXPECT_TRUE(out.integers.empty() && out.doubles.empty());
+  EXPECT_EQ(out.large, (std::vector<uint64_t>{
+                           uint64_t{1} << 63, UINT64_MAX, UINT64_MAX - 1, UINT64_MAX,
+                           9999999999999999999u, 10000000000000000000u}));
+}
+
 TEST(NumberParser, IntegersThatDoNotFitAreDoubles) {
   const ParsedNumbers out =
-      Parse("9223372036854775808 -9223372036854775809 100000000000000000000000");
-  EXPECT_TRUE(out.integers.empty());
-  EXPECT_EQ(out.doubles, (Doubles{0x1p63, -0x1p63, 1e23}));
+      Parse("18446744073709551616 -9223372036854775809 100000000000000000000000");
+  EXPECT_TRUE(out.integers.empty() && out.large.empty());
+  EXPECT_EQ(out.doubles, (Doubles{0x1p64, -0x1p63, 1e23}));
+}
+
+// Digits around every rounding boundary, by every power of ten, against the library.
+TEST(Decimals, NearestOrUndecided) {
+  const Decimals& decimals = Decimals::Get();
+  Random random(31);
+  uint64_t undecided = 0, total = 0;
+  const auto check = [&](uint64_t digits, int q) {
+    const std::string text = std::to_string(digits) + "e" + std::to_string(q);
+    double expected = 0, value = 0;
+    const auto end = text.data() + text.size();
+    const auto library = std::from_chars(text.data(), end, expected);
+    const bool normal =
+        library.ec == std::errc() && (expected == 0 || std::isnormal(expected));
+    ++total;
+    if (decimals.Nearest(digits, q, &value)) {
+      EXPECT_EQ(std::bit_cast<uint64_t>(value), std::bit_cast<uint64_t>(expected))
+          << text;
+    } else {
+      undecided += normal;
+    }
+  };
+  for (int q = -360; q <= 320; ++q) {
+    for (int i = 0; i < 40; ++i) check(random() >> random.Below(64), q);
+    for (const uint64_t digits : {uint64_t{0}, uint64_t{1}, uint64_t{5}, UINT64_MAX,
+                                  (uint64_t{1} << 53) + 1, (uint64_t{1} << 54) + 2}) {
+      check(digits, q);
+    }
+  }
+  // Halfway between doubles: integers of 54 bits, with and without a power of ten.
+  for (int i = 0; i < 20000; ++i) {
+    const uint64_t half =
+        (uint64_t{1} << 53) + (random() >> 12 << 1 | 1) % (uint64_t{1} << 53);
+    const uint64_t odd = half | 1;
+    check(odd, 0);
+    check(odd << random.Below(10), 0);
+    check(odd * 10, -1);
+    check(odd * 10 + 1, -1);
+    check(odd * 10 - 1, -1);
+    check(odd >> 20, static_cast<int>(random.Below(23)));
+  }
+  // Only true ties with a negative power, and the edges of the range, are left open.
+  EXPECT_LT(undecided, total / 5);
+  double value;
+  EXPECT_FALSE(decimals.Nearest(1, 309, &value));
+  EXPECT_FALSE(decimals.Nearest(4, -324, &value));
 }
 
 TEST(NumberParser, Doubles) {
@@ -148,11 +231,14 @@ TEST(NumberParser, RoundTripsDoubles) {
     const auto shortest = std::to_chars(text, text + sizeof text, value);
     std::string_view token(text, shortest.ptr - text);
     ParsedNumbers out = Parse(token);
-    ASSERT_EQ(out.integers.size() + out.doubles.size(), 1u) << token;
-    EXPECT_EQ(
-        out.doubles.empty() ? static_cast<double>(out.integers[0]) : out.doubles[0],
-        value)
-        << token;
+    ASSERT_EQ(out.integers.size() + out.large.size() + out.doubles.size(), 1u) << token;
+    for (const int64_t integer : out.integers) {
+      EXPECT_EQ(static_cast<double>(integer), value) << token;
+    }
+    for (const uint64_t large : out.large) {
+      EXPECT_EQ(static_cast<double>(large), value) << token;
+    }
+    for (const double real : out.doubles) EXPECT_EQ(real, value) << token;
     const auto fixed =
         std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, 20);
     token = std::string_view(text, fixed.ptr - text);

@@ -108,14 +108,12 @@ Number ValueAt(const QuantileRanks& ranks, const Number& low, const Number& high
         low.ToDouble(), high.ToDouble(),
         static_cast<double>(ranks.numerator) / static_cast<double>(ranks.denominator)));
   }
-  // low + (high - low) * numerator / denominator: below 2^64 * 10^18, so it fits.
-  const auto span =
-      static_cast<uint64_t>(high.integer) - static_cast<uint64_t>(low.integer);
+  // low + (high - low) * numerator / denominator: below 2^65 * 10^18, so it fits.
+  const auto span = static_cast<Uint128>(high.integer - low.integer);
   const __int128 value =
-      static_cast<__int128>(low.integer) * ranks.denominator +
-      static_cast<__int128>(static_cast<Uint128>(span) * ranks.numerator);
+      low.integer * ranks.denominator + static_cast<__int128>(span * ranks.numerator);
   if (value % ranks.denominator == 0) {
-    return Number::Integer(static_cast<int64_t>(value / ranks.denominator));
+    return Number::Integer(value / ranks.denominator);
   }
   const Uint128 magnitude = value < 0 ? -static_cast<Uint128>(value) : value;
   const double rounded = RoundedQuotient(WideUint(magnitude), {ranks.denominator}, 0);

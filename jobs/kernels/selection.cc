@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "jobs/kernels/prefetch.h"
+
 namespace skep {
 namespace {
 
@@ -29,6 +31,7 @@ __attribute__((target("avx512f,avx512vl,popcnt"))) size_t FilterAvx512(
       _mm512_set1_epi64(static_cast<int64_t>(range.last - range.first));
   size_t count = 0;
   for (; keys.size() >= 8; keys = keys.subspan(8)) {
+    PrefetchAhead(keys.data());
     const __m512i eight = _mm512_loadu_si512(keys.data());
     const __mmask8 inside =
         _mm512_cmple_epu64_mask(_mm512_sub_epi64(eight, first), width);
@@ -57,6 +60,7 @@ __attribute__((target("avx2"))) RankCounts CountAvx2(std::span<const uint64_t> k
   const __m256i signed_wanted = _mm256_xor_si256(wanted, high);
   __m256i smaller = _mm256_setzero_si256(), same = _mm256_setzero_si256();
   for (; keys.size() >= 4; keys = keys.subspan(4)) {
+    PrefetchAhead(keys.data());
     const __m256i four =
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(keys.data()));
     // A lane that compares as true is -1.
@@ -83,6 +87,7 @@ __attribute__((target("avx512f"))) RankCounts CountAvx512(
   __m512i smaller[2] = {}, same[2] = {};
   for (; keys.size() >= 16; keys = keys.subspan(16)) {
     for (int i = 0; i < 2; ++i) {
+      PrefetchAhead(keys.data() + 8 * i);
       const __m512i eight = _mm512_loadu_si512(keys.data() + 8 * i);
       smaller[i] = _mm512_mask_add_epi64(
           smaller[i], _mm512_cmplt_epu64_mask(eight, wanted), smaller[i], one);

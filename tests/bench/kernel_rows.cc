@@ -14,7 +14,9 @@
 #include "jobs/kernels/exact_summary.h"
 #include "jobs/kernels/n_queens.h"
 #include "jobs/kernels/number_parser.h"
+#include "jobs/kernels/number_sums.h"
 #include "jobs/kernels/queens_halves.h"
+#include "jobs/kernels/rank_selection.h"
 #include "jobs/kernels/selection.h"
 #include "jobs/kernels/sudoku.h"
 #include "jobs/kernels/tokenizer.h"
@@ -260,46 +262,65 @@ std::vector<KernelRow> NumberRows(const KernelBenchOptions& options) {
         std::vector<uint64_t> copy = *keys;
         Use(SelectRank(copy, copy.size() / 2));
       });
-  add("median by buckets", items, kItems, 0.71, "quickselect", "median by nth_element",
-      [keys](CpuPath) {
-        KeyRange range;
-        const int shift = BucketShift(range, 1 << 16);
-        std::vector<uint64_t> counts(BucketCount(range, shift));
-        CountBuckets(*keys, range, shift, counts);
-        const Bucket bucket = FindBucket(counts, keys->size() / 2);
-        std::vector<uint64_t> few;
-        CollectRange(*keys, BucketRange(range, shift, bucket.index), &few);
-        Use(SelectRank(few, bucket.rank));
+  add("median by bisection", items, kItems, 0.026, "muduo's median", "",
+      [keys](CpuPath) { Use(SelectByBisection(*keys, keys->size() / 2)); });
+  add("median by 11 bits a pass", items, kItems, 0, "", "median by bisection",
+      [keys](CpuPath) { Use(SelectByRadix(*keys, keys->size() / 2)); });
+  add("median by a window", items, kItems, 0.71, "quickselect", "median by bisection",
+      [keys](CpuPath path) {
+        const uint64_t ranks[] = {keys->size() / 2};
+        Use(SelectRanks(*keys, ranks, path));
       });
-  add("exact summary, integers", items, kItems, 0, "", "read memory", [keys](CpuPath) {
+  rows.back().has_paths = true;
+  add("six quantiles by windows", items, kItems, 0, "", "median by bisection",
+      [keys](CpuPath path) {
+        const uint64_t n = keys->size();
+        const uint64_t ranks[] = {n / 100, n / 4, n / 2, 3 * n / 4, 9 * n / 10, n - 1};
+        Use(SelectRanks(*keys, ranks, path));
+      });
+  const std::span<const int64_t> integers(
+      reinterpret_cast<const int64_t*>(keys->data()), keys->size());
+  const double bytes = 8 * items;
+  add("read memory, bytes", bytes, "GB/s", 16.2, "read limit", "",
+      [keys](CpuPath) { Use(ReadMemory(*keys)); });
+  const auto add_sum = [&](std::string name, double published, std::string by,
+                           std::function<void(CpuPath)> run) {
+    add(std::move(name), bytes, "GB/s", published, std::move(by), "read memory, bytes",
+        std::move(run));
+    rows.back().has_paths = true;
+  };
+  add_sum("sum of integers", 13, "target",
+          [keys, integers](CpuPath path) { Use(SumIntegers(integers, path)); });
+  add_sum("exact summary, integers", 0, "", [keys, integers](CpuPath path) {
     ExactSummary summary;
-    summary.Add(
-        std::span(reinterpret_cast<const int64_t*>(keys->data()), keys->size()));
+    summary.Add(integers, path);
     Use(summary.Mean());
   });
-  add("exact summary, doubles", items, kItems, 1.33, "compensated", "read memory",
-      [reals](CpuPath) {
-        ExactSummary summary;
-        summary.Add(std::span<const double>(*reals));
-        Use(summary.Mean());
-      });
+  add_sum("sum of doubles, compensated", 10.6, "compensated",
+          [reals](CpuPath path) { Use(FastSum(*reals, path)); });
+  add_sum("exact summary, doubles", 0, "", [reals](CpuPath path) {
+    ExactSummary summary;
+    summary.Add(std::span<const double>(*reals), path);
+    Use(summary.Mean());
+  });
   for (const auto type : {NumbersOptions::Type::kI64, NumbersOptions::Type::kF64}) {
     const bool integers = type == NumbersOptions::Type::kI64;
     const auto text = std::make_shared<const std::string>(
         Generate(GenerateNumbers, {.type = type, .count = 1 << 20}));
-    const double bytes = static_cast<double>(text->size());
+    const double size = static_cast<double>(text->size());
     if (integers) {
-      add("integers by strtoll", bytes, "GB/s", 0, "", "",
+      add("integers by strtoll", size, "GB/s", 0, "", "",
           [text](CpuPath) { Use(PlainParse(*text)); });
     }
-    add(integers ? "parse integers" : "parse doubles", bytes, "GB/s",
-        integers ? 1 : 0.5, "target", "integers by strtoll", [text](CpuPath) {
+    add(integers ? "parse integers" : "parse doubles", size, "GB/s", integers ? 1 : 0.5,
+        "target", "integers by strtoll", [text](CpuPath path) {
           ParsedNumbers numbers;
           numbers.integers.reserve(1 << 20);
           numbers.doubles.reserve(1 << 20);
-          ParseNumbers(*text, &numbers);
+          ParseNumbers(*text, &numbers, path);
           Use(numbers);
         });
+    rows.back().has_paths = true;
   }
   return rows;
 }
