@@ -25,6 +25,22 @@ void Histogram::Merge(const Histogram& other) {
   greatest_ = std::max(greatest_, other.greatest_);
 }
 
+Histogram Histogram::Since(const Histogram& before) const {
+  Histogram out;
+  for (size_t i = 0; i < counts_.size(); ++i) {
+    const uint64_t was = i < before.counts_.size() ? before.counts_[i] : 0;
+    // Of one that counts again from zero, all is new.
+    if (counts_[i] < was) return *this;
+    if (counts_[i] == was) continue;
+    const uint64_t middle =
+        (HistogramLayout::Begin(i) + HistogramLayout::End(i) - 1) / 2;
+    out.Record(std::min(middle, greatest_), counts_[i] - was);
+  }
+  // An atomic histogram's sum may lag behind its counts.
+  out.sum_ = sum_ > before.sum_ ? sum_ - before.sum_ : 0;
+  return out;
+}
+
 uint64_t Histogram::Percentile(double percent) const {
   if (count_ == 0) return 0;
   const double exact =

@@ -51,6 +51,9 @@ class Histogram {
   void Record(uint64_t value) { Record(value, 1); }
   void Record(uint64_t value, uint64_t times);
   void Merge(const Histogram& other);
+  // What was recorded since `before`, an earlier snapshot of the same counts. Least and
+  // greatest are those of their buckets.
+  Histogram Since(const Histogram& before) const;
 
   uint64_t count() const { return count_; }
   uint64_t sum() const { return sum_; }

@@ -136,5 +136,19 @@ TEST(AtomicHistogramTest, ManyWritersLoseNothing) {
   }
 }
 
+TEST(HistogramTest, SinceIsWhatCameInBetween) {
+  Histogram histogram;
+  for (uint64_t value = 1; value <= 1000; ++value) histogram.Record(value * 1'000'000);
+  const Histogram before = histogram;
+  EXPECT_EQ(histogram.Since(before).count(), 0);
+  for (uint64_t value = 1; value <= 100; ++value) histogram.Record(value);
+  const Histogram between = histogram.Since(before);
+  EXPECT_EQ(between.count(), 100);
+  EXPECT_EQ(between.sum(), 5050);
+  EXPECT_EQ(between.Percentile(50), 50);
+  EXPECT_EQ(between.greatest(), 100);
+  EXPECT_EQ(before.Since(histogram).count(), before.count()) << "it began anew";
+}
+
 }  // namespace
 }  // namespace skep

@@ -110,6 +110,20 @@ struct StatsReport {
   std::string slow_rule;
   std::vector<SlowCall> slow;  // newest first
 
+  // What a service counts beside its calls.
+  struct Figure {
+    std::string label;
+    double value = 0;
+    std::string metric;    // its name for Prometheus
+    bool counter = false;  // it only grows; else a gauge
+  };
+  struct Section {
+    std::string title;
+    std::string page;  // that has it all; "": none
+    std::vector<Figure> figures;
+  };
+  std::vector<Section> sections;
+
   // Fills rows, unknown and slow; says to the methods what is slow from now on.
   void Take(ServerMetrics& metrics);
 };

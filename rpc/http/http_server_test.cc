@@ -7,7 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "gtest/gtest.h"
+#include "rpc/http/stats_server.h"
 #include "rpc/tcp_transport.h"
 
 namespace skep {
@@ -31,10 +34,13 @@ class HttpServerTest : public testing::Test {
 
   // Sends `request` and reads until the server closes.
   std::string Exchange(const std::string& request) {
+    return ExchangeWith(server_->address(), request);
+  }
+  static std::string ExchangeWith(const Address& address, const std::string& request) {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in to = {};
     to.sin_family = AF_INET;
-    to.sin_port = htons(server_->address().port());
+    to.sin_port = htons(address.port());
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
     EXPECT_EQ(write(fd, request.data(), request.size()), ssize_t(request.size()));
@@ -92,6 +98,35 @@ TEST_F(HttpServerTest, RefusesWhatItDoesNotServe) {
   EXPECT_EQ(code("nonsense\r\n\r\n"), "400");
   EXPECT_EQ(code("GET hello HTTP/1.1\r\n\r\n"), "400");
   EXPECT_EQ(code("GET /" + std::string(10'000, 'x')), "431");
+}
+
+TEST_F(HttpServerTest, AStatsServerServesItsPagesAndMore) {
+  std::atomic<int> taken = 0;
+  const auto take = [&taken] {
+    ++taken;
+    StatsReport report;
+    report.title = "a server";
+    report.connections = 41;
+    report.rows.push_back({.name = "s.M"});
+    return report;
+  };
+  HttpPages more;
+  more["/own"] = [](const std::string&) { return HttpResponse{.body = "my own\n"}; };
+  auto stats = StatsServer::Listen(Address::Tcp("127.0.0.1", 0), Clock::Real(), take,
+                                   std::move(more));
+  ASSERT_TRUE(stats.ok()) << stats.status();
+  const auto get = [&](const std::string& path) {
+    return ExchangeWith((*stats)->address(),
+                        "GET " + path + " HTTP/1.1\r\nConnection: close\r\n\r\n");
+  };
+  EXPECT_NE(get("/").find("<h1>a server</h1>"), std::string::npos);
+  EXPECT_NE(get("/metrics").find("\nskep_connections 41\n"), std::string::npos);
+  EXPECT_TRUE(get("/own").ends_with("my own\n"));
+  EXPECT_EQ(get("/no").substr(9, 3), "404");
+  stats->reset();
+  const int before = taken;
+  EXPECT_GE(before, 2);
+  EXPECT_EQ(taken, before) << "nothing is sampled any more";
 }
 
 }  // namespace

@@ -1,177 +1,231 @@
 #include "rpc/http/stats_page.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "base/strings.h"
+#include "rpc/http/sparkline.h"
+#include "rpc/http/stats_assets.h"
 
 namespace skep {
 namespace {
-
-// Bucket bounds per power of ten, from 10 us to 100 s: percentiles read from them are
-// within a third.
-constexpr double kSteps[] = {1, 1.5, 2, 3, 5, 7};
-constexpr double kLeast = 1e-5, kMost = 100;
 
 std::string Html(const std::string& text) {
   return absl::StrReplaceAll(
       text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}});
 }
 
-// In a label's value.
-std::string Label(const std::string& text) {
-  return absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}});
-}
-
 std::string NameOf(size_t code) {
   return absl::StatusCodeToString(static_cast<absl::StatusCode>(code));
 }
 
-std::string Micros(uint64_t nanoseconds) {
-  return absl::StrFormat("%.1f", static_cast<double>(nanoseconds) / 1e3);
+std::string TimeOf(absl::Duration duration) {
+  return ShortTime(static_cast<double>(absl::ToInt64Nanoseconds(duration)));
+}
+
+std::string Ago(absl::Duration duration) {
+  return absl::FormatDuration(absl::Trunc(duration, absl::Seconds(1)));
+}
+
+template <typename Point, typename Member>
+std::vector<double> Values(const std::deque<Point>& points, Member member) {
+  std::vector<double> values;
+  for (const Point& point : points) values.push_back(point.*member);
+  return values;
+}
+
+// A figure and the two minutes behind it.
+template <typename Member>
+std::string Tile(const std::string& label, const std::string& value,
+                 const StatsHistory& history, Member member, const char* style = "",
+                 bool bad = false) {
+  return StrCat(
+      "<div class=\"tile", bad ? " bad" : "", "\"><span>", label, "</span><b>", value,
+      "</b>",
+      Sparkline(Values(history.server(), member), style, {.width = 190, .height = 34}),
+      "</div>\n");
+}
+
+std::string Tiles(const StatsReport& report, const StatsHistory& history,
+                  const ProcessStats& process) {
+  using Point = StatsHistory::ServerPoint;
+  const Point now = history.server().empty() ? Point() : history.server().back();
+  int64_t pending = 0;
+  for (const StatsReport::Row& row : report.rows) pending += row.pending;
+  std::string out = "<div class=\"tiles\">\n";
+  out += Tile("calls a second", ShortNumber(now.calls_per_second), history,
+              &Point::calls_per_second);
+  out += Tile("failed a second", ShortNumber(now.failed_per_second), history,
+              &Point::failed_per_second, "red", now.failed_per_second > 0);
+  out += Tile("median, last second", ShortTime(now.p50), history, &Point::p50);
+  out += Tile("p99, last second", ShortTime(now.p99), history, &Point::p99);
+  out += Tile("pending", ShortNumber(static_cast<double>(pending)), history,
+              &Point::pending);
+  out += Tile("connections", ShortNumber(report.connections), history,
+              &Point::connections);
+  out += Tile("CPU, cores", absl::StrFormat("%.2f", now.cpu), history, &Point::cpu);
+  out += Tile("memory", ShortBytes(static_cast<double>(process.resident_bytes)),
+              history, &Point::resident_bytes);
+  return out + "</div>\n";
 }
 
 std::string Errors(const StatsReport::Row& row) {
   std::string text;
   for (size_t code = 1; code < kStatusCodes; ++code) {
     if (row.ended[code] == 0) continue;
-    StrAppend(&text, text.empty() ? "" : ", ", NameOf(code), " ", row.ended[code]);
+    StrAppend(&text, "<span class=\"chip err\">", NameOf(code), " ",
+              GroupedNumber(row.ended[code]), "</span>");
   }
   return text;
 }
 
-constexpr char kStyle[] =
-    "body{font:14px sans-serif;margin:2em;color:#222}"
-    "table{border-collapse:collapse;margin:1em 0}"
-    "td,th{padding:.3em .8em;border-bottom:1px solid #ddd;text-align:right}"
-    "td:first-child,th:first-child,td.t,th.t{text-align:left}"
-    "th{background:#f3f3f3}";
-
-std::string CallTable(const StatsReport& report) {
+std::string CallTable(const StatsReport& report, const StatsHistory& history) {
+  if (report.rows.empty()) {
+    return "<p class=\"empty\">Nothing is measured here.</p>\n";
+  }
   const bool backends = report.kind == "backend";
-  std::string out =
-      StrCat("<table><tr><th>", Html(report.kind), "</th>",
-             backends ? "<th class=t>state</th>" : "",
-             "<th>calls</th><th>pending</th><th>failed</th><th>average us</th>"
-             "<th>p50</th><th>p90</th><th>p99</th><th>max</th>"
-             "<th class=t>errors</th></tr>\n");
+  std::string out = StrCat(
+      "<div class=\"scroll\"><table><tr><th class=\"t\">", Html(report.kind), "</th>",
+      backends ? "<th class=\"t\">state</th>" : "",
+      "<th>calls/s</th><th class=\"t\">two minutes</th><th>calls</th><th>pending</th>"
+      "<th>failed</th><th class=\"t\">latency, 1 us to 100 s</th><th>median</th>"
+      "<th>p90</th><th>p99</th><th>p99.9</th><th>max</th><th class=\"t\">errors</th>"
+      "</tr>\n");
   for (const StatsReport::Row& row : report.rows) {
     const Histogram& h = row.latency;
-    StrAppend(&out, "<tr><td>", Html(row.name), "</td>");
-    if (backends) StrAppend(&out, "<td class=t>", Html(row.state), "</td>");
-    StrAppend(&out, "<td>", row.calls, "</td><td>", row.pending, "</td><td>",
-              row.failed(), "</td><td>", absl::StrFormat("%.1f", h.mean() / 1e3),
-              "</td><td>", Micros(h.Percentile(50)), "</td><td>",
-              Micros(h.Percentile(90)), "</td><td>", Micros(h.Percentile(99)),
-              "</td><td>", Micros(h.greatest()), "</td><td class=t>", Errors(row),
-              "</td></tr>\n");
+    const std::deque<StatsHistory::Point>* const points = history.Of(row.name);
+    StrAppend(&out, "<tr><td class=\"t name\">", Html(row.name), "</td>");
+    if (backends) {
+      StrAppend(&out, "<td class=\"t\"><span class=\"chip ", Html(row.state), "\">",
+                Html(row.state), "</span></td>");
+    }
+    StrAppend(
+        &out, "<td>",
+        points == nullptr ? "0" : ShortNumber(points->back().calls_per_second),
+        "</td><td>",
+        points == nullptr
+            ? ""
+            : Sparkline(Values(*points, &StatsHistory::Point::calls_per_second), ""),
+        "</td><td>", GroupedNumber(row.calls), "</td><td>", row.pending, "</td><td>",
+        GroupedNumber(row.failed()), "</td><td>", LatencyBar(h));
+    for (const double percent : {50.0, 90.0, 99.0, 99.9, 100.0}) {
+      StrAppend(&out, "</td><td>",
+                ShortTime(static_cast<double>(h.Percentile(percent))));
+    }
+    StrAppend(&out, "</td><td class=\"t\">", Errors(row), "</td></tr>\n");
   }
-  return out + "</table>\n";
+  return out + "</table></div>\n";
+}
+
+// The shapes of the latencies, to be opened.
+std::string Shapes(const StatsReport& report) {
+  std::string out;
+  for (const StatsReport::Row& row : report.rows) {
+    if (row.latency.count() == 0) continue;
+    StrAppend(&out, "<details id=\"d-", Html(row.name), "\"><summary>", Html(row.name),
+              " <small>", GroupedNumber(row.latency.count()), " calls, average ",
+              ShortTime(row.latency.mean()), ", least ",
+              ShortTime(static_cast<double>(row.latency.least())),
+              "</small></summary>\n", LatencyShape(row.latency), "</details>\n");
+  }
+  return out;
 }
 
 std::string SlowTable(const StatsReport& report) {
-  if (report.slow.empty()) return "";
+  if (report.slow_rule.empty()) return "";
   std::string out =
-      "<h2>The last slow calls</h2>\n<table><tr><th>ago</th><th class=t>method</th>"
-      "<th class=t>caller</th><th>waited ms</th><th>handler ms</th>"
-      "<th class=t>outcome</th></tr>\n";
-  for (const SlowCall& call : report.slow) {
-    StrAppend(
-        &out, "<tr><td>",
-        absl::FormatDuration(absl::Trunc(report.now - call.ended, absl::Seconds(1))),
-        "</td><td class=t>", Html(call.method), "</td><td class=t>", Html(call.peer),
-        "</td><td>", absl::StrFormat("%.1f", absl::ToDoubleMilliseconds(call.queued)),
-        "</td><td>", absl::StrFormat("%.1f", absl::ToDoubleMilliseconds(call.handler)),
-        "</td><td class=t>", absl::StatusCodeToString(call.code), "</td></tr>\n");
+      StrCat("<h2>Slow calls <small>", Html(report.slow_rule), "</small></h2>\n");
+  if (report.slow.empty()) {
+    return out + "<p class=\"empty\">None so far.</p>\n";
   }
-  return out + "</table>\n";
+  out +=
+      "<p><span class=\"key\"><i class=\"q\"></i>waited</span>"
+      "<span class=\"key\"><i class=\"h\"></i>handler</span>"
+      "<span class=\"key\"><i class=\"e\"></i>encoding the reply</span>"
+      "<span class=\"key\"><i class=\"w\"></i>until the socket had it</span></p>\n"
+      "<div class=\"scroll\"><table><tr><th>ago</th><th>took</th>"
+      "<th class=\"t\">stages</th><th>waited</th><th>handler</th><th>encoding</th>"
+      "<th>socket</th><th class=\"t\">method</th><th class=\"t\">caller</th>"
+      "<th>request</th><th>reply</th><th class=\"t\">trace</th>"
+      "<th class=\"t\">outcome</th></tr>\n";
+  for (const SlowCall& call : report.slow) {
+    const double total = std::max(1.0, absl::ToDoubleNanoseconds(call.total()));
+    const std::array<std::pair<const char*, absl::Duration>, 4> stages = {
+        {{"q", call.queued},
+         {"h", call.handler},
+         {"e", call.encoding},
+         {"w", call.writing}}};
+    StrAppend(&out, "<tr><td>", Ago(report.now - call.ended), "</td><td>",
+              TimeOf(call.total()), "</td><td class=\"t\"><div class=\"stages\">");
+    for (const auto& [style, time] : stages) {
+      absl::StrAppendFormat(&out, "<i class=\"%s\" style=\"width:%.1f%%\"></i>", style,
+                            100 * absl::ToDoubleNanoseconds(time) / total);
+    }
+    out += "</div>";
+    for (const auto& [style, time] : stages) {
+      StrAppend(&out, "</td><td>", TimeOf(time));
+    }
+    StrAppend(&out, "</td><td class=\"t\">", Html(call.method), "</td><td class=\"t\">",
+              Html(call.peer), "</td><td>",
+              ShortBytes(static_cast<double>(call.request_bytes)), "</td><td>",
+              ShortBytes(static_cast<double>(call.reply_bytes)),
+              "</td><td class=\"t\">",
+              call.trace == 0 ? std::string() : absl::StrFormat("%016x", call.trace),
+              "</td><td class=\"t\"><span class=\"chip ",
+              call.code == absl::StatusCode::kOk ? "ok" : "err", "\">",
+              absl::StatusCodeToString(call.code), "</span></td></tr>\n");
+  }
+  return out + "</table></div>\n";
 }
 
-void AppendHistogram(const StatsReport& report, const StatsReport::Row& row,
-                     std::string* out) {
-  const std::string label = StrCat(report.kind, "=\"", Label(row.name), "\"");
-  for (double ten = kLeast; ten < kMost * 0.99; ten *= 10) {
-    for (const double step : kSteps) {
-      const double bound = ten * step;
-      absl::StrAppendFormat(out, "skep_call_seconds_bucket{%s,le=\"%g\"} %d\n", label,
-                            bound,
-                            row.latency.CountBelow(static_cast<uint64_t>(bound * 1e9)));
+std::string Sections(const StatsReport& report) {
+  std::string out;
+  for (const StatsReport::Section& section : report.sections) {
+    StrAppend(&out, "<h2>", Html(section.title));
+    if (!section.page.empty()) {
+      StrAppend(&out, " <small><a href=\"", Html(section.page), "\">",
+                Html(section.page), "</a></small>");
     }
+    out += "</h2>\n<div class=\"figures\">\n";
+    for (const StatsReport::Figure& figure : section.figures) {
+      StrAppend(&out, "<div><span>", Html(figure.label), "</span>",
+                figure.value < 1e15 && figure.value >= 0
+                    ? GroupedNumber(static_cast<uint64_t>(figure.value))
+                    : absl::StrFormat("%g", figure.value),
+                "</div>\n");
+    }
+    out += "</div>\n";
   }
-  absl::StrAppendFormat(out, "skep_call_seconds_bucket{%s,le=\"+Inf\"} %d\n", label,
-                        row.latency.count());
-  absl::StrAppendFormat(out, "skep_call_seconds_sum{%s} %g\n", label,
-                        static_cast<double>(row.latency.sum()) / 1e9);
-  absl::StrAppendFormat(out, "skep_call_seconds_count{%s} %d\n", label,
-                        row.latency.count());
+  return out;
 }
 
 }  // namespace
 
-std::string StatsHtml(const StatsReport& report) {
+std::string StatsHtml(const StatsReport& report, const StatsHistory& history,
+                      const ProcessStats& process) {
   return StrCat(
-      "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\">"
-      "<meta http-equiv=\"refresh\" content=\"2\"><title>",
-      Html(report.title), "</title><style>", kStyle, "</style></head><body>\n<h1>",
-      Html(report.title), "</h1>\n<p>Up for ",
-      absl::FormatDuration(absl::Trunc(report.now - report.started, absl::Seconds(1))),
-      ", ", report.connections, " connections, ", report.unknown,
-      " calls of what is not served here. Latencies in microseconds, since the start. "
-      "<a href=\"/metrics\">For Prometheus</a></p>\n",
-      CallTable(report), SlowTable(report), "</body></html>\n");
-}
-
-std::string StatsPrometheus(const StatsReport& report) {
-  std::string out;
-  const auto family = [&out](const char* name, const char* type, const char* help) {
-    StrAppend(&out, "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n");
-  };
-  family("skep_uptime_seconds", "gauge", "Since the server started.");
-  absl::StrAppendFormat(&out, "skep_uptime_seconds %.3f\n",
-                        absl::ToDoubleSeconds(report.now - report.started));
-  family("skep_connections", "gauge", "Connections of clients.");
-  StrAppend(&out, "skep_connections ", report.connections, "\n");
-  family("skep_unknown_calls_total", "counter", "Calls of what is not served here.");
-  StrAppend(&out, "skep_unknown_calls_total ", report.unknown, "\n");
-  const auto label = [&report](const StatsReport::Row& row) {
-    return StrCat("{", report.kind, "=\"", Label(row.name), "\"");
-  };
-  family("skep_calls_pending", "gauge", "Calls begun and not ended.");
-  for (const StatsReport::Row& row : report.rows) {
-    StrAppend(&out, "skep_calls_pending", label(row), "} ", row.pending, "\n");
-  }
-  family("skep_calls_total", "counter", "Calls ended, by status code.");
-  for (const StatsReport::Row& row : report.rows) {
-    for (size_t code = 0; code < kStatusCodes; ++code) {
-      if (code > 0 && row.ended[code] == 0) continue;
-      StrAppend(&out, "skep_calls_total", label(row), ",code=\"", NameOf(code), "\"} ",
-                row.ended[code], "\n");
-    }
-  }
-  if (report.kind == "backend") {
-    family("skep_backend_up", "gauge", "Whether it gets calls.");
-    for (const StatsReport::Row& row : report.rows) {
-      StrAppend(&out, "skep_backend_up", label(row), "} ", row.state == "up" ? 1 : 0,
-                "\n");
-    }
-  }
-  family("skep_call_seconds", "histogram", "How long calls took.");
-  for (const StatsReport::Row& row : report.rows) AppendHistogram(report, row, &out);
-  return out;
-}
-
-HttpPages StatsPages(std::function<StatsReport()> take) {
-  HttpPages pages;
-  pages["/"] = [take](const std::string&) {
-    return HttpResponse{.content_type = "text/html; charset=utf-8",
-                        .body = StatsHtml(take())};
-  };
-  pages["/metrics"] = [take](const std::string&) {
-    return HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
-                        .body = StatsPrometheus(take())};
-  };
-  return pages;
+      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
+      "<noscript><meta http-equiv=\"refresh\" content=\"2\"></noscript><title>",
+      Html(report.title), "</title>\n<style>", kStatsStyle,
+      "</style></head><body>\n<div id=\"lost\"></div>\n<main>\n<header><h1>",
+      Html(report.title), "</h1><span class=\"dim\">up for ",
+      Ago(report.now - report.started), ", ", process.threads, " threads, ",
+      process.open_descriptors, " descriptors",
+      report.unknown == 0 ? ""
+                          : StrCat(", ", GroupedNumber(report.unknown),
+                                   " calls of what is not served here"),
+      "</span></header>\n", Tiles(report, history, process), "<h2>",
+      report.kind == "backend" ? "Backends" : "Methods",
+      " <small>latencies since the start</small></h2>\n", CallTable(report, history),
+      Shapes(report), SlowTable(report), Sections(report),
+      "</main>\n<footer><a href=\"/metrics\">/metrics</a> for Prometheus; in a "
+      "terminal: <code>skep rpc top</code> with this address</footer>\n<script>",
+      kStatsScript, "</script></body></html>\n");
 }
 
 }  // namespace skep

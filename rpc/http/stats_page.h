@@ -3,27 +3,30 @@
 #ifndef SKEP_RPC_HTTP_STATS_PAGE_H_
 #define SKEP_RPC_HTTP_STATS_PAGE_H_
 
-#include <functional>
 #include <string>
 
-#include "rpc/http/http_server.h"
+#include "rpc/http/process_stats.h"
+#include "rpc/http/stats_history.h"
 #include "rpc/metrics.h"
 
 namespace skep {
 
-// An HTML page without scripts or files beside it; it reloads itself.
-std::string StatsHtml(const StatsReport& report);
+// An HTML page that loads nothing else, in light colours or dark, for wide screens and
+// narrow: figures with the last two minutes behind them, a row for each method or
+// backend, the last slow calls by stage. A few lines of script fetch it anew every two
+// seconds and say when the server no longer answers; without scripts it reloads.
+std::string StatsHtml(const StatsReport& report, const StatsHistory& history,
+                      const ProcessStats& process);
 
 // Prometheus' text format, version 0.0.4:
 //   skep_uptime_seconds, skep_connections, skep_unknown_calls_total
 //   skep_calls_pending{method="s.M"}             or {backend="host:port"}
 //   skep_calls_total{method="s.M",code="OK"}     ended calls
 //   skep_backend_up{backend="host:port"}         1, or 0 when down or draining
-//   skep_call_seconds_bucket{method="s.M",le="0.001"}, _sum, _count
-std::string StatsPrometheus(const StatsReport& report);
-
-// "/" and "/metrics"; `take` is called for every request, on a loop.
-HttpPages StatsPages(std::function<StatsReport()> take);
+//   skep_call_duration_seconds_bucket{method="s.M",le="0.001"}, _sum, _count
+//   process_cpu_seconds_total, process_resident_memory_bytes and their like
+// and the figures of the report's sections.
+std::string StatsPrometheus(const StatsReport& report, const ProcessStats& process);
 
 }  // namespace skep
 

@@ -5,7 +5,7 @@
 #include "rpc/balance/balancer.h"
 #include "rpc/balance/balancer_admin.h"
 #include "rpc/balance/balancer_admin.pb.h"
-#include "rpc/http/stats_page.h"
+#include "rpc/http/stats_server.h"
 #include "rpc/server.h"
 #include "rpc/tcp_transport.h"
 #include "tools/client/session.h"
@@ -71,19 +71,12 @@ absl::Status Serve(const BalanceFlags& flags) {
     SKEP_ASSIGN_OR_RETURN(admin, Server::Listen(transport, admin_at, services));
     std::printf("admin on %s\n", admin->address().ToString().c_str());
   }
-  std::unique_ptr<HttpServer> http;
+  std::unique_ptr<StatsServer> http;
   if (!flags.stats.empty()) {
     SKEP_ASSIGN_OR_RETURN(const Address stats_at, Address::Parse(flags.stats));
     SKEP_RETURN_IF_ERROR(CheckListenAddress(stats_at, flags.insecure));
-    const Clock& clock = Clock::Real();
-    HttpPages pages = StatsPages([&, started = clock.Now()] {
-      StatsReport report = balancer->Stats();
-      report.started = started;
-      report.now = clock.Now();
-      return report;
-    });
-    SKEP_ASSIGN_OR_RETURN(http,
-                          HttpServer::Listen(transport, stats_at, std::move(pages)));
+    SKEP_ASSIGN_OR_RETURN(http, StatsServer::Listen(stats_at, Clock::Real(),
+                                                    [&] { return balancer->Stats(); }));
     std::printf("statistics on http://%s/\n", http->address().ToString().c_str());
   }
   std::fflush(stdout);

@@ -5,8 +5,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "base/strings.h"
-#include "rpc/http/http_server.h"
-#include "rpc/http/stats_page.h"
+#include "rpc/http/stats_server.h"
 #include "rpc/server.h"
 #include "rpc/tcp_transport.h"
 #include "tools/client/session.h"
@@ -34,6 +33,7 @@ struct ServeFlags {
   std::string service;
   std::string listen;
   std::string stats;
+  SlowCallRule slow;
   bool insecure = false;
   int64_t threads = std::max(1u, std::thread::hardware_concurrency());
   int64_t loops = 1;
@@ -99,7 +99,7 @@ absl::Status Serve(const ServeFlags& flags) {
   StopSignal stop;
   const Clock& clock = Clock::Real();
   SudokuStats stats(clock);
-  ServerMetrics metrics;
+  ServerMetrics metrics(flags.slow);
   TcpTransport transport(static_cast<int>(flags.loops));
   auto pool =
       std::make_unique<ThreadPool>("skep-compute", static_cast<int>(flags.threads));
@@ -138,21 +138,22 @@ absl::Status Serve(const ServeFlags& flags) {
                         Server::Listen(transport, at, services, options));
   std::printf("serving %s on %s\n", flags.service.c_str(),
               server->address().ToString().c_str());
-  std::unique_ptr<HttpServer> http;
+  std::unique_ptr<StatsServer> http;
   if (!stats_text.empty()) {
     SKEP_ASSIGN_OR_RETURN(const Address stats_at, Address::Parse(stats_text));
     SKEP_RETURN_IF_ERROR(CheckListenAddress(stats_at, flags.insecure));
-    pages.merge(StatsPages([&, started = clock.Now()] {
+    const auto take = [&] {
       StatsReport report;
       report.title = StrCat(flags.service, " on ", server->address());
-      report.started = started;
-      report.now = clock.Now();
       report.connections = server->connections();
       report.Take(metrics);
+      if (flags.service == "sudoku") {
+        report.sections.push_back(stats.Section(pool->queued()));
+      }
       return report;
-    }));
+    };
     SKEP_ASSIGN_OR_RETURN(http,
-                          HttpServer::Listen(transport, stats_at, std::move(pages)));
+                          StatsServer::Listen(stats_at, clock, take, std::move(pages)));
     std::printf("statistics on http://%s/\n", http->address().ToString().c_str());
   }
   std::fflush(stdout);
@@ -174,6 +175,7 @@ int RunServe(const Args& args) {
       "ports 8888, 9981, 9352 and 5555 unless told otherwise. Sudoku takes "
       "RPC and the text protocol on one port.");
   line.Example("skep serve sudoku --listen 127.0.0.1:9981 --threads 2");
+  line.Example("skep serve echo --stats 127.0.0.1:8889 --slow 20ms");
   line.Positional("SERVICE", &flags.service, "echo, sudoku, nqueens or median");
   line.Flag("listen", &flags.listen,
             "Where to listen; default: the family's port on "
@@ -187,6 +189,13 @@ int RunServe(const Args& args) {
             "Where the statistics page is, also for Prometheus and `skep rpc top`; "
             "default: for sudoku 127.0.0.1:9982, for others none",
             "ADDR|none");
+  line.ParsedFlag("slow",
+                  "Which calls the page keeps as slow: p99, the slowest of each second "
+                  "that is over its method's p99; or all of a time and more",
+                  "p99|TIME", "p99", [&flags](const std::string& text) -> absl::Status {
+                    SKEP_ASSIGN_OR_RETURN(flags.slow, SlowCallRule::Parse(text));
+                    return absl::OkStatus();
+                  });
   line.ParsedFlag("delay", "Echo: answer this much later, to play a slow server",
                   "TIME", "0s", [&flags](const std::string& text) -> absl::Status {
                     if (absl::ParseDuration(text, &flags.delay) &&

@@ -49,13 +49,51 @@ void SudokuStats::Reset() {
   totals_ = Totals();
 }
 
-std::string SudokuStats::Report(size_t task_queue_size) const {
+SudokuStats::Totals SudokuStats::Now() const {
   Totals totals;
   {
     MutexLock lock(mutex_);
     totals = totals_;
   }
   MoveTo(absl::ToUnixSeconds(clock_.Now()), totals);
+  return totals;
+}
+
+StatsReport::Section SudokuStats::Section(size_t task_queue_size) const {
+  const Totals totals = Now();
+  const auto last_minute = [](const auto& values) {
+    return static_cast<double>(
+        std::accumulate(values.begin(), values.end(), uint64_t{0}));
+  };
+  const double responses_60s = last_minute(totals.responses_of);
+  const double latency_60s = last_minute(totals.latency_us_of);
+  const auto counter = [](const char* label, uint64_t value, const char* metric) {
+    return StatsReport::Figure{label, static_cast<double>(value), metric, true};
+  };
+  return {.title = "Sudoku",
+          .page = "/sudoku/stats",
+          .figures = {
+              counter("requests", totals.requests, "skep_sudoku_requests_total"),
+              counter("responses", totals.responses, "skep_sudoku_responses_total"),
+              counter("solved", totals.solved, "skep_sudoku_solved_total"),
+              counter("bad requests", totals.bad, "skep_sudoku_bad_requests_total"),
+              counter("dropped requests", totals.dropped,
+                      "skep_sudoku_dropped_requests_total"),
+              {"waiting in the queue", static_cast<double>(task_queue_size),
+               "skep_sudoku_queue_length"},
+              {"responses in the last minute", responses_60s, ""},
+              {"average latency in the last minute, us",
+               responses_60s == 0 ? 0 : latency_60s / responses_60s, ""},
+              {"average latency since the start, us",
+               totals.responses == 0 ? 0
+                                     : static_cast<double>(totals.latency_sum_us) /
+                                           static_cast<double>(totals.responses),
+               ""},
+          }};
+}
+
+std::string SudokuStats::Report(size_t task_queue_size) const {
+  const Totals totals = Now();
   std::string page;
   const auto line = [&page](std::string_view name, auto value) {
     StrAppend(&page, name, " ", value, "\n");

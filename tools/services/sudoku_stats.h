@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "rpc/metrics.h"
 
 namespace skep {
 
@@ -28,6 +29,8 @@ class SudokuStats {
 
   // The page: lines of "name value" (or 60 values), `task_queue_size` first.
   std::string Report(size_t task_queue_size) const;
+  // The same numbers for the statistics page and for Prometheus.
+  StatsReport::Section Section(size_t task_queue_size) const;
 
  private:
   static constexpr int kSeconds = 60;
@@ -46,6 +49,8 @@ class SudokuStats {
     std::array<int64_t, kSeconds> latency_us_of = {};
   };
 
+  // As of now.
+  Totals Now() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Empties the places of the seconds that have passed since the last record.
   static void MoveTo(int64_t second, Totals& totals);
 

@@ -75,7 +75,7 @@ void Put(const MetricLine& line, MetricsSample* sample) {
     row.ended += line.value;
     if (line.Label("code") != "OK") row.failed += line.value;
   }
-  if (line.name == "skep_call_seconds_bucket") {
+  if (line.name == "skep_call_duration_seconds_bucket") {
     row.buckets[std::strtod(line.Label("le").c_str(), nullptr)] = line.value;
   }
 }
