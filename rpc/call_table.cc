@@ -1,6 +1,5 @@
 #include "rpc/call_table.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace skep {
@@ -19,6 +18,7 @@ CallId CallTable::Add(OutstandingCall&& call) {
   deadlines_.Set(index, call.deadline);
   slot.call = std::move(call);
   ++size_;
+  sent_ += slot.call.sent;
   return CallId(uint64_t{slot.generation} << 32 | index);
 }
 
@@ -29,8 +29,17 @@ OutstandingCall* CallTable::Find(CallId id) {
   return slot.live && slot.generation == GenerationOf(id) ? &slot.call : nullptr;
 }
 
+void CallTable::MarkSent(CallId id, uint64_t offset) {
+  OutstandingCall* const call = Find(id);
+  if (call == nullptr) return;
+  sent_ += !call->sent;
+  call->sent = true;
+  call->offset = offset;
+}
+
 OutstandingCall CallTable::Release(uint32_t index, bool replied) {
   Slot& slot = slots_[index];
+  sent_ -= slot.call.sent;
   slot.live = false;
   slot.replied = replied;
   deadlines_.Clear(index);
@@ -65,10 +74,12 @@ std::vector<OutstandingCall> CallTable::TakeAll() {
   return calls;
 }
 
-std::vector<OutstandingCall> CallTable::TakeSent() {
+std::vector<OutstandingCall> CallTable::TakeWhere(bool sent) {
   std::vector<OutstandingCall> calls;
   for (uint32_t i = 0; i < slots_.size(); ++i) {
-    if (slots_[i].live && slots_[i].call.sent) calls.push_back(Release(i, false));
+    if (slots_[i].live && slots_[i].call.sent == sent) {
+      calls.push_back(Release(i, false));
+    }
   }
   return calls;
 }
@@ -81,12 +92,6 @@ CallTable::Stray CallTable::Explain(CallId id) const {
   if (generation == 0 || generation > slot.generation) return Stray::kForeign;
   if (generation < slot.generation) return Stray::kLate;
   return slot.replied ? Stray::kDuplicate : Stray::kLate;
-}
-
-int CallTable::sent() const {
-  return static_cast<int>(
-      std::count_if(slots_.begin(), slots_.end(),
-                    [](const Slot& s) { return s.live && s.call.sent; }));
 }
 
 }  // namespace skep

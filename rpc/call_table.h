@@ -23,8 +23,10 @@ struct OutstandingCall {
   Channel::Done done;
   absl::Duration timeout;
   absl::Time deadline = absl::InfiniteFuture();
-  // Its bytes were given to a connection.
+  // Its bytes were given to a connection, the first of them at `offset` of all that this
+  // was given. Set when it is added, or by MarkSent.
   bool sent = false;
+  uint64_t offset = 0;
   // The channel's own (hello): not part of the load.
   bool internal = false;
 };
@@ -37,6 +39,8 @@ class CallTable {
 
   // Null unless outstanding.
   OutstandingCall* Find(CallId id);
+  // Not if it is not outstanding.
+  void MarkSent(CallId id, uint64_t offset);
 
   // Removes the call; nullopt unless outstanding.
   std::optional<OutstandingCall> Take(CallId id);
@@ -44,16 +48,17 @@ class CallTable {
   std::optional<OutstandingCall> TakeForReply(CallId id);
   // Removes the call with the earliest deadline if that has passed.
   std::optional<OutstandingCall> TakeExpired(absl::Time now, CallId* id);
-  // Removes all calls, or those that were sent.
+  // Removes all calls, or those that were sent, or those that were not.
   std::vector<OutstandingCall> TakeAll();
-  std::vector<OutstandingCall> TakeSent();
+  std::vector<OutstandingCall> TakeSent() { return TakeWhere(true); }
+  std::vector<OutstandingCall> TakeUnsent() { return TakeWhere(false); }
 
   // What a reply to an id that is not outstanding is.
   enum class Stray { kLate, kDuplicate, kForeign };
   Stray Explain(CallId id) const;
 
   int size() const { return size_; }
-  int sent() const;
+  int sent() const { return sent_; }
   absl::Time EarliestDeadline() const { return deadlines_.Earliest(); }
 
  private:
@@ -68,11 +73,13 @@ class CallTable {
     return static_cast<uint32_t>(id.value() >> 32);
   }
   OutstandingCall Release(uint32_t slot, bool replied);
+  std::vector<OutstandingCall> TakeWhere(bool sent);
 
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
   DeadlineHeap deadlines_;
   int size_ = 0;
+  int sent_ = 0;
 };
 
 }  // namespace skep

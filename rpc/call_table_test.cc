@@ -51,8 +51,9 @@ TEST(CallTable, TakesWhatWasSent) {
   CallTable table;
   table.Add(CallUntil(At(1)));
   const CallId sent = table.Add(CallUntil(At(1)));
-  table.Find(sent)->sent = true;
+  table.MarkSent(sent, 12);
   EXPECT_EQ(table.sent(), 1);
+  EXPECT_EQ(table.Find(sent)->offset, 12u);
   EXPECT_EQ(table.TakeSent().size(), 1u);
   EXPECT_EQ(table.Find(sent), nullptr);
   EXPECT_EQ(table.TakeAll().size(), 1u);

@@ -91,6 +91,7 @@ void ChannelCore::OnStream(std::unique_ptr<Stream> stream) {
   stream_ = std::move(stream);
   serving_ = std::make_unique<Serving>(options_.connect.services, options_.connect.pool,
                                        executor_.clock(), load_, ++connection_);
+  written_ = 0;
   seen_data_ = discarding_ = input_ended_ = draining_ = closing_ = false;
   reading_ = true;
   peer_is_skep_ = scoped_ = false;
@@ -298,7 +299,7 @@ void ChannelCore::OnPeerClosed() {
   stream_->CloseWhenDrained();
 }
 
-void ChannelCore::EndCalls(const absl::Status& reason) {
+void ChannelCore::EndCalls(const absl::Status& reason, size_t lost) {
   std::vector<OutstandingCall> calls;
   {
     MutexLock lock(mutex_);
@@ -307,12 +308,27 @@ void ChannelCore::EndCalls(const absl::Status& reason) {
     calls = calls_.TakeSent();
     counters_.disconnected += calls.size();
   }
+  for (OutstandingCall& call : calls) call.sent = call.offset < written_ - lost;
+  CompleteAll(std::move(calls), reason);
+  FailWaiting(reason);
+}
+
+void ChannelCore::FailWaiting(const absl::Status& reason) {
+  if (options_.connect.wait_for_ready) return;
+  std::vector<OutstandingCall> calls;
+  {
+    MutexLock lock(mutex_);
+    calls = calls_.TakeUnsent();
+    counters_.disconnected += calls.size();
+    PruneOutbox();
+  }
   CompleteAll(std::move(calls), reason);
 }
 
 void ChannelCore::OnClosed(const absl::Status& reason) {
   const std::shared_ptr<ChannelCore> self = shared_from_this();
   if (delegate_ != nullptr) delegate_->OnClosed(reason);
+  const size_t lost = stream_->lost();
   // Not destroyed inside its own event.
   executor_.Post([stream = std::move(stream_), delegate = std::move(delegate_)] {});
   ++connection_;
@@ -321,7 +337,8 @@ void ChannelCore::OnClosed(const absl::Status& reason) {
   scoped_ = peer_is_skep_ = false;
   EndCalls(reason.ok()
                ? Unavailable("the connection to ", peer_, " was closed")
-               : Unavailable("the connection to ", peer_, " ended: ", Message(reason)));
+               : Unavailable("the connection to ", peer_, " ended: ", Message(reason)),
+           lost);
   SetState(false);
   bool ended;
   {

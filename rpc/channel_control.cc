@@ -160,7 +160,7 @@ void ChannelCore::CancelNow(CallId id) {
     call = calls_.Take(id);
     if (!call.has_value()) return;
     ++counters_.cancelled;
-    if (!call->sent) PruneOutbox();
+    if (!call->sent) NoteUnwanted();
   }
   if (call->sent && scoped_) {
     ControlCancel cancel;
@@ -183,6 +183,7 @@ void ChannelCore::OnGoAway() {
   }
   // So that who has a choice of peers chooses another.
   SetState(false);
+  FailWaiting(Unavailable(peer_, " is shutting down"));
   MaybeClose();
 }
 

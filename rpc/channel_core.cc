@@ -97,16 +97,18 @@ CallId ChannelCore::Refuse(absl::Status status, Done done) {
   return CallId();
 }
 
-absl::Status ChannelCore::Admit() const {
+absl::Status ChannelCore::Admit() {
   if (ended_) return end_reason_;
   if (!ready_ && !options_.connect.wait_for_ready) {
     return Unavailable("no connection to ", peer_, last_error_.ok() ? "" : ": ",
                        Message(last_error_));
   }
-  if (outbox_bytes_ + unsent_bytes_ > options_.connect.max_unsent_bytes) {
+  const size_t limit = options_.connect.max_unsent_bytes;
+  if (outbox_bytes_ + unsent_bytes_ > limit && outbox_unwanted_ > 0) PruneOutbox();
+  if (outbox_bytes_ + unsent_bytes_ > limit) {
     return ResourceExhausted(outbox_bytes_ + unsent_bytes_, " bytes of calls to ",
                              peer_, " wait to be sent, over the limit of ",
-                             options_.connect.max_unsent_bytes);
+                             limit);
   }
   return absl::OkStatus();
 }
@@ -148,6 +150,7 @@ CallId ChannelCore::Start(const google::protobuf::MethodDescriptor& method,
       at_once = here && ready_;
       if (at_once) ++counters_.sent;
       call.sent = at_once;
+      call.offset = at_once ? written_ : 0;
       if (flags.wants_reply) {
         call.done = std::move(done);
         pending_.fetch_add(1, std::memory_order_relaxed);
@@ -207,14 +210,17 @@ void ChannelCore::Flush() {
       PruneOutbox();
       requests.swap(outbox_);
       outbox_bytes_ = 0;
+      uint64_t offset = written_;
       for (const Request& request : requests) {
-        if (OutstandingCall* call = calls_.Find(request.id)) call->sent = true;
+        calls_.MarkSent(request.id, offset);
+        offset += request.frame.size();
       }
       counters_.sent += requests.size();
     }
   }
-  for (QueuedReply& reply : replies) FinishCall(reply.call, std::move(reply.frame));
+  // First, since they have been told their place.
   for (Request& request : requests) Transmit(std::move(request));
+  for (QueuedReply& reply : replies) FinishCall(reply.call, std::move(reply.frame));
   ArmTimer();
 }
 
@@ -230,6 +236,7 @@ void ChannelCore::Transmit(Request request) {
 
 void ChannelCore::WriteFrame(OutFrame frame) {
   if (stream_ == nullptr || closing_) return;
+  written_ += frame.size();
   char checksum[4];
   StoreBig32(frame.checksum, checksum);
   if (frame.attachment.empty()) {
@@ -249,9 +256,11 @@ void ChannelCore::WriteInPlace(const Envelope& envelope,
   if (stream_ == nullptr || closing_) return;
   char* const frame = stream_->BeginWrite(room + kFrameChecksumBytes);
   char* const end = EncodeHead(envelope, &body, attachment, frame);
+  written_ += static_cast<size_t>(end - frame) + kFrameChecksumBytes;
   const char* const checked = frame + kFrameSizeBytes;
   const uint32_t checksum = Adler32({checked, static_cast<size_t>(end - checked)});
   if (TravelsApart(attachment.size())) {
+    written_ += attachment.size();
     stream_->EndWrite(static_cast<size_t>(end - frame));
     char tail[kFrameChecksumBytes];
     StoreBig32(Adler32(checksum, attachment), tail);
@@ -360,14 +369,12 @@ void ChannelCore::OnTimer() {
   absl::Status last_error;
   {
     MutexLock lock(mutex_);
-    bool unsent = false;
     CallId id;
     while (std::optional<OutstandingCall> call = calls_.TakeExpired(now, &id)) {
-      unsent |= !call->sent;
+      if (!call->sent) NoteUnwanted();
       expired.push_back(*std::move(call));
     }
     counters_.deadlines += expired.size();
-    if (unsent) PruneOutbox();
     last_error = last_error_;
   }
   for (OutstandingCall& call : expired) {
@@ -385,6 +392,11 @@ void ChannelCore::OnTimer() {
   if (draining_) MaybeClose();
 }
 
+void ChannelCore::NoteUnwanted() {
+  // Not one by one: forgetting n of them would look at n squared.
+  if (++outbox_unwanted_ * 2 > outbox_.size()) PruneOutbox();
+}
+
 // Forgets requests whose calls have ended, so that they are neither sent nor counted.
 void ChannelCore::PruneOutbox() {
   const absl::Time now = Now();
@@ -399,6 +411,7 @@ void ChannelCore::PruneOutbox() {
     }
   }
   outbox_.erase(outbox_.begin() + kept, outbox_.end());
+  outbox_unwanted_ = 0;
 }
 
 std::string ChannelCore::Describe(const OutstandingCall& call) const {

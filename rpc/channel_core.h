@@ -114,7 +114,7 @@ class ChannelCore final : public Channel,
 
   // channel_core.cc: calls out.
   CallId Refuse(absl::Status status, Done done);
-  absl::Status Admit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Admit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Encodes it into `request`, for a connection or for the executor's turn.
   void Queue(const Envelope& envelope, const google::protobuf::Message& message,
              std::string attachment, Request request);
@@ -133,6 +133,8 @@ class ChannelCore final : public Channel,
   void ArmTimer();
   void ArmTimerAt(absl::Time earliest);
   void OnTimer();
+  // A request of the outbox, maybe, is no longer wanted.
+  void NoteUnwanted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PruneOutbox() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string Describe(const OutstandingCall& call) const;
 
@@ -149,8 +151,11 @@ class ChannelCore final : public Channel,
   void Fault(std::string_view what);
   // Half-closes; what the peer still sends does not matter.
   void HangUp(const absl::Status& reason);
-  // Nothing more comes in or goes out but what is queued: fails what was sent.
-  void EndCalls(const absl::Status& reason);
+  // Nothing more comes in: fails what was sent. What was queued may still leave, except
+  // for the last `lost` bytes.
+  void EndCalls(const absl::Status& reason, size_t lost = 0);
+  // Fails what waits for a connection, unless it may wait for the next.
+  void FailWaiting(const absl::Status& reason);
   void EndForGood(absl::Status reason);
   void CloseNow(absl::Status reason);
   void UpdateReading();
@@ -183,6 +188,7 @@ class ChannelCore final : public Channel,
   std::vector<Request> outbox_ ABSL_GUARDED_BY(mutex_);
   std::vector<QueuedReply> replies_ ABSL_GUARDED_BY(mutex_);
   size_t outbox_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t outbox_unwanted_ ABSL_GUARDED_BY(mutex_) = 0;  // requests, at most
   size_t unsent_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of the stream, as last seen
   bool flush_posted_ ABSL_GUARDED_BY(mutex_) = false;
   bool ready_ ABSL_GUARDED_BY(mutex_) = false;  // connected, and not going away
@@ -200,6 +206,7 @@ class ChannelCore final : public Channel,
   std::unique_ptr<Serving> serving_;
   std::unique_ptr<StreamHandler> delegate_;  // speaks another protocol on our stream
   uint32_t connection_ = 0;
+  uint64_t written_ = 0;  // bytes, to this connection
   bool seen_data_ = false;
   bool told_connected_ = false;
   bool discarding_ = false;   // input no longer matters

@@ -306,7 +306,8 @@ bool SimStream::Tell(Event event) {
 
 void SimStream::Finish(const absl::Status& reason) {
   Disconnect();
-  output_.Consume(output_.size());
+  lost_ = output_.size();
+  output_.Consume(lost_);
   if (handler_ != nullptr) std::exchange(handler_, nullptr)->OnClosed(reason);
 }
 

@@ -114,6 +114,7 @@ class SimStream final : public Stream {
   char* BeginWrite(size_t most) override;
   void EndWrite(size_t count) override;
   size_t unsent() const override { return output_.size(); }
+  size_t lost() const override { return lost_; }
   void SetReading(bool on) override;
   void CloseWhenDrained(absl::Duration linger) override;
   void Abort(absl::Status reason) override;
@@ -165,6 +166,7 @@ class SimStream final : public Stream {
   absl::Status broken_;
   bool aborted_ = false;
   TimerId linger_timer_;
+  size_t lost_ = 0;
 };
 
 }  // namespace skep

@@ -302,7 +302,8 @@ bool TcpStream::Tell(Event event) {
 void TcpStream::Finish(absl::Status reason) {
   LoseUnsent();
   Disconnect();
-  output_.Consume(output_.size());
+  lost_ = output_.size();
+  output_.Consume(lost_);
   if (handler_ != nullptr) std::exchange(handler_, nullptr)->OnClosed(reason);
 }
 

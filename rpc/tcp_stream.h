@@ -25,6 +25,7 @@ class TcpStream final : public Stream, private Watcher {
   char* BeginWrite(size_t most) override;
   void EndWrite(size_t count) override;
   size_t unsent() const override { return output_.size(); }
+  size_t lost() const override { return lost_; }
   void SetReading(bool on) override;
   void CloseWhenDrained(absl::Duration linger) override;
   void Abort(absl::Status reason) override;
@@ -83,6 +84,7 @@ class TcpStream final : public Stream, private Watcher {
   absl::Status abort_reason_;
   bool aborted_ = false;
   TimerId linger_timer_;
+  size_t lost_ = 0;  // Of output_, when the stream ended.
   // Set where the destructor must tell a function further up that it ran.
   bool* destroyed_ = nullptr;
 };

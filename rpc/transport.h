@@ -80,6 +80,9 @@ class Stream {
   virtual void EndWrite(size_t count) = 0;
   // Bytes written and not yet taken by the kernel.
   virtual size_t unsent() const = 0;
+  // In OnClosed and after it: of the bytes that were written, how many, from the end,
+  // certainly never left this process. Where that is not known, none.
+  virtual size_t lost() const { return 0; }
   // Stops or resumes OnData: backpressure. Resuming offers the bytes that were not
   // consumed again, soon and not inside this call, even if nothing new arrived. While
   // it is off, the end of the peer's bytes is not noticed either.
