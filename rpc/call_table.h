@@ -23,8 +23,8 @@ struct OutstandingCall {
   Channel::Done done;
   absl::Duration timeout;
   absl::Time deadline = absl::InfiniteFuture();
-  // Its bytes were given to a connection, the first of them at `offset` of all that this
-  // was given. Set when it is added, or by MarkSent.
+  // Its bytes were given to a connection, the first of them at `offset` of all that
+  // this was given. Set when it is added, or by MarkSent.
   bool sent = false;
   uint64_t offset = 0;
   // The channel's own (hello): not part of the load.

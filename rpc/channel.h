@@ -42,6 +42,9 @@ struct CallOptions {
   absl::Duration timeout = kDefaultCallTimeout;
   // Bulk bytes sent beside the request.
   std::string attachment;
+  // For a channel over several backends: when to try a second one beside the first, if
+  // the method is idempotent. Zero: as the channel's own options say; infinite: never.
+  absl::Duration hedge_after;
 };
 
 class Channel : public google::protobuf::RpcChannel {

@@ -11,7 +11,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 #include "rpc/frame.h"
-#include "rpc/rpc2.pb.h"
+#include "rpc/method_options.h"
 
 namespace skep {
 namespace {
@@ -33,12 +33,10 @@ struct MethodFlags {
 };
 
 MethodFlags FlagsOf(const google::protobuf::MethodDescriptor& method) {
-  const google::protobuf::MethodOptions& options = method.options();
+  const MethodTraits traits = TraitsOf(method);
   MethodFlags flags;
-  // Most methods have no options, and looking for extensions is slow.
-  if (&options == &google::protobuf::MethodOptions::default_instance()) return flags;
-  if (options.GetExtension(rpc2::idempotent)) flags.wire |= kFlagIdempotent;
-  if (options.GetExtension(rpc2::noreturn)) {
+  if (traits.idempotent) flags.wire |= kFlagIdempotent;
+  if (traits.noreturn) {
     flags.wire |= kFlagNoReply;
     flags.wants_reply = false;
   }
@@ -107,8 +105,7 @@ absl::Status ChannelCore::Admit() {
   if (outbox_bytes_ + unsent_bytes_ > limit && outbox_unwanted_ > 0) PruneOutbox();
   if (outbox_bytes_ + unsent_bytes_ > limit) {
     return ResourceExhausted(outbox_bytes_ + unsent_bytes_, " bytes of calls to ",
-                             peer_, " wait to be sent, over the limit of ",
-                             limit);
+                             peer_, " wait to be sent, over the limit of ", limit);
   }
   return absl::OkStatus();
 }

@@ -189,7 +189,7 @@ class ChannelCore final : public Channel,
   std::vector<QueuedReply> replies_ ABSL_GUARDED_BY(mutex_);
   size_t outbox_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t outbox_unwanted_ ABSL_GUARDED_BY(mutex_) = 0;  // requests, at most
-  size_t unsent_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of the stream, as last seen
+  size_t unsent_bytes_ ABSL_GUARDED_BY(mutex_) = 0;     // of the stream, as last seen
   bool flush_posted_ ABSL_GUARDED_BY(mutex_) = false;
   bool ready_ ABSL_GUARDED_BY(mutex_) = false;  // connected, and not going away
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;

@@ -1,5 +1,5 @@
-// NeverSent: each call knows where in its connection's bytes it begins, and so whether a
-// byte of it left the process.
+// NeverSent: each call knows where in its connection's bytes it begins, and so whether
+// a byte of it left the process.
 
 #include <optional>
 #include <string>
@@ -29,8 +29,9 @@ class NeverSentTest : public ::testing::Test {
   }
 
   std::shared_ptr<Channel> Dial(bool wait_for_ready) {
-    auto channel = Connect(network_.host("c"), address_,
-                           {.wait_for_ready = wait_for_ready, .hello = false, .seed = 3});
+    auto channel =
+        Connect(network_.host("c"), address_,
+                {.wait_for_ready = wait_for_ready, .hello = false, .seed = 3});
     executor_.RunFor(absl::Milliseconds(20));
     EXPECT_TRUE(channel->connected());
     return channel;
@@ -79,8 +80,8 @@ TEST_F(NeverSentTest, IsTrueOfCallsBehindWhatTheNetworkTook) {
     executor_.RunFor(absl::Milliseconds(20));
     network_.Reset("c", "s");
     executor_.RunFor(absl::Milliseconds(20));
-    // The first was taken long ago; of the ten, those that begin in the window, the last
-    // of them only in part.
+    // The first was taken long ago; of the ten, those that begin in the window, the
+    // last of them only in part.
     const size_t taken = 1 + (kWindow + frame - 1) / frame;
     ASSERT_NE(kWindow % frame, 0u);
     ASSERT_EQ(outcomes_.size(), 11u);

@@ -2,9 +2,11 @@
 // picks.
 //
 // It keeps a connection to every backend and reconnects with backoff; a backend without
-// a connection gets no calls until it is back. A call that was on a backend when its
-// connection ended fails with Unavailable: whether the backend did the work is not
-// known here. Counts of outstanding calls are shared by all threads that call.
+// a connection gets no calls until it is back. A call that fails on one backend is made
+// on another if that is safe and may help (retry_policy.h), within a budget; one that
+// takes long may be made on a second backend beside the first (hedge_policy.h).
+// Whatever its attempts do, a call completes once. Counts of outstanding calls are
+// shared by all threads that call.
 
 #ifndef SKEP_RPC_BALANCE_BALANCED_CHANNEL_H_
 #define SKEP_RPC_BALANCE_BALANCED_CHANNEL_H_
@@ -15,7 +17,9 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "rpc/balance/hedge_policy.h"
 #include "rpc/balance/pick.h"
+#include "rpc/balance/retry_policy.h"
 #include "rpc/channel.h"
 #include "rpc/server.h"
 
@@ -34,11 +38,22 @@ struct BalancedOptions {
   bool wait_for_ready = true;
   // Calls that may wait so; more fail with ResourceExhausted.
   size_t max_waiting = 10'000;
+  RetryOptions retry;
+  HedgeOptions hedge;
   // Of ties and of the random policies.
   uint64_t seed = 1;
 };
 
-// Thread-safe. Completions run on the executor of the backend's connection.
+// What became of calls beyond their first attempts.
+struct BalancedCounters {
+  uint64_t retries = 0;          // attempts after a failed one
+  uint64_t hedges = 0;           // attempts beside a slow one
+  uint64_t hedges_won = 0;       // of these, whose reply came first
+  uint64_t retries_refused = 0;  // the budget was spent
+  uint64_t hedges_refused = 0;
+};
+
+// Thread-safe. Completions run on an executor of the transport's.
 class BalancedChannel final : public Channel {
  public:
   // `transport` is borrowed.
@@ -59,6 +74,7 @@ class BalancedChannel final : public Channel {
   // On all backends, and waiting.
   int pending() const override;
   std::string peer() const override;
+  bool OnExecutor() const override;
 
   // Takes a backend out of (or back into) the choice; what it has is finished. NotFound
   // if there is no such backend.
@@ -72,6 +88,7 @@ class BalancedChannel final : public Channel {
     uint64_t started = 0;  // calls given to it so far
   };
   std::vector<BackendState> backends() const;
+  BalancedCounters balanced_counters() const;
 
  private:
   struct State;
