@@ -355,21 +355,26 @@ void BalancerShard::Pump(absl::Time now) {
     if (link == nullptr) return;
     Unqueue(place);
     const std::string frame = std::exchange(call.queued, std::string());
-    // It was checked when it came.
+    const auto refuse = [&](const absl::Status& status) {
+      BalancerClient* const client = Detach(place);
+      client->ReplyError(call.client_id, status, call.extended);
+      calls_.Free(place);
+    };
     Envelope envelope;
-    CHECK(ParseEnvelope(
-        std::string_view(frame).substr(
-            kPayloadOffset, frame.size() - kPayloadOffset - kFrameChecksumBytes),
-        &envelope));
+    if (!ParseEnvelope(
+            std::string_view(frame).substr(
+                kPayloadOffset, frame.size() - kPayloadOffset - kFrameChecksumBytes),
+            &envelope)) {
+      // It was good when it came: our memory changed it.
+      refuse(DataLoss("a frame of ", frame.size(), " bytes changed in the balancer"));
+      continue;
+    }
     std::optional<uint32_t> budget;
     if (envelope.Has(Envelope::kBudget)) {
       budget = static_cast<uint32_t>(absl::ToInt64Microseconds(call.deadline - now));
     }
     const absl::Status sent = link->Send(place, frame, envelope, budget);
-    if (sent.ok()) continue;
-    BalancerClient* const client = Detach(place);
-    client->ReplyError(call.client_id, sent, call.extended);
-    calls_.Free(place);
+    if (!sent.ok()) refuse(sent);
   }
 }
 

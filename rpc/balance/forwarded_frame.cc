@@ -73,6 +73,11 @@ absl::Status WriteForwarded(Stream& to, std::string_view frame,
   // Fails for a frame near the limit: the encoder leaves itself some room.
   SKEP_RETURN_IF_ERROR(
       EncodeFrame(changed, nullptr, std::string(envelope.attachment), &out));
+  // Its checksum is of what was read here just now: should our memory have changed that
+  // since the old one was checked, nobody else would notice.
+  if (ParseFrame(frame).state != Frame::State::kReady) {
+    return DataLoss("a frame of ", frame.size(), " bytes changed in the balancer");
+  }
   to.Write(out.ToString());
   return absl::OkStatus();
 }

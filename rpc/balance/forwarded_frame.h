@@ -19,7 +19,7 @@ namespace skep {
 // its checksum patched: damage anywhere else stays visible to the receiver. One with
 // its fields in another order, or with a second id, is encoded anew, in our order and
 // without fields that are not known. InvalidArgument: then it does not fit into a
-// frame; nothing was written.
+// frame; DataLoss: it is damaged by now. Nothing was written then.
 absl::Status WriteForwarded(Stream& to, std::string_view frame,
                             const Envelope& envelope, uint64_t id,
                             std::optional<uint32_t> budget_us = std::nullopt);

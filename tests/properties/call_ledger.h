@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,9 @@ class CallLedger {
   CallLedger(const CallLedger&) = delete;
   CallLedger& operator=(const CallLedger&) = delete;
 
+  // Calls may fail with this, too.
+  void Allow(absl::StatusCode code) { allowed_ = code; }
+
   // Makes a call; `request` gets a token and `attachment_bytes` of them are sent.
   // `then` runs when it has completed.
   void Start(const std::shared_ptr<Channel>& channel, TrialRequest request, Kind kind,
@@ -46,6 +50,7 @@ class CallLedger {
   void Stopped(const TrialRequest& request) { Note(3, request.token()); }
 
   size_t started() const { return calls_.size(); }
+  size_t completed() const { return completed_; }
   // Of the call that completed last.
   const absl::Status& last_status() const { return last_status_; }
   // By outcome.
@@ -76,10 +81,12 @@ class CallLedger {
 
   Executor& executor_;
   std::vector<Record> calls_;  // token - 1
+  size_t completed_ = 0;
   absl::Status last_status_;
   std::map<std::string, int64_t> tally_;
   std::vector<std::string> wrong_;
   uint64_t digest_ = 0;
+  std::optional<absl::StatusCode> allowed_;
 };
 
 }  // namespace skep

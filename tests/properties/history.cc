@@ -20,7 +20,7 @@ namespace {
 
 // After which everything that can end has ended: longer than every timeout, backoff,
 // linger and hold.
-constexpr absl::Duration kQuiet = absl::Minutes(5);
+constexpr absl::Duration kQuiet = absl::Minutes(1);
 
 // A server's host, which may die and come back.
 struct ServerHost {
@@ -112,7 +112,7 @@ class History {
       default:
         largest_ = 100'000;
     }
-    if (random_.Chance(0.5)) options.loss = 0.02;
+    if (random_.Chance(0.5)) options.loss = largest_ < 1000 ? 0.0005 : 0.02;
     if (random_.Chance(0.3)) options.reset = largest_ < 1000 ? 0.0001 : 0.002;
     return options;
   }
@@ -137,6 +137,17 @@ class History {
     if (random_.Chance(0.3)) balancer_options_.max_calls_per_client = Upto(8);
     if (random_.Chance(0.3)) balancer_options_.max_calls_per_backend = Upto(20);
     if (random_.Chance(0.3)) balancer_options_.error_hold = Milliseconds(100);
+    if (random_.Chance(0.3)) {
+      balancer_options_.mode = BindMode::kLate;
+      balancer_options_.window = Upto(6);
+      balancer_options_.max_queued_calls = static_cast<size_t>(Upto(50));
+    }
+    if (random_.Chance(0.3)) {
+      balancer_options_.check_interval = absl::Milliseconds(200) + Milliseconds(500);
+    }
+    if (random_.Chance(0.3)) balancer_options_.slow_start = Milliseconds(500);
+    if (random_.Chance(0.3)) balancer_options_.default_timeout = Milliseconds(2000);
+    if (random_.Chance(0.3)) balancer_options_.max_bytes = 4 * largest_;
     balancer_options_.seed = random_();
   }
 
@@ -237,7 +248,7 @@ class History {
   }
 
   void TroubleAtAHost() {
-    switch (random_.Below(balanced_ ? 6 : 4)) {
+    switch (random_.Below(balanced_ ? 7 : 4)) {
       case 0:
         return StopServer(AnyServer());
       case 1:
@@ -254,12 +265,24 @@ class History {
       }
       case 4: {
         const bool draining = random_.Chance(0.5);
-        const absl::Status known = balancer_->SetDraining(AnyServer().at, draining);
+        // Which it may not know any more.
+        (void)balancer_->SetDraining(AnyServer().at, draining);
+        return;
+      }
+      case 5: {
+        std::vector<BackendSpec> some;
+        for (const auto& host : servers_) {
+          if (some.empty() || random_.Chance(0.7)) {
+            some.push_back({host->at, static_cast<double>(Upto(3))});
+          }
+        }
+        const absl::Status known = balancer_->SetBackends(some);
         if (!known.ok()) ledger_.Wrong(known.ToString());
         return;
       }
       default:
-        if (!random_.Chance(0.3)) return;
+        if (random_.Chance(0.5)) balancer_->BeginDrain();
+        if (random_.Chance(0.5)) Pause(Milliseconds(100));
         balancer_ = nullptr;
         if (random_.Chance(0.5)) Pause(Milliseconds(100));
         StartBalancer();
@@ -335,6 +358,11 @@ class History {
       Expect(backend.pending == 0,
              "the balancer counts calls pending at " + backend.address.ToString());
     }
+    // Some seconds may find a check on its way.
+    for (int i = 0; i < 10 && balancer_->held_bytes() != 0; ++i) {
+      executor_.RunFor(absl::Milliseconds(1234));
+    }
+    Expect(balancer_->held_bytes() == 0, "the balancer holds bytes");
     for (const StatsReport::Row& row : balancer_->Stats().rows) {
       Expect(row.pending == 0, "the balancer's page has calls pending: " + row.name);
     }

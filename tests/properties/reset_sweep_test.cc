@@ -34,7 +34,8 @@ class Conversation {
     if (where != Where::kDirect) {
       auto balancer =
           Balancer::Listen(network_.host("b"), balancer_at,
-                           {where == Where::kBehindBalancer ? relay_at : server_at_});
+                           {where == Where::kBehindBalancer ? relay_at : server_at_},
+                           {.check_interval = absl::ZeroDuration()});
       CHECK(balancer.ok()) << balancer.status();
       balancer_ = *std::move(balancer);
       executor_.RunFor(absl::Milliseconds(5));
