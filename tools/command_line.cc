@@ -209,6 +209,20 @@ void CommandLine::Flag(std::string name, std::vector<std::string>* values,
       ->take_all();
 }
 
+void CommandLine::DurationFlag(std::string name, absl::Duration* value,
+                               std::string help) {
+  ParsedFlag(
+      std::move(name), std::move(help), "TIME", absl::FormatDuration(*value),
+      [value](const std::string& text) -> absl::Status {
+        absl::Duration parsed;
+        if (!absl::ParseDuration(text, &parsed) || parsed < absl::ZeroDuration()) {
+          return InvalidArgument("'", text, "' is no time: say 20ms or 1.5s");
+        }
+        *value = parsed;
+        return absl::OkStatus();
+      });
+}
+
 void CommandLine::SizeFlag(std::string name, uint64_t* bytes, std::string help) {
   ParsedFlag(std::move(name), std::move(help), "SIZE",
              *bytes == 0 ? "" : StrCat(*bytes),

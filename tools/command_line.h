@@ -23,6 +23,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "base/logging.h"
 
 namespace skep {
@@ -51,6 +52,8 @@ class CommandLine {
             std::string value_name);
   // Takes "64K", "1.5G" (powers of 1024), "4096".
   void SizeFlag(std::string name, uint64_t* bytes, std::string help);
+  // Takes "20ms", "1.5s", "0"; never less than zero.
+  void DurationFlag(std::string name, absl::Duration* value, std::string help);
   // `set` gets the text and says what is wrong with it. `letter` is a short form: -n.
   void ParsedFlag(std::string name, std::string help, std::string value_name,
                   std::string default_value,

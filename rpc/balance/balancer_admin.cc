@@ -12,7 +12,8 @@ using google::protobuf::RpcController;
 
 class BalancerAdminImpl final : public BalancerAdmin {
  public:
-  explicit BalancerAdminImpl(Balancer& balancer) : balancer_(balancer) {}
+  BalancerAdminImpl(Balancer& balancer, BackendWatcher& backends)
+      : balancer_(balancer), backends_(backends) {}
 
   void ListBackends(RpcController* /*controller*/,
                     const ListBackendsRequest* /*request*/, ListBackendsReply* reply,
@@ -25,6 +26,8 @@ class BalancerAdminImpl final : public BalancerAdmin {
       backend->set_pending(state.pending);
       backend->set_forwarded(state.forwarded);
       backend->set_failed(state.failed);
+      backend->set_ejected(state.ejected);
+      backend->set_weight(state.weight);
     }
     done->Run();
   }
@@ -38,14 +41,32 @@ class BalancerAdminImpl final : public BalancerAdmin {
     done->Run();
   }
 
+  void AddBackend(RpcController* controller, const AddBackendRequest* request,
+                  AddBackendReply* /*reply*/, Closure* done) override {
+    const absl::StatusOr<BackendSpec> backend = ParseBackend(request->backend());
+    Controller::Of(controller)
+        .SetStatus(backend.ok() ? backends_.Add(*backend) : backend.status());
+    done->Run();
+  }
+
+  void RemoveBackend(RpcController* controller, const RemoveBackendRequest* request,
+                     RemoveBackendReply* /*reply*/, Closure* done) override {
+    const absl::StatusOr<Address> backend = Address::Parse(request->address());
+    Controller::Of(controller)
+        .SetStatus(backend.ok() ? backends_.Remove(*backend) : backend.status());
+    done->Run();
+  }
+
  private:
   Balancer& balancer_;
+  BackendWatcher& backends_;
 };
 
 }  // namespace
 
-std::unique_ptr<google::protobuf::Service> MakeBalancerAdmin(Balancer& balancer) {
-  return std::make_unique<BalancerAdminImpl>(balancer);
+std::unique_ptr<google::protobuf::Service> MakeBalancerAdmin(Balancer& balancer,
+                                                             BackendWatcher& backends) {
+  return std::make_unique<BalancerAdminImpl>(balancer, backends);
 }
 
 }  // namespace skep

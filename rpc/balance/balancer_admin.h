@@ -6,12 +6,14 @@
 #include <memory>
 
 #include "google/protobuf/service.h"
+#include "rpc/balance/backend_source.h"
 #include "rpc/balance/balancer.h"
 
 namespace skep {
 
-// `balancer` is borrowed. Cheap: run it inline.
-std::unique_ptr<google::protobuf::Service> MakeBalancerAdmin(Balancer& balancer);
+// Both are borrowed. Cheap: run it inline.
+std::unique_ptr<google::protobuf::Service> MakeBalancerAdmin(Balancer& balancer,
+                                                             BackendWatcher& backends);
 
 }  // namespace skep
 

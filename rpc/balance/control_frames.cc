@@ -87,6 +87,7 @@ std::string GoAwayFrame(uint64_t last_accepted_id) {
 std::string EmptyRequestFrame(uint64_t id, std::string_view service,
                               std::string_view method) {
   Envelope envelope = RequestOf(id, service, method);
+  envelope.request = "";
   envelope.Set(Envelope::kRequest);
   return Encode(envelope, nullptr);
 }

@@ -31,6 +31,7 @@ class EchoServer {
     process_->Kill(SIGKILL);
     process_->Wait();
   }
+  void Signal(int signal) { process_->Kill(signal); }
   void Restart() { Start(address_); }
   const std::string& address() const { return address_; }
 
@@ -50,26 +51,28 @@ class EchoServer {
 struct Row {
   std::string state;
   int64_t pending = 0, forwarded = 0, failed = 0;
+  double weight = 0;
 };
 
-class BalancerProcess : public testing::Test {
- protected:
-  BalancerProcess() {
+// A balancer with an admin address.
+class RunningBalancer {
+ public:
+  explicit RunningBalancer(const std::vector<std::string>& more) {
     std::vector<std::string> args = {"balance", "--listen", "127.0.0.1:0", "--admin",
                                      "127.0.0.1:0"};
-    for (const EchoServer* server : {&slow_, &fast_, &other_}) {
-      args.insert(args.end(), {"--backend", server->address()});
-    }
-    balancer_ = std::make_unique<Process>(SkepArgv(args));
-    EXPECT_TRUE(balancer_->WaitForText("admin on ")) << balancer_->err();
-    address_ = After(balancer_->out(), "balancing ");
-    admin_ = After(balancer_->out(), "admin on ");
-    EXPECT_TRUE(Eventually([&] { return CountUp() == 3; }));
+    args.insert(args.end(), more.begin(), more.end());
+    process_ = std::make_unique<Process>(SkepArgv(args));
+    EXPECT_TRUE(process_->WaitForText("admin on ")) << process_->err();
+    address_ = After(process_->out(), "balancing ");
+    admin_ = After(process_->out(), "admin on ");
   }
 
   // The backends as `skep balance --list` shows them.
-  std::map<std::string, Row> Backends() {
-    const Outcome list = Skep({"balance", "--admin", admin_, "--list"});
+  std::map<std::string, Row> Backends() { return Order({"--list"}); }
+  std::map<std::string, Row> Order(const std::vector<std::string>& order) {
+    std::vector<std::string> args = {"balance", "--admin", admin_};
+    args.insert(args.end(), order.begin(), order.end());
+    const Outcome list = Skep(args);
     EXPECT_EQ(list.exit_code, 0) << list.err;
     std::istringstream lines(list.out);
     std::string line;
@@ -79,7 +82,8 @@ class BalancerProcess : public testing::Test {
       std::istringstream fields(line);
       std::string address;
       Row row;
-      fields >> address >> row.state >> row.pending >> row.forwarded >> row.failed;
+      fields >> address >> row.state >> row.pending >> row.forwarded >> row.failed >>
+          row.weight;
       rows[address] = row;
     }
     return rows;
@@ -89,27 +93,51 @@ class BalancerProcess : public testing::Test {
     for (const auto& [address, row] : Backends()) up += row.state == "up";
     return up;
   }
-  template <typename Condition>
-  static bool Eventually(Condition condition) {
-    for (int i = 0; i < 200; ++i) {
-      if (condition()) return true;
-      absl::SleepFor(absl::Milliseconds(50));
-    }
-    return false;
+  const std::string& address() const { return address_; }
+  const std::string& admin() const { return admin_; }
+  Process& process() { return *process_; }
+
+ private:
+  std::unique_ptr<Process> process_;
+  std::string address_, admin_;
+};
+
+template <typename Condition>
+bool Eventually(Condition condition) {
+  for (int i = 0; i < 200; ++i) {
+    if (condition()) return true;
+    absl::SleepFor(absl::Milliseconds(50));
   }
+  return false;
+}
+
+std::vector<std::string> LoadArgv(const std::string& target,
+                                  const std::vector<std::string>& more) {
+  std::vector<std::string> args = {"load",   "echo",          "--target",
+                                   target,   "--window",      "6",
+                                   "--json", "--connections", "2"};
+  args.insert(args.end(), more.begin(), more.end());
+  return SkepArgv(args);
+}
+
+class BalancerProcess : public testing::Test {
+ protected:
+  BalancerProcess()
+      : balancer_({"--backend", slow_.address(), "--backend", fast_.address(),
+                   "--backend", other_.address(), "--check-interval", "200ms"}) {
+    EXPECT_TRUE(Eventually([&] { return CountUp() == 3; }));
+  }
+
+  std::map<std::string, Row> Backends() { return balancer_.Backends(); }
+  int CountUp() { return balancer_.CountUp(); }
   std::vector<std::string> Load(const std::vector<std::string>& more) {
-    std::vector<std::string> args = {"load",   "echo",          "--target",
-                                     address_, "--window",      "6",
-                                     "--json", "--connections", "2"};
-    args.insert(args.end(), more.begin(), more.end());
-    return SkepArgv(args);
+    return LoadArgv(balancer_.address(), more);
   }
 
   EchoServer slow_{"20ms"};
   EchoServer fast_{"0s"};
   EchoServer other_{"0s"};
-  std::unique_ptr<Process> balancer_;
-  std::string address_, admin_;
+  RunningBalancer balancer_;
 };
 
 TEST_F(BalancerProcess, GivesTheSlowServerTheFewestCalls) {
@@ -143,16 +171,95 @@ TEST_F(BalancerProcess, AKilledServerHangsNoCallAndRejoins) {
 }
 
 TEST_F(BalancerProcess, DrainsOnDemand) {
-  ASSERT_EQ(Skep({"balance", "--admin", admin_, "--drain", fast_.address()}).exit_code,
-            0);
+  balancer_.Order({"--drain", fast_.address()});
   const int64_t before = Backends()[fast_.address()].forwarded;
   EXPECT_EQ(RunProgram(Load({"--requests", "300"})).exit_code, 0);
   EXPECT_EQ(Backends()[fast_.address()].forwarded, before);
   EXPECT_EQ(Backends()[fast_.address()].state, "draining");
-  ASSERT_EQ(
-      Skep({"balance", "--admin", admin_, "--undrain", fast_.address()}).exit_code, 0);
+  balancer_.Order({"--undrain", fast_.address()});
   EXPECT_EQ(RunProgram(Load({"--requests", "300"})).exit_code, 0);
   EXPECT_GT(Backends()[fast_.address()].forwarded, before);
+}
+
+// It accepts connections, and what is sent to it, and never answers.
+TEST_F(BalancerProcess, AFrozenServerIsLeftOutUntilItThaws) {
+  fast_.Signal(SIGSTOP);
+  EXPECT_TRUE(
+      Eventually([&] { return Backends()[fast_.address()].state == "ejected"; }));
+  const int64_t before = Backends()[fast_.address()].forwarded;
+  const Outcome load = RunProgram(Load({"--requests", "300", "--deadline", "5s"}));
+  EXPECT_EQ(load.exit_code, 0) << load.err;
+  EXPECT_EQ(nlohmann::json::parse(load.out)["received"], 300);
+  EXPECT_EQ(Backends()[fast_.address()].forwarded, before);
+  fast_.Signal(SIGCONT);
+  EXPECT_TRUE(Eventually([&] { return Backends()[fast_.address()].state == "up"; }));
+  EXPECT_EQ(RunProgram(Load({"--requests", "300"})).exit_code, 0);
+  EXPECT_GT(Backends()[fast_.address()].forwarded, before);
+}
+
+TEST_F(BalancerProcess, TakesOrdersToAddAndRemove) {
+  auto rows = balancer_.Order({"--remove", slow_.address()});
+  EXPECT_EQ(rows.size(), 2u);
+  rows = balancer_.Order({"--add", slow_.address() + ",weight=0.5"});
+  EXPECT_EQ(rows[slow_.address()].weight, 0.5);
+  EXPECT_TRUE(Eventually([&] { return CountUp() == 3; }));
+  EXPECT_NE(Skep({"balance", "--admin", balancer_.admin(), "--remove", "127.0.0.1:1"})
+                .exit_code,
+            0);
+}
+
+// SIGTERM: what is in progress is answered, whoever the client is.
+TEST_F(BalancerProcess, FinishesWhatItHas) {
+  EchoServer late("1s");
+  balancer_.Order({"--add", late.address()});
+  for (const EchoServer* server : {&slow_, &fast_, &other_}) {
+    balancer_.Order({"--drain", server->address()});
+  }
+  EXPECT_TRUE(Eventually([&] { return Backends()[late.address()].state == "up"; }));
+  Process call(SkepArgv({"rpc", "call", balancer_.address(), "echo.EchoService.Echo",
+                         R"({"payload": "bye"})"}));
+  ASSERT_TRUE(Eventually([&] { return Backends()[late.address()].pending > 0; }));
+  balancer_.process().Kill(SIGTERM);
+  const Outcome answered = call.Wait();
+  EXPECT_EQ(answered.exit_code, 0) << answered.err;
+  EXPECT_NE(answered.out.find("bye"), std::string::npos);
+  EXPECT_EQ(balancer_.process().Wait().exit_code, 0);
+}
+
+TEST(Balancer, ReadsItsFileAgain) {
+  EchoServer first("0s"), second("0s");
+  const std::string path = TestFolder() + "/backends";
+  WriteWholeFile(path, first.address() + " weight=3\n" + second.address() + "\n");
+  RunningBalancer balancer({"--backend", "file:" + path});
+  EXPECT_TRUE(Eventually([&] { return balancer.CountUp() == 2; }));
+  EXPECT_EQ(balancer.Backends()[first.address()].weight, 3);
+  EXPECT_EQ(RunProgram(LoadArgv(balancer.address(), {"--requests", "4000"})).exit_code,
+            0);
+  auto rows = balancer.Backends();
+  EXPECT_GT(rows[first.address()].forwarded, rows[second.address()].forwarded * 3 / 2);
+  WriteWholeFile(path, second.address() + "\n");
+  EXPECT_TRUE(Eventually([&] { return balancer.Backends().size() == 1; }));
+  WriteWholeFile(path, "no backend here\n");
+  EXPECT_TRUE(balancer.process().WaitForText("backends_not_read"));
+  EXPECT_EQ(balancer.CountUp(), 1) << "what it said before is kept";
+}
+
+// One thread computes; a client that goes away frees it, through the balancer.
+TEST(Balancer, AClientThatGoesAwayStopsTheComputation) {
+  Process server(
+      SkepArgv({"serve", "nqueens", "--listen", "127.0.0.1:0", "--threads", "1"}));
+  ASSERT_TRUE(server.WaitForText("serving nqueens on ")) << server.err();
+  const std::string address = After(server.out(), "serving nqueens on ");
+  RunningBalancer balancer({"--backend", address});
+  EXPECT_TRUE(Eventually([&] { return balancer.CountUp() == 1; }));
+  const std::string method = "nqueens.NQueensService.Solve";
+  Process endless(SkepArgv({"rpc", "call", "--timeout", "600", balancer.address(),
+                            method, R"({"nqueens": 24, "first_row": 0})"}));
+  ASSERT_TRUE(Eventually([&] { return balancer.Backends()[address].pending > 0; }));
+  endless.Kill(SIGKILL);
+  const Outcome small = Skep({"rpc", "call", "--timeout", "20", balancer.address(),
+                              method, R"({"nqueens": 8, "first_row": 0})"});
+  EXPECT_EQ(small.exit_code, 0) << small.err;
 }
 
 }  // namespace

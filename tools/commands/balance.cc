@@ -1,7 +1,10 @@
 #include <cstdio>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "glog/logging.h"
+#include "rpc/balance/backend_source.h"
 #include "rpc/balance/balancer.h"
 #include "rpc/balance/balancer_admin.h"
 #include "rpc/balance/balancer_admin.pb.h"
@@ -25,10 +28,20 @@ struct BalanceFlags {
   std::string listen = "127.0.0.1:7800";
   std::vector<std::string> backends;
   std::string policy = "least-pending";
+  std::string mode = "early";
+  BalancerOptions options;
+  BackendWatcher::Options watch;
+  absl::Duration grace = absl::Seconds(5);
+  int64_t window = BalancerOptions().window;
+  int64_t eject_errors = HealthOptions().errors_in_a_row;
+  int64_t eject_slow = 0;
+  uint64_t max_bytes = static_cast<uint64_t>(BalancerOptions().max_bytes);
   std::string admin;
   std::string stats;
   std::string drain;
   std::string undrain;
+  std::string add;
+  std::string remove;
   bool list = false;
   bool insecure = false;
   int64_t error_hold_ms = 1000;
@@ -36,28 +49,60 @@ struct BalanceFlags {
   LogOptions log;
 };
 
+absl::StatusOr<BalancerOptions> OptionsOf(const BalanceFlags& flags) {
+  BalancerOptions options = flags.options;
+  SKEP_ASSIGN_OR_RETURN(options.policy, ParsePickPolicy(flags.policy));
+  SKEP_ASSIGN_OR_RETURN(options.mode, ParseBindMode(flags.mode));
+  if (options.default_timeout <= absl::ZeroDuration()) {
+    return InvalidArgument("--default-timeout is over zero: say 5m");
+  }
+  if (!options.check_method.empty() &&
+      options.check_method.find('.') == std::string::npos) {
+    return InvalidArgument("--check-method '", options.check_method,
+                           "': say it with its service, for example "
+                           "echo.EchoService.Echo");
+  }
+  options.window = static_cast<int>(flags.window);
+  options.health.errors_in_a_row = static_cast<int>(flags.eject_errors);
+  options.health.slow_factor = static_cast<double>(flags.eject_slow);
+  options.max_bytes = static_cast<int64_t>(flags.max_bytes);
+  options.error_hold = absl::Milliseconds(flags.error_hold_ms);
+  options.seed = SystemRandom64();
+  return options;
+}
+
+// What the sources say now.
+absl::Status ReadBackends(const BalanceFlags& flags, BackendDirectory& directory) {
+  for (const std::string& source : flags.backends) {
+    SKEP_RETURN_IF_ERROR(directory.AddSource(source));
+  }
+  directory.Refresh(Clock::Real().Now(), flags.watch.resolve);
+  if (!directory.backends().empty()) return absl::OkStatus();
+  SKEP_RETURN_IF_ERROR(directory.first_error());
+  return InvalidArgument(
+      "give at least one --backend, for example --backend 127.0.0.1:9981");
+}
+
 absl::Status Serve(const BalanceFlags& flags) {
   SKEP_ASSIGN_OR_RETURN(const Address at, Address::Parse(flags.listen));
   SKEP_RETURN_IF_ERROR(CheckListenAddress(at, flags.insecure));
+  SKEP_ASSIGN_OR_RETURN(const BalancerOptions options, OptionsOf(flags));
+  BackendDirectory directory(BackendLookups::Real());
+  SKEP_RETURN_IF_ERROR(ReadBackends(flags, directory));
+  const std::vector<BackendSpec> specs = directory.backends();
   std::vector<Address> backends;
-  for (const std::string& text : flags.backends) {
-    SKEP_ASSIGN_OR_RETURN(backends.emplace_back(), Address::Parse(text));
-  }
-  if (backends.empty()) {
-    return InvalidArgument(
-        "give at least one --backend ADDR, for example "
-        "--backend 127.0.0.1:9981");
-  }
-  BalancerOptions options;
-  SKEP_ASSIGN_OR_RETURN(options.policy, ParsePickPolicy(flags.policy));
-  options.seed = SystemRandom64();
-  options.error_hold = absl::Milliseconds(flags.error_hold_ms);
+  for (const BackendSpec& spec : specs) backends.push_back(spec.address);
 
   StopSignal stop;
   TcpTransport transport(static_cast<int>(flags.loops));
   SKEP_ASSIGN_OR_RETURN(const std::unique_ptr<Balancer> balancer,
                         Balancer::Listen(transport, at, backends, options));
-  const auto admin_service = MakeBalancerAdmin(*balancer);
+  SKEP_RETURN_IF_ERROR(balancer->SetBackends(specs));  // their weights
+  BackendWatcher watcher(directory, flags.watch,
+                         [&balancer](const std::vector<BackendSpec>& now) {
+                           return balancer->SetBackends(now);
+                         });
+  const auto admin_service = MakeBalancerAdmin(*balancer, watcher);
   ServiceTable services;
   services.Add(admin_service.get());
   services.AddReflection();
@@ -81,44 +126,64 @@ absl::Status Serve(const BalanceFlags& flags) {
   }
   std::fflush(stdout);
   stop.Wait();
+  balancer->BeginDrain();
+  if (!balancer->AwaitIdle(flags.grace)) {
+    LOG(WARNING) << "balancer_drain connections_left=" << balancer->connections()
+                 << " after=" << flags.grace;
+  }
   if (admin != nullptr) admin->Shutdown(absl::Seconds(1));
   return absl::OkStatus();
 }
 
 void Print(const ListBackendsReply& reply) {
-  std::printf("%-28s %-10s %10s %12s %10s\n", "BACKEND", "STATE", "PENDING",
-              "FORWARDED", "FAILED");
+  std::printf("%-28s %-10s %10s %12s %10s %8s\n", "BACKEND", "STATE", "PENDING",
+              "FORWARDED", "FAILED", "WEIGHT");
   for (const ListBackendsReply::Backend& backend : reply.backends()) {
-    const char* state = backend.draining()    ? "draining"
-                        : backend.connected() ? "up"
-                                              : "down";
-    std::printf("%-28s %-10s %10lld %12llu %10llu\n", backend.address().c_str(), state,
-                static_cast<long long>(backend.pending()),
+    const char* state = backend.draining()     ? "draining"
+                        : !backend.connected() ? "down"
+                        : backend.ejected()    ? "ejected"
+                                               : "up";
+    std::printf("%-28s %-10s %10lld %12llu %10llu %8g\n", backend.address().c_str(),
+                state, static_cast<long long>(backend.pending()),
                 static_cast<unsigned long long>(backend.forwarded()),
-                static_cast<unsigned long long>(backend.failed()));
+                static_cast<unsigned long long>(backend.failed()), backend.weight());
   }
+}
+
+template <typename Reply, typename Request>
+absl::Status Order(Channel& channel, const char* method, const Request& request) {
+  return BlockingCall<Reply>(channel, Method<BalancerAdmin>(method), request,
+                             {.timeout = kAdminTimeout})
+      .status();
 }
 
 // What is asked of a balancer that runs already.
 absl::Status Administer(const BalanceFlags& flags) {
   if (flags.admin.empty()) {
     return InvalidArgument(
-        "--drain, --undrain and --list ask a running balancer: name the address that "
-        "it was given as --admin, for example --admin 127.0.0.1:7801");
+        "--drain, --undrain, --add, --remove and --list ask a running balancer: name "
+        "the address that it was given as --admin, for example --admin 127.0.0.1:7801");
   }
   SKEP_ASSIGN_OR_RETURN(const Address at, Address::Parse(flags.admin));
   TcpTransport transport(1);
   const auto channel = Connect(transport, at);
+  if (!flags.add.empty()) {
+    AddBackendRequest request;
+    request.set_backend(flags.add);
+    SKEP_RETURN_IF_ERROR(Order<AddBackendReply>(*channel, "AddBackend", request));
+  }
+  if (!flags.remove.empty()) {
+    RemoveBackendRequest request;
+    request.set_address(flags.remove);
+    SKEP_RETURN_IF_ERROR(Order<RemoveBackendReply>(*channel, "RemoveBackend", request));
+  }
   for (const bool draining : {true, false}) {
     const std::string& backend = draining ? flags.drain : flags.undrain;
     if (backend.empty()) continue;
     SetDrainingRequest request;
     request.set_address(backend);
     request.set_draining(draining);
-    SKEP_RETURN_IF_ERROR(
-        BlockingCall<SetDrainingReply>(*channel, Method<BalancerAdmin>("SetDraining"),
-                                       request, {.timeout = kAdminTimeout})
-            .status());
+    SKEP_RETURN_IF_ERROR(Order<SetDrainingReply>(*channel, "SetDraining", request));
   }
   SKEP_ASSIGN_OR_RETURN(const auto reply,
                         BlockingCall<ListBackendsReply>(
@@ -128,45 +193,109 @@ absl::Status Administer(const BalanceFlags& flags) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-int RunBalance(const Args& args) {
-  BalanceFlags flags;
-  CommandLine line(
-      "balance",
-      "Spreads RPC calls over backends: a proxy in front of servers that "
-      "speak muduo's RPC. With --admin it takes orders: --list, --drain and "
-      "--undrain send them.");
-  line.Example(
-      "skep balance --listen 127.0.0.1:9980 --backend 127.0.0.1:9981 --backend "
-      "127.0.0.1:9991 --admin 127.0.0.1:7801");
-  line.Example("skep balance --admin 127.0.0.1:7801 --drain 127.0.0.1:9981");
-  line.Flag("listen", &flags.listen, "Where clients connect", "ADDR");
-  line.Flag("backend", &flags.backends, "A server to balance over; repeat it", "ADDR");
-  line.Flag("policy", &flags.policy,
-            "least-pending, round-robin, random or power-of-two", "NAME");
-  line.Flag("admin", &flags.admin, "Where the balancer takes orders", "ADDR");
-  line.Flag("stats", &flags.stats,
-            "Where the statistics page is, also for Prometheus and `skep rpc top`",
-            "ADDR");
+void AddHealthFlags(CommandLine& line, BalanceFlags& flags) {
+  line.Heading("Health");
+  line.DurationFlag("check-interval", &flags.options.check_interval,
+                    "How often each backend is asked whether it answers; two times "
+                    "without an answer and it is left out until it does. 0: never");
+  line.Flag("check-method", &flags.options.check_method,
+            "Call this method to check, with an empty request, instead of hello, which "
+            "any server answers",
+            "SERVICE.METHOD");
+  line.Flag("eject-errors", &flags.eject_errors,
+            "A backend that fails so many calls in a row is left out for 1, 2, 4, ... "
+            "60 s; 0: never. At most half of the backends are out at a time",
+            "N");
+  line.Flag("eject-slow", &flags.eject_slow,
+            "So is one whose calls take so many times as long as the median backend's; "
+            "0: never",
+            "FACTOR");
   line.Flag("error-hold", &flags.error_hold_ms,
             "An error of a backend counts as a call outstanding on it for so many "
             "milliseconds, so that one that fails at once does not attract all; 0: "
             "not at all",
             "MS");
+  line.DurationFlag("slow-start", &flags.options.slow_start,
+                    "A backend that comes, or comes back, reaches its whole share "
+                    "after this time");
+}
+
+void AddBoundFlags(CommandLine& line, BalanceFlags& flags) {
+  line.Heading("Bounds");
+  line.DurationFlag("default-timeout", &flags.options.default_timeout,
+                    "For calls that come without a deadline");
+  line.SizeFlag("max-bytes", &flags.max_bytes,
+                "Of all requests and replies held; calls beyond it are refused");
+  line.Flag("window", &flags.window,
+            "Mode late: calls that a backend of weight 1 has at a time, for each loop; "
+            "its workers, and a few for the time that messages take",
+            "N", 1);
+  line.DurationFlag(
+      "grace", &flags.grace,
+      "At SIGTERM or Ctrl-C: how long calls in progress may take. Clients "
+      "of ours are told to go away, others answered and hung up on");
+}
+
+void AddFlags(CommandLine& line, BalanceFlags& flags) {
+  line.Flag("listen", &flags.listen, "Where clients connect", "ADDR");
+  line.Flag(
+      "backend", &flags.backends,
+      "What to balance over; repeat it. HOST:PORT is a server, HOST:PORT,weight=2 "
+      "one that takes twice as much, dns:NAME:PORT every address of a name, "
+      "file:PATH those in a file, one a line (HOST:PORT weight=2). Files are read "
+      "again when they change",
+      "BACKEND");
+  line.Flag(
+      "policy", &flags.policy,
+      "least-pending, round-robin, random or power-of-two. Weights and slow start "
+      "concern the first and the last",
+      "NAME");
+  line.Flag("mode", &flags.mode,
+            "early: a call's backend is picked as it comes. late: when one has room; "
+            "until then it waits here, the nearest deadline first",
+            "NAME");
+  line.DurationFlag("resolve-interval", &flags.watch.resolve,
+                    "How often dns: names are resolved again");
+  line.Flag("admin", &flags.admin, "Where the balancer takes orders", "ADDR");
+  line.Flag("stats", &flags.stats,
+            "Where the statistics page is, also for Prometheus and `skep rpc top`",
+            "ADDR");
   line.Flag("loops", &flags.loops, "Event loops for connections", "N", 1);
   line.Flag("insecure", &flags.insecure,
             "Allow addresses that other machines reach, without TLS");
+  AddHealthFlags(line, flags);
+  AddBoundFlags(line, flags);
   line.Heading("Orders to a running balancer");
   line.Flag("list", &flags.list, "Show the backends");
   line.Flag("drain", &flags.drain, "Give this backend no new calls", "ADDR");
   line.Flag("undrain", &flags.undrain, "Give it calls again", "ADDR");
+  line.Flag("add", &flags.add, "Balance over this one too, or change its weight",
+            "BACKEND");
+  line.Flag("remove", &flags.remove,
+            "Give it no new calls and forget it when it has answered", "ADDR");
+}
+
+}  // namespace
+
+int RunBalance(const Args& args) {
+  BalanceFlags flags;
+  CommandLine line("balance",
+                   "Spreads RPC calls over backends: a proxy in front of servers that "
+                   "speak muduo's RPC. With --admin it takes orders: --list, --drain, "
+                   "--undrain, --add and --remove send them.");
+  line.Example(
+      "skep balance --listen 127.0.0.1:9980 --backend 127.0.0.1:9981 --backend "
+      "127.0.0.1:9991,weight=2 --admin 127.0.0.1:7801");
+  line.Example("skep balance --backend file:backends.txt --mode late --window 4");
+  line.Example("skep balance --admin 127.0.0.1:7801 --drain 127.0.0.1:9981");
+  AddFlags(line, flags);
   line.LogFlags(&flags.log);
   if (const auto code = line.Parse(args)) return *code;
   if (const absl::Status log = InitLogging("skep-balance", flags.log); !log.ok()) {
     return ReportError(log);
   }
-  const bool orders = flags.list || !flags.drain.empty() || !flags.undrain.empty();
+  const bool orders = flags.list || !flags.drain.empty() || !flags.undrain.empty() ||
+                      !flags.add.empty() || !flags.remove.empty();
   const absl::Status status = orders ? Administer(flags) : Serve(flags);
   return status.ok() ? kOk : ReportServiceError(status);
 }

@@ -27,8 +27,6 @@ constexpr uint16_t kSudokuPort = 9981;
 constexpr uint16_t kNQueensPort = 9352;
 constexpr uint16_t kMedianPort = 5555;
 
-constexpr absl::Duration kGrace = absl::Seconds(5);
-
 struct ServeFlags {
   std::string service;
   std::string listen;
@@ -40,6 +38,7 @@ struct ServeFlags {
   std::string numbers;
   int64_t seed = 1;
   absl::Duration delay;
+  absl::Duration grace = absl::Seconds(5);
   LogOptions log;
 };
 
@@ -158,7 +157,7 @@ absl::Status Serve(const ServeFlags& flags) {
   }
   std::fflush(stdout);
   stop.Wait();
-  server->Shutdown(kGrace);
+  server->Shutdown(flags.grace);
   // What it still computes refers to `text`, and the pages to the pool.
   http.reset();
   pool.reset();
@@ -196,14 +195,12 @@ int RunServe(const Args& args) {
                     SKEP_ASSIGN_OR_RETURN(flags.slow, SlowCallRule::Parse(text));
                     return absl::OkStatus();
                   });
-  line.ParsedFlag("delay", "Echo: answer this much later, to play a slow server",
-                  "TIME", "0s", [&flags](const std::string& text) -> absl::Status {
-                    if (absl::ParseDuration(text, &flags.delay) &&
-                        flags.delay >= absl::ZeroDuration()) {
-                      return absl::OkStatus();
-                    }
-                    return InvalidArgument("'", text, "' is no time: say 20ms or 1.5s");
-                  });
+  line.DurationFlag("delay", &flags.delay,
+                    "Echo: answer this much later, to play a slow server");
+  line.DurationFlag(
+      "grace", &flags.grace,
+      "At SIGTERM or Ctrl-C: how long calls in progress may take. Clients "
+      "of ours are told to go away, others answered and hung up on");
   line.Flag("numbers", &flags.numbers, "Median: a file of integers to hold", "FILE");
   line.Flag("seed", &flags.seed, "Median: of what Generate makes", "N");
   line.Flag("insecure", &flags.insecure,
