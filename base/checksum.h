@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 namespace skep {
 
@@ -14,6 +15,10 @@ inline constexpr uint32_t kAdler32Init = 1;
 // Extends `adler` by `bytes`.
 uint32_t Adler32(uint32_t adler, std::string_view bytes);
 inline uint32_t Adler32(std::string_view bytes) { return Adler32(kAdler32Init, bytes); }
+
+// The ways to compute it that this machine has, the one that is used last: for tests.
+using Adler32Function = uint32_t (*)(uint32_t, std::string_view);
+std::vector<Adler32Function> Adler32Functions();
 
 // The checksum after bytes changed in place, in time proportional to the change: `adler`
 // is that of `total` bytes of which those at `offset` were `before` and now are `after`

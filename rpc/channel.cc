@@ -53,7 +53,7 @@ void Channel::CallMethod(const google::protobuf::MethodDescriptor* method,
           if (own != nullptr) {
             own->SetStatus(outcome.status());
             own->set_retry_after(outcome.retry_after());
-            own->mutable_response_attachment() = outcome.response_attachment();
+            own->mutable_response_attachment() = outcome.TakeResponseAttachment();
           }
           done->Run();
         });
@@ -72,7 +72,7 @@ absl::Status BlockingStart(Channel& channel,
   channel.Start(method, request, response, std::move(options),
                 [&](const Controller& outcome) {
                   MutexLock lock(mutex);
-                  *response_attachment = outcome.response_attachment();
+                  *response_attachment = outcome.TakeResponseAttachment();
                   status = outcome.status();
                   done.Signal();
                 });

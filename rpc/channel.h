@@ -115,7 +115,7 @@ CallId Call(Channel& channel, const google::protobuf::MethodDescriptor& method,
         if (!c.status().ok()) {
           done(c.status());
         } else {
-          done(Reply<Response>{std::move(*response), c.response_attachment()});
+          done(Reply<Response>{std::move(*response), c.TakeResponseAttachment()});
         }
       });
 }

@@ -92,6 +92,7 @@ void ChannelCore::OnStream(std::unique_ptr<Stream> stream) {
   serving_ = std::make_unique<Serving>(options_.connect.services, options_.connect.pool,
                                        executor_.clock(), load_, ++connection_);
   written_ = 0;
+  large_ = nullptr;
   seen_data_ = discarding_ = input_ended_ = draining_ = closing_ = false;
   reading_ = true;
   peer_is_skep_ = scoped_ = false;
@@ -125,8 +126,23 @@ size_t ChannelCore::OnData(std::string_view bytes) {
   const std::shared_ptr<ChannelCore> self = shared_from_this();
   size_t used = 0;
   while (reading_ && !discarding_) {
+    if (large_ != nullptr) {
+      used += large_->Take(bytes.substr(used));
+      if (!large_->complete()) break;
+      std::string fault;
+      if (!HandleLarge(now, self, &fault)) {
+        Fault(fault);
+      } else if (!discarding_) {
+        failures_ = 0;
+      }
+      continue;
+    }
     Frame frame = ParseFrame(bytes.substr(used));
-    if (frame.state == Frame::State::kNeedMore) break;
+    if (frame.state == Frame::State::kNeedMore) {
+      large_ = LargeFrame::Begin(bytes.substr(used));
+      if (large_ == nullptr) break;
+      continue;
+    }
     if (frame.state == Frame::State::kBad ||
         !HandleBody(frame.body, now, self, &frame.fault)) {
       Fault(frame.fault);
@@ -165,6 +181,12 @@ bool ChannelCore::HandleBody(std::string_view body, absl::Time now,
     *fault = "the payload is not an RpcMessage";
     return false;
   }
+  HandleEnvelope(envelope, now, self);
+  return true;
+}
+
+void ChannelCore::HandleEnvelope(const Envelope& envelope, absl::Time now,
+                                 const std::shared_ptr<ChannelCore>& self) {
   switch (envelope.type) {
     case MessageType::kRequest:
       OnRequest(envelope, now, self);
@@ -178,7 +200,28 @@ bool ChannelCore::HandleBody(std::string_view body, absl::Time now,
       ++counters_.error_frames;
     }
   }
+}
+
+bool ChannelCore::HandleLarge(absl::Time now, const std::shared_ptr<ChannelCore>& self,
+                              std::string* fault) {
+  // Out of the way: what it leads to may end the connection.
+  const std::unique_ptr<LargeFrame> frame = std::move(large_);
+  if (!frame->Check(fault)) return false;
+  const Envelope* const envelope = frame->envelope();
+  if (envelope == nullptr) return HandleBody(frame->body(), now, self, fault);
+  HandleEnvelope(*envelope, now, self);
   return true;
+}
+
+std::span<char> ChannelCore::Room() {
+  if (delegate_ != nullptr) return delegate_->Room();
+  return large_ == nullptr || discarding_ ? std::span<char>() : large_->Room();
+}
+
+void ChannelCore::OnFilled(size_t count) {
+  if (delegate_ != nullptr) return delegate_->OnFilled(count);
+  last_activity_ = Now();
+  large_->Filled(count);
 }
 
 void ChannelCore::OnRequest(const Envelope& request, absl::Time now,

@@ -10,6 +10,7 @@
 #include "glog/logging.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
+#include "rpc/bulk.h"
 #include "rpc/frame.h"
 #include "rpc/method_options.h"
 
@@ -241,7 +242,7 @@ void ChannelCore::WriteFrame(OutFrame frame) {
     stream_->Write(frame.head);
   } else {
     stream_->Write(frame.head);
-    stream_->WriteBulk(frame.attachment);
+    stream_->WriteOwned(std::move(frame.attachment));
     stream_->Write(std::string_view(checksum, sizeof checksum));
   }
   NoteUnsent();
@@ -261,7 +262,7 @@ void ChannelCore::WriteInPlace(const Envelope& envelope,
     stream_->EndWrite(static_cast<size_t>(end - frame));
     char tail[kFrameChecksumBytes];
     StoreBig32(Adler32(checksum, attachment), tail);
-    stream_->WriteBulk(attachment);
+    stream_->WriteOwned(std::move(attachment));
     stream_->Write(std::string_view(tail, sizeof tail));
   } else {
     StoreBig32(checksum, end);
@@ -315,10 +316,11 @@ void ChannelCore::Complete(OutstandingCall&& call, const absl::Status& status,
   Controller outcome;
   outcome.SetStatus(status);
   if (reply != nullptr) {
-    if (status.ok()) outcome.mutable_response_attachment() = reply->attachment;
+    if (status.ok()) outcome.mutable_response_attachment() = TakeAttachment(*reply);
     outcome.set_retry_after(absl::Microseconds(reply->retry_after_us));
   }
   call.done(outcome);
+  GiveBulk(outcome.TakeResponseAttachment());
 }
 
 void ChannelCore::CompleteAll(std::vector<OutstandingCall> calls,

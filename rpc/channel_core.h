@@ -25,6 +25,7 @@
 #include "base/random.h"
 #include "rpc/call_table.h"
 #include "rpc/channel.h"
+#include "rpc/large_frame.h"
 #include "rpc/rpc0_codec.h"
 #include "rpc/server.h"
 #include "rpc/serving.h"
@@ -87,6 +88,8 @@ class ChannelCore final : public Channel,
 
   // StreamHandler.
   size_t OnData(std::string_view bytes) override;
+  std::span<char> Room() override;
+  void OnFilled(size_t count) override;
   void OnPeerClosed() override;
   void OnDrained() override;
   void OnClosed(const absl::Status& reason) override;
@@ -146,6 +149,11 @@ class ChannelCore final : public Channel,
   // False: the frame is no good, and *fault says why.
   bool HandleBody(std::string_view body, absl::Time now,
                   const std::shared_ptr<ChannelCore>& self, std::string* fault);
+  void HandleEnvelope(const Envelope& envelope, absl::Time now,
+                      const std::shared_ptr<ChannelCore>& self);
+  // The same for large_, of which all has come.
+  bool HandleLarge(absl::Time now, const std::shared_ptr<ChannelCore>& self,
+                   std::string* fault);
   void OnRequest(const Envelope& request, absl::Time now,
                  const std::shared_ptr<ChannelCore>& self);
   void Fault(std::string_view what);
@@ -205,6 +213,7 @@ class ChannelCore final : public Channel,
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<Serving> serving_;
   std::unique_ptr<StreamHandler> delegate_;  // speaks another protocol on our stream
+  std::unique_ptr<LargeFrame> large_;        // is on its way in
   uint32_t connection_ = 0;
   uint64_t written_ = 0;  // bytes, to this connection
   bool seen_data_ = false;

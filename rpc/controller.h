@@ -50,6 +50,8 @@ class Controller final : public google::protobuf::RpcController {
   std::string& mutable_request_attachment() { return request_attachment_; }
   const std::string& response_attachment() const { return response_attachment_; }
   std::string& mutable_response_attachment() { return response_attachment_; }
+  // Moves it out: also for completions, which see the rest as const.
+  std::string TakeResponseAttachment() const { return std::move(response_attachment_); }
 
   // --- Client ---------------------------------------------------------------
   absl::Duration timeout() const { return timeout_; }
@@ -89,7 +91,7 @@ class Controller final : public google::protobuf::RpcController {
   absl::Duration timeout_ = kDefaultCallTimeout;
   absl::Time deadline_ = absl::InfiniteFuture();
   std::string request_attachment_;
-  std::string response_attachment_;
+  mutable std::string response_attachment_;
   std::stop_token stop_token_;
   std::shared_ptr<Channel> peer_;
   std::shared_ptr<void> on_cancel_;  // type-erased: the hook's type is controller.cc's

@@ -22,15 +22,18 @@ Frame ParseFrame(std::string_view in, uint32_t min_size) {
   const uint32_t found = Adler32(body);
   if (told != found) {
     frame.state = Frame::State::kBad;
-    frame.fault =
-        StrCat("checksum is ", absl::Hex(told, absl::kZeroPad8), ", its ", body.size(),
-               " bytes have ", absl::Hex(found, absl::kZeroPad8));
+    frame.fault = ChecksumFault(told, found, body.size());
     return frame;
   }
   frame.state = Frame::State::kReady;
   frame.body = body;
   frame.length = kFrameSizeBytes + size;
   return frame;
+}
+
+std::string ChecksumFault(uint32_t told, uint32_t found, size_t bytes) {
+  return StrCat("checksum is ", absl::Hex(told, absl::kZeroPad8), ", its ", bytes,
+                " bytes have ", absl::Hex(found, absl::kZeroPad8));
 }
 
 void SealFrame(std::string* frame) {

@@ -37,6 +37,9 @@ struct Frame {
 // stream cannot be read on.
 Frame ParseFrame(std::string_view in, uint32_t min_size = kMinFrameSize);
 
+// What is wrong with a frame of so many checksummed bytes: "checksum is ...".
+std::string ChecksumFault(uint32_t told, uint32_t found, size_t bytes);
+
 // Makes `frame`, which begins with 4 bytes of room and then holds a body, whole: fills
 // in the size and appends the checksum. The caller keeps the size within its limits.
 void SealFrame(std::string* frame);

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "glog/logging.h"
 #include "google/protobuf/message_lite.h"
+#include "rpc/bulk.h"
 #include "rpc/frame.h"
 
 namespace skep {
@@ -35,6 +36,7 @@ class Reader {
   explicit Reader(std::string_view in) : at_(in.data()), end_(in.data() + in.size()) {}
 
   bool done() const { return at_ == end_; }
+  const char* at() const { return at_; }
 
   bool Varint(uint64_t* value, int max_bytes = kMaxVarint64Bytes) {
     // Nearly all tags, lengths and enums are one byte.
@@ -285,6 +287,33 @@ bool ParseEnvelope(std::string_view payload, Envelope* out) {
     if (!known && !in.Skip(tag, 0)) return false;
   }
   return out->Has(Envelope::kType) && out->Has(Envelope::kId);
+}
+
+size_t ParseEnvelopeHead(std::string_view front, size_t size, Envelope* out) {
+  *out = Envelope();
+  Reader in(front);
+  while (!in.done()) {
+    uint32_t tag;
+    if (!in.Tag(&tag)) return 0;
+    bool known = true;
+    if (tag == TagOf(Envelope::kAttachment, kLengthDelimited)) {
+      Reader length = in;
+      uint64_t bytes;
+      if (!length.Varint(&bytes, 5)) return 0;
+      const size_t at = static_cast<size_t>(length.at() - front.data());
+      if (at + bytes == size) {
+        return out->Has(Envelope::kType) && out->Has(Envelope::kId) ? at : 0;
+      }
+    }
+    if (!ReadField(in, tag, out, &known)) return 0;
+    if (!known && !in.Skip(tag, 0)) return 0;
+  }
+  return 0;
+}
+
+std::string TakeAttachment(const Envelope& envelope) {
+  return envelope.owned_attachment != nullptr ? std::move(*envelope.owned_attachment)
+                                              : BulkOf(envelope.attachment);
 }
 
 std::string OutFrame::ToString() const {

@@ -81,6 +81,8 @@ struct Envelope {
   std::string_view response;
   std::string_view message;
   std::string_view attachment;
+  // Where it is not null, the string that the attachment is: take it, do not copy it.
+  std::string* owned_attachment = nullptr;
 
   bool Has(Field field) const { return present >> field & 1; }
   void Set(Field field) { present = static_cast<uint16_t>(present | 1u << field); }
@@ -94,6 +96,14 @@ bool ParseMessage(std::string_view bytes, google::protobuf::MessageLite* out);
 
 // Parses a frame's body behind its tag. False when protobuf would refuse it.
 bool ParseEnvelope(std::string_view payload, Envelope* out);
+
+// Parses the front of a payload that has `size` bytes in all: its fields up to an
+// attachment which is its last. Returns where that begins; 0 if there is none, or more
+// must have come to tell, or protobuf would refuse it.
+size_t ParseEnvelopeHead(std::string_view front, size_t size, Envelope* out);
+
+// The attachment as a string: taken if it is owned, else copied.
+std::string TakeAttachment(const Envelope& envelope);
 
 // A frame on its way out: `head`, then `attachment`, then the checksum. Apart, so that
 // bulk bytes are not copied together.

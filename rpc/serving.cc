@@ -7,6 +7,7 @@
 #include "base/coding.h"
 #include "base/status.h"
 #include "glog/logging.h"
+#include "rpc/bulk.h"
 #include "rpc/frame.h"
 #include "rpc/pb_codec.h"
 #include "rpc/service_table.h"
@@ -56,7 +57,10 @@ class ServerCall final : public google::protobuf::Closure {
     load_.CallBegins(bytes_);
     if (method.counts != nullptr) method.counts->Begin();
   }
-  ~ServerCall() override { load_.CallEnds(bytes_); }
+  ~ServerCall() override {
+    load_.CallEnds(bytes_);
+    GiveBulk(std::move(controller_.mutable_request_attachment()));
+  }
 
   google::protobuf::Message& request() { return *request_; }
   Controller& controller() { return controller_; }
@@ -332,7 +336,7 @@ void Serving::Handle(const Envelope& request, absl::Time now, bool extended,
     return;
   }
   Controller& controller = call->controller();
-  controller.mutable_request_attachment() = request.attachment;
+  controller.mutable_request_attachment() = TakeAttachment(request);
   controller.set_deadline(deadline);
   controller.set_stop_token(slots_[slot].stop.get_token());
   controller.set_peer(std::move(peer));

@@ -174,6 +174,15 @@ void PrepareStreamSocket(int fd) {
   SetOption(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepaliveProbes);
 }
 
+void PrepareForBulk(int fd) {
+  const SocketAddress local = LocalAddress(fd);
+  if (local.family() != AF_INET && local.family() != AF_INET6) return;
+  if (!local.ToAddress().IsLoopback()) return;
+  // In every kernel, and open to every user.
+  constexpr std::string_view kPlain = "reno";
+  setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, kPlain.data(), kPlain.size());
+}
+
 absl::StatusOr<Fd> ListenSocket(const Address& at) {
   SKEP_ASSIGN_OR_RETURN(const std::vector<SocketAddress> addresses, Resolve(at));
   absl::StatusOr<Fd> result = Unavailable("listen at ", at, ": no address");

@@ -61,6 +61,10 @@ absl::StatusOr<Fd> NewSocket(int family);
 // Makes a socket what our streams need: nonblocking, closed on exec, TCP without
 // Nagle's delay and with keepalive.
 void PrepareStreamSocket(int fd);
+// For a connection that carries bulk: within this machine there is no network to be
+// careful with, and what some algorithms of congestion control do (BBR paces) halves its
+// throughput. Small messages are better off with them: they keep the queues short.
+void PrepareForBulk(int fd);
 
 // A socket listening at the first of the addresses that can be bound. A Unix socket's
 // file that nobody listens at any more is replaced.

@@ -22,6 +22,12 @@ constexpr int kWritesTogether = 16;
 // events, which wakes the peer less often.
 constexpr int kFewWrites = 4;
 constexpr size_t kFewBytes = 2048;
+// Read to where a handler wants them, in one call: no more than stays in the cache
+// until the handler has looked at them.
+constexpr size_t kDirectBytes = 512 << 10;
+constexpr int kPiecesPerSend = 16;
+// Written at once, it makes the stream one that carries bulk.
+constexpr size_t kMuch = 256 << 10;
 
 std::string EndName(const SocketAddress& address) {
   return address.family() == AF_UNIX && address.ToAddress() == Address()
@@ -82,47 +88,62 @@ void TcpStream::Write(std::string_view bytes) {
 
 void TcpStream::WriteBulk(std::string_view bytes) {
   if (!socket_.valid() || closing_) return;
-  if (!blocked_ && handler_ != nullptr) bytes = SendSome(bytes);
+  NoteBulk(bytes.size());
+  // An error is found again, and told, when the queue is flushed.
+  if (!blocked_ && handler_ != nullptr) SendFront(&bytes);
   Write(bytes);
 }
 
-char* TcpStream::BeginWrite(size_t most) {
-  output_.Reserve(most);
-  return output_.Tail();
+void TcpStream::WriteOwned(std::string bytes) {
+  if (!socket_.valid() || closing_) return;
+  NoteBulk(bytes.size());
+  output_.AppendBulk(std::move(bytes));
+  if (output_.size() > kStreamHighWater) above_mark_ = true;
+  // Leaves with what is written next, at once: see Written.
+  if (!blocked_) Wake();
 }
+
+char* TcpStream::BeginWrite(size_t most) { return output_.BeginWrite(most); }
 
 void TcpStream::EndWrite(size_t count) {
   if (!socket_.valid() || closing_) return;
-  output_.Commit(count);
+  output_.EndWrite(count);
   Written();
 }
 
 void TcpStream::Written() {
-  if (blocked_) {
-    if (output_.size() > kStreamHighWater) above_mark_ = true;
-    return;
+  if (!blocked_) {
+    const bool early = ++writes_ >= kWritesTogether && telling_ && loop_.Alone();
+    // An error is found again, and told, when the queue is flushed.
+    if (early || output_.has_bulk()) SendFront();
+    Wake();
   }
-  if (++writes_ >= kWritesTogether && telling_ && loop_.Alone()) SendSome({});
   if (output_.size() > kStreamHighWater) above_mark_ = true;
-  Wake();
 }
 
-// Sends what is queued, and `more` behind it; returns what is left of that. An error is
-// found again, and told, when the queue is flushed.
-std::string_view TcpStream::SendSome(std::string_view more) {
+void TcpStream::NoteBulk(size_t size) {
+  if (size < kMuch || std::exchange(carries_bulk_, true)) return;
+  PrepareForBulk(socket_.get());
+}
+
+ssize_t TcpStream::SendFront(std::string_view* more) {
   writes_ = 0;
-  const std::string_view queued = output_.view();
-  iovec parts[] = {{const_cast<char*>(queued.data()), queued.size()},
-                   {const_cast<char*>(more.data()), more.size()}};
+  iovec pieces[kPiecesPerSend + 1];
+  int count = output_.Front(pieces, kPiecesPerSend);
+  if (more != nullptr && count < kPiecesPerSend) {
+    pieces[count++] = {const_cast<char*>(more->data()), more->size()};
+  }
   msghdr message = {};
-  message.msg_iov = parts;
-  message.msg_iovlen = 2;
+  message.msg_iov = pieces;
+  message.msg_iovlen = static_cast<size_t>(count);
   const ssize_t sent = sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
-  if (sent <= 0) return more;
-  const size_t of_queued = std::min(queued.size(), static_cast<size_t>(sent));
-  output_.Consume(of_queued);
-  more.remove_prefix(static_cast<size_t>(sent) - of_queued);
-  return more;
+  if (sent > 0) {
+    const size_t queued = std::min(static_cast<size_t>(sent), output_.size());
+    output_.Consume(queued);
+    if (more != nullptr) more->remove_prefix(static_cast<size_t>(sent) - queued);
+  }
+  if (sent < 0 && errno == EAGAIN) blocked_ = true;
+  return sent;
 }
 
 void TcpStream::SetReading(bool on) {
@@ -202,13 +223,23 @@ bool TcpStream::ReadAvailable() {
   // What is to be offered again comes before anything newer, the peer's end included.
   for (int i = 0; i < kReadsPerEvent && reading_ && !offer_again_ && !peer_closed_;
        ++i) {
-    // Into the loop's memory, so that bytes which are consumed at once are not copied
-    // and idle streams hold none; behind what is left of earlier ones, if any.
+    // To where the handler wants many, and else into the loop's memory, so that bytes
+    // which are consumed at once are not copied and idle streams hold none; behind what
+    // is left of earlier ones, if any.
     const bool fresh = input_.empty();
-    if (!fresh) input_.Reserve(EventLoop::kScratchBytes);
-    char* const into = fresh ? loop_.scratch() : input_.Tail();
-    const size_t room = fresh ? EventLoop::kScratchBytes : input_.room();
-    const ssize_t count = recv(socket_.get(), into, room, 0);
+    std::span<char> direct;
+    std::span<char> into(loop_.scratch(), EventLoop::kScratchBytes);
+    if (fresh) {
+      direct = handler_->Room();
+      if (direct.size() > kDirectBytes) {
+        direct = direct.first(kDirectBytes);
+        into = {};
+      }
+    } else {
+      input_.Reserve(EventLoop::kScratchBytes);
+      into = {input_.Tail(), input_.room()};
+    }
+    const ssize_t count = Receive(direct, into);
     if (count < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) return true;
@@ -216,19 +247,33 @@ bool TcpStream::ReadAvailable() {
       return false;
     }
     if (count == 0) return ReceivePeerClosed();
-    if (!fresh) input_.Commit(count);
-    const std::string_view bytes =
-        fresh ? std::string_view(into, count) : input_.view();
-    size_t consumed;
-    if (!Offer(bytes, &consumed)) return false;
-    if (fresh) {
-      input_.Append(bytes.substr(consumed));
-    } else {
-      input_.Consume(consumed);
-    }
+    const size_t received = static_cast<size_t>(count);
+    const size_t filled = std::min(received, direct.size());
+    if (filled != 0 && !Tell([&] { handler_->OnFilled(filled); })) return false;
+    if (!TakeIn(into.data(), received - filled, fresh)) return false;
     const bool few = writes_ < kFewWrites && output_.size() < kFewBytes;
     if (!few && !Flush()) return false;
-    if (static_cast<size_t>(count) < room) return true;
+    if (received < direct.size() + into.size()) return true;
+  }
+  return true;
+}
+
+ssize_t TcpStream::Receive(std::span<char> direct, std::span<char> rest) {
+  if (direct.empty()) return recv(socket_.get(), rest.data(), rest.size(), 0);
+  const iovec pieces[] = {{direct.data(), direct.size()}, {rest.data(), rest.size()}};
+  return readv(socket_.get(), pieces, rest.empty() ? 1 : 2);
+}
+
+bool TcpStream::TakeIn(const char* at, size_t count, bool fresh) {
+  if (count == 0) return true;
+  if (!fresh) input_.Commit(count);
+  const std::string_view bytes = fresh ? std::string_view(at, count) : input_.view();
+  size_t consumed;
+  if (!Offer(bytes, &consumed)) return false;
+  if (fresh) {
+    input_.Append(bytes.substr(consumed));
+  } else {
+    input_.Consume(consumed);
   }
   return true;
 }
@@ -268,21 +313,12 @@ bool TcpStream::Flush() {
 }
 
 bool TcpStream::SendQueued() {
-  writes_ = 0;
   while (!output_.empty()) {
-    const std::string_view bytes = output_.view();
-    const ssize_t sent = send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN) {
-        blocked_ = true;
-        return true;
-      }
-      Finish(ConnectionError(
-          errno, StrCat("write to ", peer_, " (", bytes.size(), " bytes unsent)")));
-      return false;
-    }
-    output_.Consume(sent);
+    if (SendFront() >= 0 || errno == EINTR) continue;
+    if (blocked_) return true;
+    Finish(ConnectionError(
+        errno, StrCat("write to ", peer_, " (", output_.size(), " bytes unsent)")));
+    return false;
   }
   return true;
 }

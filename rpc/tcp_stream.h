@@ -3,10 +3,13 @@
 #ifndef SKEP_RPC_TCP_STREAM_H_
 #define SKEP_RPC_TCP_STREAM_H_
 
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "rpc/buffer.h"
 #include "rpc/event_loop.h"
+#include "rpc/output_queue.h"
 #include "rpc/socket.h"
 #include "rpc/transport.h"
 
@@ -22,6 +25,7 @@ class TcpStream final : public Stream, private Watcher {
   void Start(StreamHandler* handler) override;
   void Write(std::string_view bytes) override;
   void WriteBulk(std::string_view bytes) override;
+  void WriteOwned(std::string bytes) override;
   char* BeginWrite(size_t most) override;
   void EndWrite(size_t count) override;
   size_t unsent() const override { return output_.size(); }
@@ -42,11 +46,16 @@ class TcpStream final : public Stream, private Watcher {
   // not be touched any more.
   bool ReadAvailable();
   bool Offer(std::string_view bytes, size_t* consumed);
+  bool TakeIn(const char* at, size_t count, bool fresh);
+  ssize_t Receive(std::span<char> direct, std::span<char> rest);
   bool ReceivePeerClosed();
   bool Flush();
   bool SendQueued();
   void Written();
-  std::string_view SendSome(std::string_view more);
+  void NoteBulk(size_t size);
+  // Sends the front of the queue, and `*more` behind it: takes off what was sent. As
+  // send, and sets blocked_.
+  ssize_t SendFront(std::string_view* more = nullptr);
   template <typename Event>
   bool Tell(Event event);
 
@@ -67,20 +76,21 @@ class TcpStream final : public Stream, private Watcher {
   const std::string local_;
 
   StreamHandler* handler_ = nullptr;
-  Buffer input_;   // Received and not consumed.
-  Buffer output_;  // Written and not sent.
+  Buffer input_;        // Received and not consumed.
+  OutputQueue output_;  // Written and not sent.
   Readiness interest_ = kNothing;
-  bool attached_ = false;     // To the loop.
-  bool watched_ = false;      // By the poller.
-  bool reading_ = true;       // As SetReading said.
-  bool offer_again_ = false;  // Reading was resumed: input_ is offered.
-  bool blocked_ = false;      // The kernel takes no more output for now.
-  bool above_mark_ = false;   // Output was over kStreamHighWater and has not drained.
-  bool peer_closed_ = false;  // The peer's half.
-  bool closing_ = false;      // CloseWhenDrained was called.
-  bool shut_ = false;         // Our half.
-  bool telling_ = false;      // Inside a handler's event.
-  int writes_ = 0;            // Since bytes were last given to the kernel.
+  bool attached_ = false;      // To the loop.
+  bool watched_ = false;       // By the poller.
+  bool reading_ = true;        // As SetReading said.
+  bool offer_again_ = false;   // Reading was resumed: input_ is offered.
+  bool blocked_ = false;       // The kernel takes no more output for now.
+  bool above_mark_ = false;    // Output was over kStreamHighWater and has not drained.
+  bool peer_closed_ = false;   // The peer's half.
+  bool carries_bulk_ = false;  // And is prepared for it.
+  bool closing_ = false;       // CloseWhenDrained was called.
+  bool shut_ = false;          // Our half.
+  bool telling_ = false;       // Inside a handler's event.
+  int writes_ = 0;             // Since bytes were last given to the kernel.
   absl::Status abort_reason_;
   bool aborted_ = false;
   TimerId linger_timer_;

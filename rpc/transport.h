@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,12 @@ class StreamHandler {
   // from the front, were consumed; the rest is offered again with what comes next, or
   // when reading is resumed. Bytes still arrive after CloseWhenDrained.
   virtual size_t OnData(std::string_view bytes) = 0;
+  // Where the next bytes would best be put, if they are many. A stream that can reads
+  // them there and says OnFilled in place of OnData; others say OnData all the same.
+  // Asked only while there are no bytes that were not consumed; valid until the next
+  // event.
+  virtual std::span<char> Room() { return {}; }
+  virtual void OnFilled(size_t count) {}
   // The peer will send no more (its half of the close). The stream may still be
   // written to. Default: half-close too once our output has drained.
   virtual void OnPeerClosed();
@@ -74,6 +81,9 @@ class Stream {
   // As Write, for bytes that are many: they may be given to the kernel at once, with
   // what is queued before them, and only what it does not take is copied.
   virtual void WriteBulk(std::string_view bytes) { Write(bytes); }
+  // As Write, for bytes that are many: they are kept and not copied, and may be given
+  // to the kernel with the next small write.
+  virtual void WriteOwned(std::string bytes) { Write(bytes); }
   // As Write, in place: memory for `most` bytes, not initialized, of which EndWrite,
   // the next call on this stream, queues the first `count`.
   virtual char* BeginWrite(size_t most) = 0;

@@ -191,14 +191,15 @@ TEST_P(TransportConformance, AllWaysOfWritingKeepTheirOrder) {
   Random random(5);
   std::string sent;
   const auto write = [&](Stream& stream) {
-    for (int i = 0; i < 60; ++i) {
+    for (int i = 0; i < 80; ++i) {
       // Some of the bulk is more than a kernel takes at once.
-      const size_t most = 1 << (i % 3 == 1 ? random.Below(22) : random.Below(13));
+      const size_t most = 1 << (i % 2 == 1 ? random.Below(22) : random.Below(13));
       const std::string frame = Frame(RandomBytes(random, random.Below(most)));
       sent += frame;
-      if (i % 3 == 0) stream.Write(frame);
-      if (i % 3 == 1) stream.WriteBulk(frame);
-      if (i % 3 == 2) {
+      if (i % 4 == 0) stream.Write(frame);
+      if (i % 4 == 1) stream.WriteBulk(frame);
+      if (i % 4 == 3) stream.WriteOwned(frame);
+      if (i % 4 == 2) {
         frame.copy(stream.BeginWrite(frame.size() + 100), frame.size());
         stream.EndWrite(frame.size());
       }

@@ -1,11 +1,13 @@
 // The benchmark's load on skep's channel.
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "glog/logging.h"
+#include "rpc/bulk.h"
 #include "rpc/server.h"
 #include "rpc/services/echo.pb.h"
 #include "rpc/tcp_transport.h"
@@ -22,6 +24,12 @@ TcpTransport* NewTransport(const RpcLoad& load) {
   return new TcpTransport(1, options);
 }
 
+std::string Filled(size_t size) {
+  std::string bytes = TakeBulk(size);
+  std::fill(bytes.begin(), bytes.end(), 'a');
+  return bytes;
+}
+
 class EchoServer final : public echo::EchoService {
  public:
   explicit EchoServer(size_t attachment) : attachment_(attachment) {}
@@ -31,7 +39,7 @@ class EchoServer final : public echo::EchoService {
             google::protobuf::Closure* done) override {
     response->set_payload(request->payload());
     if (attachment_ != 0) {
-      Controller::Of(controller).mutable_response_attachment().assign(attachment_, 'a');
+      Controller::Of(controller).mutable_response_attachment() = Filled(attachment_);
     }
     done->Run();
   }
@@ -76,7 +84,9 @@ class Caller {
   void Call(Lane* lane) {
     if (meter_->timed()) lane->started = SteadyClock::now();
     CallOptions options;
-    options.attachment.assign(load_.request_attachment, 'a');
+    if (load_.request_attachment != 0) {
+      options.attachment = Filled(load_.request_attachment);
+    }
     channel_->Start(method_, request_, &lane->response, std::move(options),
                     [this, lane](const Controller& outcome) {
                       CHECK(outcome.status().ok()) << outcome.status();
