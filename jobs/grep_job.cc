@@ -1,9 +1,8 @@
 // Grep: the MapReduce paper's other example. Map only; the lines come out in the order
-// of the input. Line numbers need a stage before it when a file has several splits: it
-// counts the lines of each.
+// of the input. Where a split must know of its neighbours (line numbers, a limit for
+// each file, lines around a selected one) a first stage surveys the splits.
 
 #include <algorithm>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,207 +12,224 @@
 #include "base/coding.h"
 #include "jobs/api/job.h"
 #include "jobs/api/json_text.h"
+#include "jobs/grep_printer.h"
 #include "jobs/kernels/line_matcher.h"
 
 namespace skep {
 namespace {
 
-absl::StatusOr<std::unique_ptr<LineMatcher>> MakeMatcher(const Options& options) {
-  return LineMatcher::Create(options.GetString("pattern"),
-                             {.fixed = options.GetBool("fixed-strings"),
-                              .ignore_case = options.GetBool("ignore-case"),
-                              .invert = options.GetBool("invert-match")});
+absl::StatusOr<std::unique_ptr<LineMatcher>> MakeMatcher(const Options& flags,
+                                                         const GrepOptions& options) {
+  return LineMatcher::Create(flags.GetString("pattern"), options.matching);
 }
 
-// What the search stage's args say.
-struct SearchArgs {
-  bool name_files = false;
-  std::vector<uint64_t> lines_before;  // by task; empty: none
-};
-
-std::string EncodeArgs(const SearchArgs& args) {
-  std::string bytes;
-  PutVarint(&bytes, args.name_files);
-  for (const uint64_t lines : args.lines_before) PutVarint(&bytes, lines);
-  return bytes;
-}
-
-absl::StatusOr<SearchArgs> DecodeArgs(std::string_view bytes) {
-  SearchArgs args;
-  uint64_t value;
-  if (!GetVarint(&bytes, &value)) return Internal("grep: malformed arguments");
-  args.name_files = value != 0;
-  while (!bytes.empty()) {
-    if (!GetVarint(&bytes, &value)) return Internal("grep: malformed arguments");
-    args.lines_before.push_back(value);
-  }
-  return args;
-}
-
-class CountLines final : public Mapper {
+class Survey final : public Mapper {
  public:
   absl::Status Map(const Block& block, MapContext& context) override {
-    lines_ += std::count(block.bytes.begin(), block.bytes.end(), '\n');
+    if (matcher_ == nullptr) {
+      SKEP_ASSIGN_OR_RETURN(options_, ReadGrepOptions(context.options()));
+      options_.matching.number_lines = true;
+      SKEP_ASSIGN_OR_RETURN(matcher_, MakeMatcher(context.options(), options_));
+    }
+    if (!options_.context() && options_.most == UINT64_MAX) {
+      found_.lines += CountLineEnds(block.bytes) + (block.bytes.back() != '\n');
+      return absl::OkStatus();
+    }
+    found_.lines +=
+        matcher_->ForEachLine(block.bytes, [&](const LineMatcher::Line& line) {
+          if (options_.most == UINT64_MAX && found_.selected.size() == 2) {
+            found_.selected.pop_back();
+          }
+          if (found_.selected.size() < options_.most) {
+            found_.selected.push_back(found_.lines + line.number);
+          }
+          return true;
+        });
     return absl::OkStatus();
   }
+
   absl::Status Finish(MapContext& context) override {
-    std::string result;
-    PutVarint(&result, lines_);
-    context.SetResult(std::move(result));
+    context.SetResult(found_.Encode());
     return absl::OkStatus();
   }
 
  private:
-  uint64_t lines_ = 0;
+  GrepOptions options_;
+  std::unique_ptr<LineMatcher> matcher_;
+  GrepSurvey found_;
 };
 
-class SearchLines final : public Mapper {
+class Search final : public Mapper {
  public:
   absl::Status Map(const Block& block, MapContext& context) override {
-    if (matcher_ == nullptr) SKEP_RETURN_IF_ERROR(Start(context));
+    if (printer_ == nullptr) SKEP_RETURN_IF_ERROR(Start(context));
     std::string out;
-    uint64_t matches = 0;
-    const uint64_t lines =
-        matcher_->ForEachLine(block.bytes, [&](const LineMatcher::Line& line) {
-          ++matches;
-          if (count_only_) return;
-          if (name_files_) StrAppend(&out, block.file_name, ":");
-          if (number_lines_) StrAppend(&out, lines_before_ + line.number + 1, ":");
-          out += line.text;
-          out += '\n';
-        });
-    lines_before_ += lines;
-    matches_ += matches;
-    context.Count("lines", lines);
-    context.Count("matches", matches);
-    if (!count_only_) context.Write(out);
+    printer_->Add(block.bytes, block.file_name, &out);
+    file_name_ = block.file_name;
+    if (!answers_) context.Write(out);
     return absl::OkStatus();
   }
 
   absl::Status Finish(MapContext& context) override {
-    std::string result;
-    PutVarint(&result, matches_);
+    const uint64_t selected = printer_ == nullptr ? 0 : printer_->selected();
+    context.Count("matches", selected);
+    std::string result, out;
+    PutVarint(&result, selected);
     context.SetResult(std::move(result));
+    if (printer_ == nullptr || answers_) return absl::OkStatus();
+    printer_->End(file_name_, &out);
+    context.Write(out);
     return absl::OkStatus();
   }
 
  private:
   absl::Status Start(MapContext& context) {
-    SKEP_ASSIGN_OR_RETURN(const SearchArgs args, DecodeArgs(context.args()));
-    name_files_ = args.name_files;
-    count_only_ = context.options().GetBool("count");
-    number_lines_ = context.options().GetBool("line-number");
-    if (!args.lines_before.empty()) {
-      if (static_cast<size_t>(context.task()) >= args.lines_before.size()) {
-        return Internal("grep: task ", context.task(), " of ",
-                        args.lines_before.size());
-      }
-      lines_before_ = args.lines_before[context.task()];
+    SKEP_ASSIGN_OR_RETURN(GrepOptions options, ReadGrepOptions(context.options()));
+    std::string_view args = context.args();
+    uint64_t name_files = 0;
+    bool good = GetVarint(&args, &name_files);
+    options.name_files = name_files != 0;
+    GrepStart start{.budget = options.most};
+    for (int i = 0; good && !args.empty() && i <= context.task(); ++i) {
+      good = ReadGrepStart(&args, &start);
     }
-    SKEP_ASSIGN_OR_RETURN(matcher_, MakeMatcher(context.options()));
+    if (!good) return Internal("grep: malformed arguments");
+    answers_ = options.answers();
+    // One selected line of a file tells.
+    if (options.with_match || options.without_match) {
+      start.budget = std::min<uint64_t>(start.budget, 1);
+    }
+    SKEP_ASSIGN_OR_RETURN(matcher_, MakeMatcher(context.options(), options));
+    printer_ = std::make_unique<GrepPrinter>(*matcher_, options, start);
     return absl::OkStatus();
   }
 
+  bool answers_ = false;
   std::unique_ptr<LineMatcher> matcher_;
-  bool name_files_ = false, count_only_ = false, number_lines_ = false;
-  uint64_t lines_before_ = 0;  // in the file, before the next block
-  uint64_t matches_ = 0;
+  std::unique_ptr<GrepPrinter> printer_;
+  std::string file_name_;
 };
 
-// The varint that each map task answered with.
-absl::StatusOr<std::vector<uint64_t>> CountsOf(const StageResult& stage) {
-  std::vector<uint64_t> counts;
-  for (const std::string& result : stage.map_results()) {
-    std::string_view rest = result;
-    uint64_t count;
-    if (!GetVarint(&rest, &count))
-      return Internal("grep: a task's result is malformed");
-    counts.push_back(count);
-  }
-  return counts;
-}
-
-StageSpec LinesStage() {
+StageSpec SurveyStage() {
   StageSpec stage;
-  stage.set_name("lines");
+  stage.set_name("survey");
   stage.set_job_input(true);
   return stage;
 }
 
-// `lines`: of each split, if it is known.
-StageSpec SearchStage(const PlanInput& input, const std::vector<uint64_t>& lines) {
-  SearchArgs args;
-  for (size_t i = 0; i < input.splits.size(); ++i) {
-    const bool new_file =
-        i == 0 || input.splits[i].file().path() != input.splits[i - 1].file().path();
-    if (i > 0 && new_file) args.name_files = true;
-    if (lines.empty()) continue;
-    args.lines_before.push_back(new_file ? 0 : args.lines_before[i - 1] + lines[i - 1]);
+// `surveys`: of each split, if there was need.
+StageSpec SearchStage(const PlanInput& input, const GrepOptions& options,
+                      const std::vector<GrepSurvey>& surveys) {
+  bool several_files = false;
+  for (size_t i = 1; i < input.splits.size(); ++i) {
+    several_files |= BeginsFile(input.splits, i);
+  }
+  std::string args;
+  PutVarint(&args, options.name_files ||
+                       (several_files && !input.options.GetBool("no-filename")));
+  if (!surveys.empty()) {
+    for (const GrepStart& start : PlanGrep(options, input.splits, surveys)) {
+      start.Append(&args);
+    }
   }
   StageSpec stage;
   stage.set_name("search");
   stage.set_job_input(true);
-  stage.set_writes_output(!input.options.GetBool("count"));
-  stage.set_args(EncodeArgs(args));
+  stage.set_writes_output(!options.answers());
+  stage.set_args(std::move(args));
   return stage;
 }
 
-bool AnyFileHasSeveralSplits(const std::vector<InputSplit>& splits) {
-  return std::any_of(splits.begin(), splits.end(),
-                     [](const InputSplit& split) { return split.offset() > 0; });
+bool NeedsSurvey(const PlanInput& input, const GrepOptions& options) {
+  if (options.answers()) return false;
+  const bool cut = std::any_of(input.splits.begin(), input.splits.end(),
+                               [](const InputSplit& s) { return s.offset() > 0; });
+  // Groups of lines are separated through all files.
+  return (cut && (options.number_lines || options.most != UINT64_MAX)) ||
+         (options.context() && input.splits.size() > 1);
 }
 
-absl::StatusOr<PlanResult> AnswerCounts(const PlanInput& input) {
-  SKEP_ASSIGN_OR_RETURN(const std::vector<uint64_t> counts,
-                        CountsOf(input.finished.back()));
-  std::vector<std::pair<std::string, uint64_t>> by_file;
-  std::string last_path;
-  for (size_t i = 0; i < counts.size(); ++i) {
-    const InputFile& file = input.splits[i].file();
-    if (i == 0 || file.path() != last_path) by_file.emplace_back(file.name(), 0);
-    last_path = file.path();
-    by_file.back().second += counts[i];
+absl::StatusOr<PlanResult> Answer(const PlanInput& input, const GrepOptions& options) {
+  struct Counted {
+    std::string name;
+    uint64_t count;
+  };
+  std::vector<Counted> files;
+  const StageResult& stage = input.finished.back();
+  for (int i = 0; i < stage.map_results_size(); ++i) {
+    std::string_view result = stage.map_results(i);
+    uint64_t count;
+    if (!GetVarint(&result, &count)) {
+      return Internal("grep: a task's result is malformed");
+    }
+    if (BeginsFile(input.splits, i))
+      files.push_back({input.splits[i].file().name(), 0});
+    files.back().count = std::min(files.back().count + count, options.most);
   }
+  const bool name_files =
+      options.name_files || (files.size() > 1 && !input.options.GetBool("no-filename"));
   uint64_t total = 0;
   std::string text, json;
-  for (const auto& [name, count] : by_file) {
-    if (by_file.size() > 1) StrAppend(&text, name, ":");
-    StrAppend(&text, count, "\n");
-    StrAppend(&json, json.empty() ? "" : ",", "{\"file\":", JsonString(name),
-              ",\"matches\":", count, "}");
+  for (const auto& [name, count] : files) {
     total += count;
+    if (options.count) {
+      StrAppend(&text, name_files ? StrCat(name, ":") : "", count, "\n");
+    } else if ((options.with_match && count > 0) ||
+               (options.without_match && count == 0)) {
+      StrAppend(&text, name, "\n");
+    } else {
+      continue;
+    }
+    StrAppend(&json, json.empty() ? "" : ",");
+    StrAppend(&json, options.count ? StrCat("{\"file\":", JsonString(name),
+                                            ",\"matches\":", count, "}")
+                                   : JsonString(name));
   }
-  if (by_file.empty()) StrAppend(&text, "0\n");
-  return Done(std::move(text),
-              StrCat("{\"matches\":", total, ",\"files\":[", json, "]}"));
+  if (options.count && files.empty()) text = "0\n";
+  if (options.count) {
+    json = StrCat("{\"matches\":", total, ",\"files\":[", json, "]}");
+  } else {
+    json = StrCat("{\"files\":[", json, "]}");
+  }
+  PlanResult answer = Done(std::move(text), std::move(json));
+  answer.mutable_answer()->set_negative(total == 0);
+  return answer;
 }
 
 absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
-  const bool count_only = input.options.GetBool("count");
+  SKEP_ASSIGN_OR_RETURN(const GrepOptions options, ReadGrepOptions(input.options));
   if (input.finished.empty()) {
-    if (input.options.GetBool("line-number") && !count_only &&
-        AnyFileHasSeveralSplits(input.splits)) {
-      return NextStage(LinesStage());
-    }
-    return NextStage(SearchStage(input, {}));
+    return NextStage(NeedsSurvey(input, options) ? SurveyStage()
+                                                 : SearchStage(input, options, {}));
   }
   const StageResult& last = input.finished.back();
-  if (last.spec().name() == "lines") {
-    SKEP_ASSIGN_OR_RETURN(const std::vector<uint64_t> lines, CountsOf(last));
-    return NextStage(SearchStage(input, lines));
+  if (last.spec().name() == "survey") {
+    std::vector<GrepSurvey> surveys;
+    for (const std::string& result : last.map_results()) {
+      SKEP_ASSIGN_OR_RETURN(surveys.emplace_back(), DecodeGrepSurvey(result));
+    }
+    return NextStage(SearchStage(input, options, surveys));
   }
-  if (count_only) return AnswerCounts(input);
-  return Done("", StrCat("{\"lines\":", CounterOf(last, "lines"),
-                         ",\"matches\":", CounterOf(last, "matches"), "}"));
+  if (options.answers()) return Answer(input, options);
+  const uint64_t matches = CounterOf(last, "matches");
+  PlanResult done = Done("", StrCat("{\"matches\":", matches, "}"));
+  done.mutable_answer()->set_negative(matches == 0);
+  return done;
 }
 
 // The pattern is looked at before anything runs.
-absl::StatusOr<InputFormat> CheckPattern(const Options& options) {
-  if (options.GetString("pattern").empty()) {
+absl::StatusOr<InputFormat> CheckPattern(const Options& flags) {
+  if (flags.GetString("pattern").empty()) {
     return InvalidArgument("grep needs a pattern: --pattern PATTERN");
   }
-  SKEP_RETURN_IF_ERROR(MakeMatcher(options).status());
+  SKEP_ASSIGN_OR_RETURN(const GrepOptions options, ReadGrepOptions(flags));
+  SKEP_RETURN_IF_ERROR(MakeMatcher(flags, options).status());
   return InputFormat{};
+}
+
+OutputShape Shape(const Options& flags) {
+  const absl::StatusOr<GrepOptions> options = ReadGrepOptions(flags);
+  return options.ok() && options->answers() ? OutputShape::kNone : OutputShape::kFile;
 }
 
 }  // namespace
@@ -225,24 +241,43 @@ void Grep(Job& job) {
                  .help = std::move(help),
                  .letter = letter});
   };
+  const auto add_number = [&](std::string name, char letter, std::string help) {
+    job.AddFlag({.name = std::move(name),
+                 .type = Flag::Type::kInt,
+                 .default_value = "-1",
+                 .value_name = "N",
+                 .help = std::move(help),
+                 .letter = letter});
+  };
   job.Summary("Finds the lines that match a pattern")
       .Example("skep run grep --pattern 'hon[ea]y' --line-number notes/*.txt")
       .AddFlag({.name = "pattern",
                 .type = Flag::Type::kString,
                 .value_name = "PATTERN",
-                .help = "What to find: a regular expression in RE2's syntax",
+                .help = "What to find: a regular expression in RE2's syntax, or "
+                        "several, a line each",
                 .letter = 'e'});
   add_switch("fixed-strings", 'F', "The pattern is a plain string");
   add_switch("ignore-case", 'i', "Let small and capital letters match each other");
   add_switch("invert-match", 'v', "Find the lines that do not match");
+  add_switch("word-regexp", 'w', "A match must be whole words");
+  add_switch("line-regexp", 'x', "A match must be a whole line");
   add_switch("count", 'c', "Print the number of such lines, for each file");
+  add_switch("files-with-matches", 'l', "Print the names of files with such lines");
+  add_switch("files-without-match", 'L', "Print the names of files without such lines");
+  add_number("max-count", 'm', "At most N lines of each file; by default all");
+  add_switch("only-matching", 'o', "Write what matches, not the whole line");
   add_switch("line-number", 'n', "Put the number of the line before it");
+  add_switch("with-filename", 'H',
+             "Put the file's name before each line; by default if there are several");
+  add_switch("no-filename", 0, "Put no file's name before lines (grep's -h)");
+  add_number("after-context", 'A', "Write N lines behind each, too");
+  add_number("before-context", 'B', "Write N lines before each, too");
+  add_number("context", 'C', "Write N lines before and behind each, too");
   job.Input(CheckPattern)
-      .Output([](const Options& options) {
-        return options.GetBool("count") ? OutputShape::kNone : OutputShape::kFile;
-      })
-      .AddStage("lines", {.mapper = [] { return std::make_unique<CountLines>(); }})
-      .AddStage("search", {.mapper = [] { return std::make_unique<SearchLines>(); }})
+      .Output(Shape)
+      .AddStage("survey", {.mapper = [] { return std::make_unique<Survey>(); }})
+      .AddStage("search", {.mapper = [] { return std::make_unique<Search>(); }})
       .Plan(Plan);
 }
 

@@ -1,3 +1,12 @@
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "base/random.h"
+#include "base/strings.h"
 #include "gtest/gtest.h"
 #include "jobs/job_testing.h"
 
@@ -63,6 +72,139 @@ TEST(Grep, PatternsThatCannotBeAreRefusedBeforeAnythingRuns) {
             "error: grep needs a pattern: --pattern PATTERN");
   const auto result = RunJob(Grep, {{"pattern", "a("}}, "x");
   EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(Grep, FlagsThatDoNotGoTogetherAreRefused) {
+  for (const JobFlags& flags :
+       {JobFlags{{"count", "true"}, {"files-with-matches", "true"}},
+        JobFlags{{"with-filename", "true"}, {"no-filename", "true"}},
+        JobFlags{{"only-matching", "true"}, {"context", "2"}},
+        JobFlags{{"context", "1000000000"}}}) {
+    JobFlags all = flags;
+    all["pattern"] = "x";
+    EXPECT_EQ(RunJob(Grep, all, "x").status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(Grep, SaysWhetherThereWasAny) {
+  for (const char* how : {"count", "files-with-matches", "only-matching"}) {
+    const JobFlags flags = {{"pattern", "bee"}, {how, "true"}};
+    EXPECT_FALSE(RunJob(Grep, flags, "bees")->answer.negative());
+    EXPECT_TRUE(RunJob(Grep, flags, "wasps")->answer.negative());
+  }
+}
+
+// --- Against the system's grep -----------------------------------------------------
+
+class GrepPeer : public testing::Test {
+ protected:
+  GrepPeer() {
+    std::string path = testing::TempDir() + "/grepXXXXXX";
+    folder_ = mkdtemp(path.data());
+  }
+  ~GrepPeer() override { std::filesystem::remove_all(folder_); }
+
+  void Write(const std::vector<LocalFile>& files) {
+    names_.clear();
+    for (const LocalFile& file : files) {
+      std::ofstream(StrCat(folder_, "/", file.name), std::ios::binary) << file.bytes;
+      names_ += " " + file.name;
+    }
+  }
+
+  // What grep prints, and whether it selected a line.
+  std::pair<std::string, bool> Run(const std::string& flags) {
+    const std::string command =
+        StrCat("cd '", folder_, "' && LC_ALL=C.UTF-8 grep -a ", flags, names_);
+    FILE* const pipe = popen(command.c_str(), "r");
+    std::string output;
+    char buffer[4096];
+    while (const size_t size = fread(buffer, 1, sizeof buffer, pipe)) {
+      output.append(buffer, size);
+    }
+    const int code = WEXITSTATUS(pclose(pipe));
+    EXPECT_LE(code, 1) << command;
+    return {output, code == 0};
+  }
+
+ private:
+  std::string folder_, names_;
+};
+
+std::string RandomText(Random& random) {
+  constexpr std::string_view kPieces[] = {"a",        "b",        "A",  "ab", "_",
+                                          " ",        ",",        "\n", "\n", "\n",
+                                          "\xc3\xa9", "\xc3\x89", "\t"};
+  std::string text;
+  for (uint64_t n = 1 + random.Below(60); n > 0; --n) {
+    text += kPieces[random.Below(std::size(kPieces))];
+  }
+  if (random.Below(2) == 0 && text.back() != '\n') text += '\n';
+  return text;
+}
+
+// Every combination of a few flags, over texts cut everywhere (RunJob).
+TEST_F(GrepPeer, AgreesWithTheSystems) {
+  constexpr struct {
+    const char* name;
+    const char* letter;
+    int one_in;
+    int most;  // above 0: takes a number up to it
+  } kFlags[] = {{"fixed-strings", "", 4, 0},   {"ignore-case", "-i", 3, 0},
+                {"invert-match", "-v", 4, 0},  {"word-regexp", "-w", 4, 0},
+                {"line-regexp", "-x", 8, 0},   {"line-number", "-n", 3, 0},
+                {"with-filename", "-H", 4, 0}, {"max-count", "-m", 4, 4},
+                {"after-context", "-A", 4, 3}, {"before-context", "-B", 4, 3},
+                {"context", "-C", 6, 3},       {"only-matching", "-o", 6, 0},
+                {"no-filename", "-h", 6, 0}};
+  constexpr const char* kAnswers[] = {"count", "files-with-matches",
+                                      "files-without-match"};
+  constexpr const char* kAnswerLetters[] = {"-c", "-l", "-L"};
+  constexpr const char* kPatterns[] = {
+      "a",        "ab",  "A",      "a|ab", "^a",   "b$",   "a.b", "[aA]+",
+      "\xc3\xa9", "b*a", "(a|b)b", "^$",   "ab|_", "a\nb", ",",   "a+b?"};
+  Random random(41);
+  int agreed = 0;
+  while (agreed < 400) {
+    JobFlags flags;
+    std::string peer_flags;
+    for (const auto& flag : kFlags) {
+      if (random.Below(flag.one_in) != 0) continue;
+      const std::string value =
+          std::to_string(1 + random.Below(std::max(1, flag.most)));
+      flags[flag.name] = flag.most > 0 ? value : "true";
+      StrAppend(&peer_flags, flag.letter, " ", flag.most > 0 ? value : "", " ");
+    }
+    const bool context = flags.contains("context") || flags.contains("after-context") ||
+                         flags.contains("before-context");
+    if ((context && flags.contains("only-matching")) ||
+        (flags.contains("with-filename") && flags.contains("no-filename"))) {
+      continue;
+    }
+    if (random.Below(4) == 0) {
+      const uint64_t which = random.Below(3);
+      flags[kAnswers[which]] = "true";
+      StrAppend(&peer_flags, kAnswerLetters[which], " ");
+    }
+    const std::string pattern = kPatterns[random.Below(std::size(kPatterns))];
+    flags["pattern"] = pattern;
+    StrAppend(&peer_flags, flags.contains("fixed-strings") ? "-F " : "-E ", "-e '",
+              pattern, "' ");
+    std::vector<LocalFile> files;
+    for (uint64_t i = 0; i <= random.Below(3); ++i) {
+      files.push_back({StrCat("f", i, ".txt"), RandomText(random)});
+    }
+    Write(files);
+    const auto [expected, selected] = Run(peer_flags);
+    const absl::StatusOr<LocalResult> result = RunJob(Grep, flags, files);
+    ASSERT_TRUE(result.ok()) << result.status();
+    ASSERT_EQ(OutputOf(result) + AnswerOf(result), expected)
+        << "grep " << peer_flags << " over\n"
+        << files[0].bytes << "\n(and " << files.size() - 1 << " more)";
+    ASSERT_EQ(!result->answer.negative(), selected) << "grep " << peer_flags;
+    ++agreed;
+  }
 }
 
 }  // namespace

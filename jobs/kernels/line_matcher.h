@@ -1,9 +1,11 @@
 // The lines of a text that hold a pattern: the kernel of grep.
 //
-// Searches the text as a whole, not line by line: fixed strings by a vector compare of
-// their first and last bytes, regular expressions by RE2 (linear time, whatever the
-// pattern). A line ends with '\n'; the last one may lack it. '^' and '$' are the ends
-// of a line; a '\r' before the '\n' belongs to the line. A match never spans lines.
+// Searches the text as a whole, not line by line: a string by vector compares
+// (string_search.h), a regular expression by a string that it cannot match without
+// (required_literal.h) and then RE2 on the line, or by RE2 alone (linear time, whatever
+// the pattern). A line ends with '\n'; the last one may lack it. '^' and '$' are the
+// ends of a line; a '\r' before the '\n' belongs to the line. A match never spans
+// lines.
 //
 // Patterns are UTF-8; in the text, bytes that are not are matched by no '.'.
 
@@ -14,10 +16,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/cpu_path.h"
+#include "jobs/kernels/string_search.h"
 
 namespace re2 {
 class RE2;
@@ -26,9 +31,13 @@ class RE2;
 namespace skep {
 
 struct LineMatcherOptions {
-  bool fixed = false;        // the pattern is a string, not a regular expression
-  bool ignore_case = false;  // Unicode's simple case folding
-  bool invert = false;       // the lines without the pattern
+  bool fixed = false;         // the patterns are strings, not regular expressions
+  bool ignore_case = false;   // Unicode's simple case folding
+  bool invert = false;        // the lines without the pattern
+  bool whole_words = false;   // no letter, digit or '_' before or after a match
+  bool whole_lines = false;   // a match is a whole line; outweighs whole_words
+  bool number_lines = false;  // Line.number and the number of lines are wanted
+  CpuPath path = BestCpuPath();
 };
 
 // Thread-safe once made.
@@ -37,30 +46,52 @@ class LineMatcher {
   struct Line {
     std::string_view text;  // without its '\n'
     uint64_t offset = 0;    // of its first byte in the text
-    uint64_t number = 0;    // lines before it in the text
+    uint64_t number = 0;    // lines before it in the text, if wanted
   };
 
-  // InvalidArgument for what is no regular expression or holds a line end.
+  // Several patterns stand on a line each; a line that holds one is selected.
+  // InvalidArgument for what is no regular expression.
   static absl::StatusOr<std::unique_ptr<LineMatcher>> Create(
-      std::string_view pattern, const LineMatcherOptions& options);
+      std::string_view patterns, const LineMatcherOptions& options);
   ~LineMatcher();
 
-  // Calls visit for each selected line, in order. Returns the number of lines of the
-  // text, so that a caller with several pieces can number them through.
+  // Calls visit for each selected line, in order, until it returns false. Returns the
+  // number of lines of the text if they are numbered and were all looked at, so that a
+  // caller with several pieces can number them through; else 0.
   uint64_t ForEachLine(std::string_view text,
-                       const std::function<void(const Line&)>& visit) const;
+                       const std::function<bool(const Line&)>& visit) const;
+
+  // Calls visit for each match in a line, from left to right, the longest ones, none
+  // empty (grep's -o). Whether the options invert does not matter.
+  void ForEachMatch(
+      std::string_view line,
+      const std::function<void(size_t offset, std::string_view match)>& visit) const;
 
  private:
-  LineMatcher(std::string_view pattern, const LineMatcherOptions& options);
+  struct Match {
+    size_t begin;
+    size_t size;
+  };
 
-  // A place of the first line with a match that starts at or after `from`, which is the
-  // start of a line; npos for none.
-  size_t FindMatch(std::string_view text, size_t from) const;
-  size_t FindMatchByLine(std::string_view text, size_t from) const;
+  explicit LineMatcher(const LineMatcherOptions& options);
+  absl::Status Compile(std::string_view patterns);
 
-  std::string pattern_;
-  LineMatcherOptions options_;
-  std::unique_ptr<re2::RE2> regex_;  // null: search for pattern_ itself
+  bool Matches(std::string_view line) const;
+  // The leftmost match at or after `from`, the longest there.
+  std::optional<Match> FindMatch(std::string_view line, size_t from) const;
+  std::optional<Match> FindWord(std::string_view line, size_t from) const;
+
+  // A place within the first line with a match among those that start at or after
+  // `from`, which is the start of a line; npos for none. `found` is where each finder
+  // found its string last.
+  size_t FindLine(std::string_view text, size_t from, std::vector<size_t>* found) const;
+  size_t FindLineByRegex(std::string_view text, size_t from) const;
+
+  const LineMatcherOptions options_;
+  std::vector<StringFinder> finders_;  // every match holds a string of one; may be none
+  bool finders_decide_ = false;        // a line with one is a match
+  std::unique_ptr<re2::RE2> regex_;
+  std::unique_ptr<re2::RE2> longest_;  // the same, for where matches end
   // The pattern asks for the ends of the text (\A, \z) and must see one line at a time.
   bool line_by_line_ = false;
 };

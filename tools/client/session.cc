@@ -198,7 +198,7 @@ int Session::Present(const JobStatus& status, absl::Duration took) {
   }
   if (!error.ok()) return ReportError(error);
   if (!options_.quiet) WriteError(StrCat("skep: ", SummaryLine(status, took), "\n"));
-  return kOk;
+  return status.answer().negative() ? kJobFailed : kOk;
 }
 
 }  // namespace
