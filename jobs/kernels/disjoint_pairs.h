@@ -7,10 +7,10 @@
 #include <span>
 
 #include "base/cpu_path.h"
+#include "jobs/kernels/pair_tables.h"
 
 namespace skep {
 
-inline constexpr int kMaxPairBits = 60;
 
 // The number of pairs (i, j) with (a[i] & b[j]) == 0. Masks have bits below `bits`
 // only, 1 <= bits <= kMaxPairBits.

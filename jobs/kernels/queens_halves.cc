@@ -8,74 +8,141 @@
 
 #include "base/mutex.h"
 #include "base/status.h"
-#include "jobs/kernels/disjoint_pairs.h"
+#include "jobs/kernels/pair_tables.h"
+#include "jobs/kernels/queens_half.h"
 
 namespace skep {
+namespace {
 
-// All placements of queens that do not attack one another in a rectangle of rows and
-// columns, some of its rows and columns empty, by the rows and columns that they take.
-//
-// A placement is a mask of the diagonals it takes within its part of the board: bits 0
-// to 31 the falling ones (row - column + columns - 1), bits 32 to 63 the rising ones
-// (row
-// + column), rows counted from the top of the board and columns from the part's first.
-class QueensHalves::Quarter {
+uint32_t Reverse(uint32_t rows, int n) {
+  uint32_t turned = 0;
+  for (int i = 0; i < n; ++i) turned |= (rows >> i & 1) << (n - 1 - i);
+  return turned;
+}
+
+// Masks of shared diagonals, those of placements that rank below a limit first, then
+// those of that rank, then those above it.
+class RankedMasks {
  public:
-  Quarter(int first_row, int rows, int columns)
-      : first_row_(first_row),
-        rows_(rows),
-        columns_(columns),
-        begins_((size_t{1} << (rows + columns)) + 1) {
-    Enumerate(0, 0, 0, 0, [this](size_t key, uint64_t) { ++begins_[key + 1]; });
-    for (size_t key = 1; key < begins_.size(); ++key) begins_[key] += begins_[key - 1];
-    placements_.resize(begins_.back());
-    std::vector<uint32_t> next(begins_.begin(), begins_.end() - 1);
-    Enumerate(0, 0, 0, 0, [this, &next](size_t key, uint64_t diagonals) {
-      placements_[next[key]++] = diagonals;
-    });
+  std::span<const uint64_t> all() const { return {masks_.data(), above_end_}; }
+  std::span<const uint64_t> below() const { return all().first(below_end_); }
+  std::span<const uint64_t> equal() const {
+    return all().subspan(below_end_, equal_end_ - below_end_);
   }
+  std::span<const uint64_t> above() const { return all().subspan(equal_end_); }
 
-  int rows() const { return rows_; }
-  int columns() const { return columns_; }
-
-  std::span<const uint64_t> Find(uint32_t rows, uint32_t columns) const {
-    const size_t key = Key(rows, columns);
-    return {placements_.data() + begins_[key], begins_[key + 1] - begins_[key]};
-  }
-
-  size_t memory_used() const {
-    return begins_.size() * sizeof(uint32_t) + placements_.size() * sizeof(uint64_t);
+  // Takes the placements that leave the diagonals of `clash` free; project(placement)
+  // makes a mask of each.
+  template <typename Project>
+  void Take(const QueensHalf& half, QueensDiagonals clash, uint32_t limit,
+            const Project& project) {
+    if (masks_.size() < half.placements().size()) {
+      masks_.resize(2 * half.placements().size());
+    }
+    size_t size = 0;
+    const auto take = [&](auto wanted) {
+      size_t begin = 0;
+      for (const QueensHalf::Block& block : half.blocks()) {
+        if (wanted(block.rank)) {
+          for (size_t i = begin; i < block.end; ++i) {
+            const QueensDiagonals placement = half.placements()[i];
+            masks_[size] = project(placement);
+            size += (placement & clash) == 0;
+          }
+        }
+        begin = block.end;
+      }
+      return size;
+    };
+    below_end_ = take([limit](uint32_t rank) { return rank < limit; });
+    equal_end_ = take([limit](uint32_t rank) { return rank == limit; });
+    above_end_ = take([limit](uint32_t rank) { return rank > limit; });
   }
 
  private:
-  size_t Key(uint32_t rows, uint32_t columns) const {
-    return static_cast<size_t>(rows) << columns_ | columns;
+  std::vector<uint64_t> masks_;
+  size_t below_end_ = 0, equal_end_ = 0, above_end_ = 0;
+};
+
+}  // namespace
+
+// Counts one choice of western rows after the other.
+class QueensHalves::Worker {
+ public:
+  explicit Worker(const QueensHalves& board)
+      : board_(board),
+        n_(board.n_),
+        side_(board.quarter_.side()),
+        west_half_(board.quarter_, board.n_),
+        east_half_(board.quarter_, board.n_),
+        tables_(2 * (2 * side_ - 1), board.path_) {}
+
+  uint64_t Count(uint32_t west_rows, std::span<const Family> families) {
+    west_half_.Place(west_rows);
+    if (west_half_.placements().empty()) return 0;
+    uint64_t total = 0;
+    for (const Family& family : families) {
+      total += family.weight * Count(west_rows, family);
+    }
+    return total;
   }
 
-  // Calls add(key, diagonals) for each way to go on from `row`.
-  template <typename Add>
-  void Enumerate(int row, uint32_t taken_rows, uint32_t taken_columns,
-                 uint64_t diagonals, const Add& add) {
-    if (row == rows_) {
-      add(Key(taken_rows, taken_columns), diagonals);
-      return;
+ private:
+  uint64_t Count(uint32_t west_rows, const Family& family) {
+    east_half_.Place(family.east_rows);
+    QueensDiagonals clash = 0;
+    if (const int row = family.middle_row; row >= 0) {
+      // The same from either side; the diagonals that leave the board at once are none
+      // of a half's.
+      if (row > 0) clash |= uint64_t{1} << (row - 1);
+      if (row < n_ - 1) clash |= uint64_t{1} << (32 + row + side_);
     }
-    Enumerate(row + 1, taken_rows, taken_columns, diagonals, add);
-    for (int column = 0; column < columns_; ++column) {
-      const int board_row = first_row_ + row;
-      const uint64_t own = uint64_t{1} << (board_row - column + columns_ - 1) |
-                           uint64_t{1} << (32 + board_row + column);
-      if ((taken_columns >> column & 1) != 0 || (diagonals & own) != 0) continue;
-      Enumerate(row + 1, taken_rows | 1u << row, taken_columns | 1u << column,
-                diagonals | own, add);
-    }
+    // Of each direction 2 * side - 1 diagonals cross both halves. Seen from the east,
+    // falling ones rise and rising ones fall.
+    const int shared = 2 * side_ - 1;
+    const uint64_t mask = (uint64_t{1} << shared) - 1;
+    const int rising = 32 + n_ - side_;
+    const uint32_t limit =
+        std::max(QuarterRank(west_rows), QuarterRank(family.east_rows));
+    west_.Take(west_half_, clash, limit, [=](QueensDiagonals placement) {
+      return (placement & mask) | (placement >> rising & mask) << shared;
+    });
+    east_.Take(east_half_, clash, limit, [=](QueensDiagonals placement) {
+      return (placement >> rising & mask) | (placement & mask) << shared;
+    });
+    // Pairs with a placement that ranks above the limit count twice.
+    return Pairs(east_.below(), {2, 1, 0}) + Pairs(east_.equal(), {2, 1, 1}) +
+           Pairs(east_.above(), {2, 2, 2});
   }
 
-  const int first_row_;
-  const int rows_;
-  const int columns_;
-  std::vector<uint32_t> begins_;  // by key; into placements_
-  std::vector<uint64_t> placements_;
+  // Disjoint pairs of these eastern masks and the western ones that rank above the limit,
+  // at it and below it, with the weights of the latter.
+  uint64_t Pairs(std::span<const uint64_t> east, std::array<uint32_t, 3> weights) {
+    uint64_t total = 0;
+    while (!east.empty()) {
+      const auto group = east.first(std::min(PairTables::kGroup, east.size()));
+      tables_.Fill(group);
+      total += weights[0] * tables_.Count(west_.above()) +
+               weights[1] * tables_.Count(west_.equal());
+      if (weights[2] != 0) total += weights[2] * tables_.Count(west_.below());
+      east = east.subspan(group.size());
+    }
+    return total;
+  }
+
+  // The greater of the sets of rows that a half takes in the north and in the south,
+  // each read from its corner of the board.
+  uint32_t QuarterRank(uint32_t rows) const {
+    const uint32_t north = rows & ((uint32_t{1} << side_) - 1);
+    return std::max(north, Reverse(rows >> (n_ - side_), side_));
+  }
+
+  const QueensHalves& board_;
+  const int n_;
+  const int side_;
+  QueensHalf west_half_, east_half_;
+  RankedMasks west_, east_;
+  PairTables tables_;
 };
 
 absl::StatusOr<std::unique_ptr<QueensHalves>> QueensHalves::Create(int n,
@@ -88,34 +155,43 @@ absl::StatusOr<std::unique_ptr<QueensHalves>> QueensHalves::Create(int n,
   return std::unique_ptr<QueensHalves>(new QueensHalves(n, path));
 }
 
-QueensHalves::~QueensHalves() = default;
-
-QueensHalves::QueensHalves(int n, CpuPath path) : n_(n), path_(path) {
-  const int west = n / 2, east = n - west;
-  const int north = n / 2, south = n - north;
-  north_west_ = std::make_unique<Quarter>(0, north, west);
-  north_east_ = std::make_unique<Quarter>(0, north, east);
-  south_west_ = std::make_unique<Quarter>(north, south, west);
-  south_east_ = std::make_unique<Quarter>(north, south, east);
-
+QueensHalves::QueensHalves(int n, CpuPath path)
+    : n_(n), path_(path), quarter_(n / 2) {
   const uint32_t all = (uint32_t{1} << n) - 1;
-  for (uint32_t rows = 0; rows <= all; ++rows) {
-    if (std::popcount(rows) != west) continue;
-    uint32_t turned = 0;
-    for (int i = 0; i < n; ++i) turned |= (rows >> i & 1) << (n - 1 - i);
-    std::array<uint32_t, 4> images = {rows, turned, rows, turned};
-    if (n % 2 == 0) images = {rows, turned, all & ~rows, all & ~turned};
-    std::sort(images.begin(), images.end());
-    if (images[0] != rows) continue;
-    const auto end = std::unique(images.begin(), images.end());
-    sets_.push_back({rows, static_cast<uint32_t>(end - images.begin())});
+  for (uint32_t west = 0; west <= all; ++west) {
+    if (std::popcount(west) != n / 2) continue;
+    const size_t before = families_.size();
+    if (n % 2 == 0) {
+      AddFamily(west, all & ~west, -1);
+    } else {
+      for (uint32_t rest = all & ~west; rest != 0; rest &= rest - 1) {
+        AddFamily(west, all & ~west & ~(rest & -rest), std::countr_zero(rest));
+      }
+    }
+    if (families_.size() > before) sets_.push_back({west, families_.size()});
   }
 }
 
+// Adds the choice unless one of its images comes first.
+void QueensHalves::AddFamily(uint32_t west_rows, uint32_t east_rows, int middle_row) {
+  const uint32_t west_turned = Reverse(west_rows, n_);
+  const uint32_t east_turned = Reverse(east_rows, n_);
+  std::array<std::pair<uint32_t, uint32_t>, 4> images = {
+      {{west_rows, east_rows},
+       {east_rows, west_rows},
+       {west_turned, east_turned},
+       {east_turned, west_turned}}};
+  const auto own = images[0];
+  std::sort(images.begin(), images.end());
+  if (images[0] != own) return;
+  const auto end = std::unique(images.begin(), images.end());
+  families_.push_back(
+      {east_rows, middle_row, static_cast<uint32_t>(end - images.begin())});
+}
+
 size_t QueensHalves::memory_used() const {
-  return north_west_->memory_used() + north_east_->memory_used() +
-         south_west_->memory_used() + south_east_->memory_used() +
-         sets_.size() * sizeof(RowSet);
+  return quarter_.memory_used() + sets_.size() * sizeof(RowSet) +
+         families_.size() * sizeof(Family);
 }
 
 absl::StatusOr<uint64_t> QueensHalves::Count(size_t first, size_t last,
@@ -124,58 +200,16 @@ absl::StatusOr<uint64_t> QueensHalves::Count(size_t first, size_t last,
     return OutOfRange("row sets ", first, " to ", last, " of a board of ", n_,
                       " queens, which has ", sets_.size());
   }
-  Scratch scratch;
+  Worker worker(*this);
   uint64_t total = 0;
   for (size_t i = first; i < last; ++i) {
     if (stop.stop_requested()) return Cancelled("counting the queens was told to stop");
-    total += sets_[i].weight * CountSet(sets_[i].west_rows, &scratch);
+    const size_t begin = i == 0 ? 0 : sets_[i - 1].end;
+    total += worker.Count(
+        sets_[i].west_rows,
+        std::span(families_).subspan(begin, sets_[i].end - begin));
   }
   return total;
-}
-
-void QueensHalves::Combine(const Quarter& upper, const Quarter& lower, uint32_t rows,
-                           std::vector<uint64_t>* out) {
-  const uint32_t upper_rows = rows & ((uint32_t{1} << upper.rows()) - 1);
-  const uint32_t lower_rows = rows >> upper.rows();
-  const uint32_t all_columns = (uint32_t{1} << upper.columns()) - 1;
-  size_t size = 0;
-  for (uint32_t columns = 0; columns <= all_columns; ++columns) {
-    if (std::popcount(columns) != std::popcount(upper_rows)) continue;
-    const auto above = upper.Find(upper_rows, columns);
-    const auto below = lower.Find(lower_rows, all_columns & ~columns);
-    if (out->size() < size + above.size() * below.size()) {
-      out->resize(2 * (size + above.size() * below.size()));
-    }
-    // Without a branch: every pair is stored, and kept by moving the end past it.
-    for (const uint64_t a : above) {
-      for (const uint64_t b : below) {
-        (*out)[size] = a | b;
-        size += (a & b) == 0;
-      }
-    }
-  }
-  out->resize(size);
-}
-
-uint64_t QueensHalves::CountSet(uint32_t west_rows, Scratch* scratch) const {
-  const uint32_t all_rows = (uint32_t{1} << n_) - 1;
-  Combine(*north_west_, *south_west_, west_rows, &scratch->west);
-  if (scratch->west.empty()) return 0;
-  Combine(*north_east_, *south_east_, all_rows & ~west_rows, &scratch->east);
-
-  // Of each direction n - 1 diagonals cross both parts. Counted from the first column
-  // of its part, a falling one has number d in the west and d + east in the east, a
-  // rising one d + west in the west and d in the east.
-  const int west = north_west_->columns(), east = north_east_->columns();
-  const int shared = n_ - 1;
-  const uint64_t mask = (uint64_t{1} << shared) - 1;
-  for (uint64_t& placement : scratch->west) {
-    placement = (placement & mask) | (placement >> (32 + west) & mask) << shared;
-  }
-  for (uint64_t& placement : scratch->east) {
-    placement = (placement >> east & mask) | (placement >> 32 & mask) << shared;
-  }
-  return CountDisjointPairs(scratch->west, scratch->east, 2 * shared, path_);
 }
 
 absl::StatusOr<std::shared_ptr<const QueensHalves>> SharedQueensHalves(int n) {

@@ -1,20 +1,27 @@
 // N-Queens by meeting in the middle: far fewer steps than any search.
 //
-// Cut the board into a west and an east part of columns. Choose the rows S whose queens
-// stand in the west; the rest stand in the east. Then the two parts share no row and no
-// column, only diagonals: a solution is a placement of the west part and one of the
-// east part whose masks of shared diagonals are disjoint. The placements of a part, for
-// given rows, are the products of two quarters (the rows of the upper and of the lower
-// half of the board) that do not clash; all partial placements of a quarter are
-// enumerated once and found by their rows and columns. Disjoint pairs are counted 512
-// at a time: the masks of one side are turned into tables that tell, for each five bits
-// of a mask of the other side, which of 512 are disjoint from them.
+// Cut the board into a western and an eastern half of columns (with the middle column of
+// an odd board between them), and choose the rows W whose queens stand in the west and
+// the row of the middle column's queen; the other rows E have theirs in the east. Then
+// the halves share no row and no column, only diagonals: a solution is a placement of
+// the western half and one of the eastern half whose masks of shared diagonals are
+// disjoint, neither of them clashing with the middle column's queen. The placements of
+// a half, for given rows, are the products of two quarters that do not clash
+// (queens_half.h); disjoint pairs are counted 512 at a time (disjoint_pairs.h).
 //
-// Mirror images: turning the board upside down turns S around; for even n exchanging
-// east and west complements it. Only one set of each such family is counted, with its
-// weight. The idea of quarters and of transposed groups is that of the fastest public
-// programs; that halves need not be equal, so that odd boards are no special case, is
-// ours.
+// All eight symmetries of the board save work. Turning it upside down turns W and E
+// around, and exchanging east and west exchanges them: of the up to four choices (W, E)
+// that are images of one another one is counted, with its weight. Mirroring the board at
+// its diagonal exchanges the choice of rows with the choice of columns whose queens
+// stand in the north and in the south. Both have a rank, the greatest of the four sets
+// of n / 2 bits that the four quarters take (each read from the corner of the board),
+// which the other symmetries keep: so solutions whose columns rank above their rows
+// count twice, those of equal rank once, and the others are never looked at. The rank
+// of the columns is the greater of the ranks of the two placements, so that this leaves
+// whole blocks of pairs.
+//
+// The idea of quarters and of transposed groups is that of the fastest public programs;
+// the symmetry by ranks, which serves odd boards as well, is ours.
 
 #ifndef SKEP_JOBS_KERNELS_QUEENS_HALVES_H_
 #define SKEP_JOBS_KERNELS_QUEENS_HALVES_H_
@@ -27,55 +34,54 @@
 
 #include "absl/status/statusor.h"
 #include "base/cpu_path.h"
+#include "jobs/kernels/queens_quarter.h"
 
 namespace skep {
 
 // The diagonals of a half board must fit 32 bits, and the tables memory.
 inline constexpr int kMinHalvesQueens = 4;
-inline constexpr int kMaxHalvesQueens = 21;
+inline constexpr int kMaxHalvesQueens = 22;
 
-// The quarters of one board: built once, then shared by any number of threads.
+// The quarter of one board: built once, then shared by any number of threads.
 class QueensHalves {
  public:
-  // Takes milliseconds at n = 16. InvalidArgument for an n out of range.
+  // Takes milliseconds at n = 16, seconds at 20. InvalidArgument for an n out of range.
   static absl::StatusOr<std::unique_ptr<QueensHalves>> Create(
       int n, CpuPath path = BestCpuPath());
-  ~QueensHalves();
 
-  // The work: row sets, one for each family of mirror images, numbered from 0. They
-  // differ in cost; ranges of a few hundred are even.
+  // The work: choices of western rows, numbered from 0. They differ in cost; ranges of a
+  // few hundred are even.
   size_t size() const { return sets_.size(); }
 
-  // The solutions of the row sets first .. last - 1 and of their mirror images. The sum
-  // over disjoint ranges that cover 0 .. size() - 1 is the total. OutOfRange for a bad
-  // range; Cancelled when a stop was requested (looked at between row sets).
+  // The solutions of the choices first .. last - 1 and of their images. The sum over
+  // disjoint ranges that cover 0 .. size() - 1 is the total. OutOfRange for a bad range;
+  // Cancelled when a stop was requested (looked at between choices).
   absl::StatusOr<uint64_t> Count(size_t first, size_t last, std::stop_token stop) const;
 
   // Bytes that the tables take.
   size_t memory_used() const;
 
  private:
-  class Quarter;
+  // A choice of rows, up to symmetry.
+  struct Family {
+    uint32_t east_rows;
+    int middle_row;   // of the middle column's queen; -1: there is no middle column
+    uint32_t weight;  // images, itself included, but for the mirror at the diagonal
+  };
   struct RowSet {
     uint32_t west_rows;
-    uint32_t weight;  // mirror images, itself included
+    size_t end;  // in families_; it begins where the one before ends
   };
-  struct Scratch {
-    std::vector<uint64_t> west, east;
-  };
+  class Worker;
 
   QueensHalves(int n, CpuPath path);
-
-  uint64_t CountSet(uint32_t west_rows, Scratch* scratch) const;
-  // All placements of a part (its upper and lower quarter) with queens in these rows,
-  // as masks of the diagonals within the part.
-  static void Combine(const Quarter& upper, const Quarter& lower, uint32_t rows,
-                      std::vector<uint64_t>* out);
+  void AddFamily(uint32_t west_rows, uint32_t east_rows, int middle_row);
 
   const int n_;
   const CpuPath path_;
-  std::unique_ptr<Quarter> north_west_, north_east_, south_west_, south_east_;
+  const QueensQuarter quarter_;
   std::vector<RowSet> sets_;
+  std::vector<Family> families_;
 };
 
 // The board of that side, made at most once while it is the last one asked for: for
