@@ -1,62 +1,122 @@
 #include "jobs/kernels/queens_half.h"
 
+#include <immintrin.h>
+
 #include <algorithm>
 #include <bit>
 
 namespace skep {
+namespace {
+
+// What is stored at once, and so may lie behind the last placement.
+constexpr size_t kLanes = 8;
+
+// Writes the placements of both quarters that do not clash, with the queen of the middle
+// row, which clashes with none of the south; returns their number. Without a branch:
+// every pair is stored, and kept by moving the end past it.
+size_t AddProductsPlain(std::span<const QueensDiagonals> north,
+                        std::span<const QueensDiagonals> south, QueensDiagonals middle,
+                        QueensDiagonals* out) {
+  size_t size = 0;
+  for (const QueensDiagonals above : north) {
+    if ((above & middle) != 0) continue;
+    const QueensDiagonals upper = above | middle;
+    for (const QueensDiagonals lower : south) {
+      out[size] = upper | lower;
+      size += (upper & lower) == 0;
+    }
+  }
+  return size;
+}
+
+__attribute__((target("avx512f,popcnt"))) size_t AddProductsAvx512(
+    std::span<const QueensDiagonals> north, std::span<const QueensDiagonals> south,
+    QueensDiagonals middle, QueensDiagonals* out) {
+  size_t size = 0;
+  for (const QueensDiagonals above : north) {
+    if ((above & middle) != 0) continue;
+    const __m512i upper = _mm512_set1_epi64(static_cast<int64_t>(above | middle));
+    for (size_t i = 0; i < south.size(); i += kLanes) {
+      const size_t left = std::min(kLanes, south.size() - i);
+      const auto some = static_cast<__mmask8>((1u << left) - 1);
+      const __m512i lower = _mm512_maskz_loadu_epi64(some, south.data() + i);
+      const __mmask8 good = _mm512_mask_testn_epi64_mask(some, upper, lower);
+      _mm512_storeu_si512(
+          out + size, _mm512_maskz_compress_epi64(good, _mm512_or_si512(upper, lower)));
+      size += __builtin_popcount(good);
+    }
+  }
+  return size;
+}
+
+}  // namespace
+
+QueensHalfSplits::QueensHalfSplits(int side) {
+  for (auto& by_queens : splits_) by_queens.resize(side + 1);
+  const uint32_t all = (uint32_t{1} << side) - 1;
+  for (uint32_t north = 0; north <= all; ++north) {
+    const uint32_t rest = all & ~north;
+    const int queens = std::popcount(north);
+    splits_[false][queens].push_back({std::max(north, rest), north, rest, -1});
+    for (uint32_t columns = rest; columns != 0; columns &= columns - 1) {
+      const uint32_t south = rest & ~(columns & -columns);
+      splits_[true][queens].push_back(
+          {std::max(north, south), north, south,
+           static_cast<int8_t>(std::countr_zero(columns))});
+    }
+  }
+  for (auto& by_queens : splits_) {
+    for (auto& splits : by_queens) {
+      std::stable_sort(splits.begin(), splits.end(),
+                       [](const Split& a, const Split& b) { return a.rank < b.rank; });
+    }
+  }
+}
+
+QueensHalf::QueensHalf(const QueensQuarter& quarter, const QueensHalfSplits& splits,
+                       int n, CpuPath path)
+    : quarter_(quarter),
+      splits_(splits),
+      n_(n),
+      add_products_(path == CpuPath::kAvx512 ? AddProductsAvx512 : AddProductsPlain) {}
 
 void QueensHalf::Place(uint32_t rows) {
   size_ = 0;
   blocks_.clear();
   const int side = quarter_.side();
-  const uint32_t all = (uint32_t{1} << side) - 1;
-  const uint32_t north_rows = rows & all;
+  const uint32_t north_rows = rows & ((uint32_t{1} << side) - 1);
   const uint32_t south_rows = rows >> (n_ - side);
-  const bool middle_row = n_ % 2 == 1 && (rows >> side & 1) != 0;
-  for (uint32_t north = 0; north <= all; ++north) {
-    if (std::popcount(north) != std::popcount(north_rows)) continue;
-    const auto above = quarter_.Find(north_rows, north);
-    if (above.empty()) continue;
-    const uint32_t rest = all & ~north;
-    if (!middle_row) {
-      AddProducts(above, quarter_.Find(south_rows, rest), 0);
-      blocks_.push_back({std::max(north, rest), size_});
-      continue;
+  const bool middle_queen = n_ % 2 == 1 && (rows >> side & 1) != 0;
+  for (const auto& split : splits_.Find(std::popcount(north_rows), middle_queen)) {
+    const auto north = quarter_.Find(north_rows, split.north);
+    const auto south = quarter_.Find(south_rows, split.south);
+    if (north.empty() || south.empty()) continue;
+    const size_t most = size_ + north.size() * south.size() + kLanes;
+    if (placements_.size() < most) placements_.resize(2 * most);
+    if (south_.size() < south.size()) south_.resize(2 * south.size());
+    QueensDiagonals middle = 0;
+    if (middle_queen) {
+      middle = uint64_t{1} << (2 * side - 1 - split.middle_column) |
+               uint64_t{1} << (32 + side + split.middle_column);
     }
-    for (uint32_t columns = rest; columns != 0; columns &= columns - 1) {
-      const int column = std::countr_zero(columns);
-      const uint32_t south = rest & ~(1u << column);
-      const QueensDiagonals middle = uint64_t{1} << (2 * side - 1 - column) |
-                                     uint64_t{1} << (32 + side + column);
-      AddProducts(above, quarter_.Find(south_rows, south), middle);
-      blocks_.push_back({std::max(north, south), size_});
+    size_t count = 0;
+    for (const QueensDiagonals placement : south) {
+      south_[count] = placement << (n_ - side);
+      count += (south_[count] & middle) == 0;
     }
+    if (blocks_.empty() || blocks_.back().rank != split.rank) {
+      blocks_.push_back({split.rank, size_});
+    }
+    size_ += add_products_(north, {south_.data(), count}, middle,
+                           placements_.data() + size_);
   }
 }
 
-// Appends the placements of both quarters and of the queen in the middle row, if there
-// is one, that do not clash.
-void QueensHalf::AddProducts(std::span<const QueensDiagonals> north,
-                             std::span<const QueensDiagonals> south,
-                             QueensDiagonals middle) {
-  const size_t most = size_ + north.size() * south.size();
-  if (placements_.size() < most) placements_.resize(2 * most);
-  if (shifted_.size() < south.size()) shifted_.resize(2 * south.size());
-  size_t count = 0;
-  for (const QueensDiagonals placement : south) {
-    const QueensDiagonals moved = placement << (n_ - quarter_.side());
-    shifted_[count] = moved;
-    count += (moved & middle) == 0;
-  }
-  // Without a branch: every pair is stored, and kept by moving the end past it.
-  for (const QueensDiagonals above : north) {
-    if ((above & middle) != 0) continue;
-    const QueensDiagonals upper = above | middle;
-    for (size_t i = 0; i < count; ++i) {
-      placements_[size_] = upper | shifted_[i];
-      size_ += (upper & shifted_[i]) == 0;
-    }
-  }
+size_t QueensHalf::CountBelow(uint32_t limit) const {
+  const auto block =
+      std::lower_bound(blocks_.begin(), blocks_.end(), limit,
+                       [](const Block& b, uint32_t rank) { return b.rank < rank; });
+  return block == blocks_.end() ? size_ : block->begin;
 }
 
 }  // namespace skep

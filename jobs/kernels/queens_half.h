@@ -4,49 +4,76 @@
 #ifndef SKEP_JOBS_KERNELS_QUEENS_HALF_H_
 #define SKEP_JOBS_KERNELS_QUEENS_HALF_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "base/cpu_path.h"
 #include "jobs/kernels/queens_quarter.h"
 
 namespace skep {
 
+// How the columns of a half can be shared out between its north, its south and the
+// middle row of an odd board: in the order of their rank, the greater of the sets of
+// columns of north and south, read as numbers. Immutable.
+class QueensHalfSplits {
+ public:
+  struct Split {
+    uint32_t rank;
+    uint32_t north, south;
+    int8_t middle_column;  // -1: no queen in the middle row
+  };
+
+  // A half has `side` columns.
+  explicit QueensHalfSplits(int side);
+  // Those with so many queens in the north, and one or none in the middle row.
+  std::span<const Split> Find(int north_queens, bool middle_queen) const {
+    return splits_[middle_queen][north_queens];
+  }
+
+ private:
+  std::array<std::vector<std::vector<Split>>, 2> splits_;
+};
+
 // The western columns of a board of n rows: half of them, without the middle one of an
 // odd board. The eastern half is its mirror image, so this serves both.
 //
-// A placement has a rank, which it shares with those that take the same columns in the
-// north and in the south: the greater of these two sets, read as numbers. Placements of
-// the same rank stand together.
+// The rank of a placement is that of its columns' split.
 class QueensHalf {
  public:
-  struct Block {
-    uint32_t rank;
-    size_t end;  // in placements(); it begins where the one before ends
-  };
-
-  // `quarter` has the side n / 2 and is borrowed.
-  QueensHalf(const QueensQuarter& quarter, int n) : quarter_(quarter), n_(n) {}
+  // `quarter` and `splits` have the side n / 2 and are borrowed.
+  QueensHalf(const QueensQuarter& quarter, const QueensHalfSplits& splits, int n,
+             CpuPath path);
 
   // Makes the placements with queens in exactly these rows, a set of n / 2 bits.
   void Place(uint32_t rows);
 
+  // In the order of their rank.
   std::span<const QueensDiagonals> placements() const {
     return {placements_.data(), size_};
   }
-  std::span<const Block> blocks() const { return blocks_; }
+  // How many of them rank below the limit.
+  size_t CountBelow(uint32_t limit) const;
 
  private:
-  void AddProducts(std::span<const QueensDiagonals> north,
-                   std::span<const QueensDiagonals> south, QueensDiagonals middle);
+  using AddProducts = size_t (*)(std::span<const QueensDiagonals> north,
+                                 std::span<const QueensDiagonals> south,
+                                 QueensDiagonals middle, QueensDiagonals* out);
+  struct Block {
+    uint32_t rank;
+    size_t begin;
+  };
 
   const QueensQuarter& quarter_;
+  const QueensHalfSplits& splits_;
   const int n_;
+  const AddProducts add_products_;
   std::vector<QueensDiagonals> placements_;  // the first size_ of them
   size_t size_ = 0;
   std::vector<Block> blocks_;
-  std::vector<QueensDiagonals> shifted_;  // the southern quarter, where it stands
+  std::vector<QueensDiagonals> south_;  // a quarter's placements, where they stand
 };
 
 }  // namespace skep

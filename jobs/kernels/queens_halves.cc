@@ -31,32 +31,28 @@ class RankedMasks {
   }
   std::span<const uint64_t> above() const { return all().subspan(equal_end_); }
 
-  // Takes the placements that leave the diagonals of `clash` free; project(placement)
-  // makes a mask of each.
-  template <typename Project>
-  void Take(const QueensHalf& half, QueensDiagonals clash, uint32_t limit,
-            const Project& project) {
-    if (masks_.size() < half.placements().size()) {
-      masks_.resize(2 * half.placements().size());
-    }
+  // Takes the placements that leave the diagonals of `clash` free. Of each direction
+  // `shared` diagonals cross both halves; the masks hold those that start at bit
+  // `first` and then those that start at `second`.
+  void Take(const QueensHalf& half, QueensDiagonals clash, uint32_t limit, int shared,
+            int first, int second) {
+    const auto placements = half.placements();
+    if (masks_.size() < placements.size()) masks_.resize(2 * placements.size());
+    const size_t below = half.CountBelow(limit);
+    const size_t not_above = half.CountBelow(limit + 1);
+    const uint64_t mask = (uint64_t{1} << shared) - 1;
     size_t size = 0;
-    const auto take = [&](auto wanted) {
-      size_t begin = 0;
-      for (const QueensHalf::Block& block : half.blocks()) {
-        if (wanted(block.rank)) {
-          for (size_t i = begin; i < block.end; ++i) {
-            const QueensDiagonals placement = half.placements()[i];
-            masks_[size] = project(placement);
-            size += (placement & clash) == 0;
-          }
-        }
-        begin = block.end;
+    const auto take = [&](std::span<const QueensDiagonals> some) {
+      for (const QueensDiagonals placement : some) {
+        masks_[size] =
+            (placement >> first & mask) | (placement >> second & mask) << shared;
+        size += (placement & clash) == 0;
       }
       return size;
     };
-    below_end_ = take([limit](uint32_t rank) { return rank < limit; });
-    equal_end_ = take([limit](uint32_t rank) { return rank == limit; });
-    above_end_ = take([limit](uint32_t rank) { return rank > limit; });
+    below_end_ = take(placements.first(below));
+    equal_end_ = take(placements.subspan(below, not_above - below));
+    above_end_ = take(placements.subspan(not_above));
   }
 
  private:
@@ -73,8 +69,8 @@ class QueensHalves::Worker {
       : board_(board),
         n_(board.n_),
         side_(board.quarter_.side()),
-        west_half_(board.quarter_, board.n_),
-        east_half_(board.quarter_, board.n_),
+        west_half_(board.quarter_, board.splits_, board.n_, board.path_),
+        east_half_(board.quarter_, board.splits_, board.n_, board.path_),
         tables_(2 * (2 * side_ - 1), board.path_) {}
 
   uint64_t Count(uint32_t west_rows, std::span<const Family> families) {
@@ -97,19 +93,13 @@ class QueensHalves::Worker {
       if (row > 0) clash |= uint64_t{1} << (row - 1);
       if (row < n_ - 1) clash |= uint64_t{1} << (32 + row + side_);
     }
-    // Of each direction 2 * side - 1 diagonals cross both halves. Seen from the east,
-    // falling ones rise and rising ones fall.
+    // Seen from the east, falling diagonals rise and rising ones fall.
     const int shared = 2 * side_ - 1;
-    const uint64_t mask = (uint64_t{1} << shared) - 1;
     const int rising = 32 + n_ - side_;
     const uint32_t limit =
         std::max(QuarterRank(west_rows), QuarterRank(family.east_rows));
-    west_.Take(west_half_, clash, limit, [=](QueensDiagonals placement) {
-      return (placement & mask) | (placement >> rising & mask) << shared;
-    });
-    east_.Take(east_half_, clash, limit, [=](QueensDiagonals placement) {
-      return (placement >> rising & mask) | (placement & mask) << shared;
-    });
+    west_.Take(west_half_, clash, limit, shared, 0, rising);
+    east_.Take(east_half_, clash, limit, shared, rising, 0);
     // Pairs with a placement that ranks above the limit count twice.
     return Pairs(east_.below(), {2, 1, 0}) + Pairs(east_.equal(), {2, 1, 1}) +
            Pairs(east_.above(), {2, 2, 2});
@@ -156,7 +146,7 @@ absl::StatusOr<std::unique_ptr<QueensHalves>> QueensHalves::Create(int n,
 }
 
 QueensHalves::QueensHalves(int n, CpuPath path)
-    : n_(n), path_(path), quarter_(n / 2) {
+    : n_(n), path_(path), quarter_(n / 2), splits_(n / 2) {
   const uint32_t all = (uint32_t{1} << n) - 1;
   for (uint32_t west = 0; west <= all; ++west) {
     if (std::popcount(west) != n / 2) continue;

@@ -34,6 +34,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/cpu_path.h"
+#include "jobs/kernels/queens_half.h"
 #include "jobs/kernels/queens_quarter.h"
 
 namespace skep {
@@ -80,6 +81,7 @@ class QueensHalves {
   const int n_;
   const CpuPath path_;
   const QueensQuarter quarter_;
+  const QueensHalfSplits splits_;
   std::vector<RowSet> sets_;
   std::vector<Family> families_;
 };
