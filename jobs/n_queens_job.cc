@@ -31,18 +31,14 @@ struct HalvesCost {
   double seconds;
   int megabytes;
 };
-constexpr HalvesCost kHalvesCosts[] = {{0.13, 5},  {1.4, 16},  {4.7, 34},
-                                       {100, 118}, {530, 259}, {8000, 980}};
+constexpr HalvesCost kHalvesCosts[] = {{0.05, 1}, {0.65, 1}, {1.4, 8},   {15, 11},
+                                       {63, 62},  {630, 74}, {5000, 530}};
 constexpr int kFirstHalvesCost = 16;
 
 HalvesCost CostOfHalves(int64_t n) {
   return kHalvesCosts[std::clamp<int64_t>(n, kFirstHalvesCost, kMaxHalvesQueens) -
                       kFirstHalvesCost];
 }
-
-// A process has memory for its tasks' buffers (256 MiB by default); twice that for the
-// tables is left to whoever asks for it.
-constexpr int kMaxHalvesMegabytes = 512;
 
 // Backtracking took 2.8 s at 16; the number of steps grows by these factors, like the
 // number of solutions (A000170: 6.5 to 8.7 and slowly rising).
@@ -57,8 +53,7 @@ bool ByHalves(const Options& options) {
   if (options.GetString("algorithm") != "auto") {
     return options.GetString("algorithm") == "halves";
   }
-  return n >= kMinHalvesQueens && n <= kMaxHalvesQueens &&
-         CostOfHalves(n).megabytes <= kMaxHalvesMegabytes;
+  return n >= kMinHalvesQueens && n <= kMaxHalvesQueens;
 }
 
 std::string InWords(double seconds) {
@@ -75,7 +70,7 @@ std::string InWords(double seconds) {
 // Said before the job starts.
 std::string Announce(const Options& options) {
   const int64_t n = options.GetInt("n");
-  if (n <= 18 || options.GetInt("show") > 0) return "";
+  if (n <= 19 || options.GetInt("show") > 0) return "";
   const bool halves = ByHalves(options);
   const double seconds = halves ? CostOfHalves(n).seconds : SecondsOfPrefixes(n);
   std::string line = StrCat("nqueens: this takes about ", InWords(seconds),
@@ -85,8 +80,7 @@ std::string Announce(const Options& options) {
     StrAppend(&line, ", and ", CostOfHalves(n).megabytes, " MB in each process");
   } else if (n <= kMaxHalvesQueens) {
     StrAppend(&line, "; --algorithm halves would take ",
-              InWords(CostOfHalves(n).seconds), ", but ", CostOfHalves(n).megabytes,
-              " MB in each process");
+              InWords(CostOfHalves(n).seconds));
   }
   return line;
 }
@@ -153,8 +147,7 @@ class CountPrefix final : public Mapper {
 // --- By halves
 // ---------------------------------------------------------------------------
 
-// Tasks of about half a second, which differ in cost by a factor of up to three; two
-// seconds at 21, where more tasks would be a burden.
+// Tasks of about half a second; a second at 22, where more tasks would be a burden.
 constexpr double kSecondsOfTask = 0.5;
 constexpr uint64_t kMaxTasks = 4000;
 
@@ -320,8 +313,8 @@ void NQueens(Job& job) {
            .default_value = "8",
            .value_name = "N",
            .help = StrCat("The side of the board, ", kMinQueens, " to ", kMaxQueens,
-                          "; a core takes 5 s for 18, minutes for "
-                          "20, centuries for 27"),
+                          "; a core takes a minute for 20, an hour or "
+                          "two for 22, centuries for 27"),
            .check =
                [](const std::string& value) {
                  return CheckQueens(std::atoi(value.c_str()));
@@ -331,9 +324,7 @@ void NQueens(Job& job) {
                 .value_name = "NAME",
                 .help = StrCat("halves: meeting in the middle, sides ",
                                kMinHalvesQueens, " to ", kMaxHalvesQueens,
-                               "; prefixes: backtracking; auto: halves where its "
-                               "tables take at most ",
-                               kMaxHalvesMegabytes, " MB in each process"),
+                               "; prefixes: backtracking; auto: halves where it can"),
                 .check = CheckAlgorithm})
       .AddFlag({.name = "fundamental",
                 .type = Flag::Type::kBool,

@@ -73,15 +73,15 @@ TEST(NQueens, SaysWhatALargeBoardTakes) {
     EXPECT_TRUE(options.Set("algorithm", algorithm).ok());
     return job.announcement(options);
   };
-  EXPECT_EQ(announcement("18", "auto"), "");
-  EXPECT_NE(announcement("20", "auto").find("259 MB in each process"),
+  EXPECT_EQ(announcement("19", "auto"), "");
+  EXPECT_NE(announcement("20", "auto").find("62 MB in each process"),
             std::string::npos);
-  EXPECT_NE(announcement("21", "auto").find("--algorithm halves"), std::string::npos);
+  EXPECT_NE(announcement("21", "prefixes").find("--algorithm halves"), std::string::npos);
   EXPECT_NE(announcement("27", "auto").find("years"), std::string::npos);
 }
 
 TEST(NQueens, HalvesHaveTheirLimits) {
-  for (const char* n : {"3", "22"}) {
+  for (const char* n : {"3", "23"}) {
     const auto result =
         RunLocally(MakeJob(NQueens), {.options = {{"n", n}, {"algorithm", "halves"}}});
     EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument) << n;

@@ -8,6 +8,11 @@
 #include <numeric>
 #include <utility>
 
+// What _mm512_undefined_epi32() is made of, in the intrinsics of g++ 12, looks
+// uninitialized to it (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
 namespace skep {
 namespace {
 
@@ -166,12 +171,12 @@ struct PairKernels {
     uint64_t count = 0;
     for (const uint64_t mask : masks) {
       __m256i low = _mm256_set1_epi8(-1), high = low;
-      const auto take = [&low, &high](const Row& row)
+      const auto take = [&low, &high ](const Row& row)
           __attribute__((always_inline, target("avx2,popcnt"))) {
-            const auto* const halves = reinterpret_cast<const __m256i*>(&row);
-            low = _mm256_and_si256(low, halves[0]);
-            high = _mm256_and_si256(high, halves[1]);
-          };
+        const auto* const halves = reinterpret_cast<const __m256i*>(&row);
+        low = _mm256_and_si256(low, halves[0]);
+        high = _mm256_and_si256(high, halves[1]);
+      };
       (take(RowOf<kBits, kChunk>(rows, mask)), ...);
       alignas(32) uint64_t words[kBlocks];
       _mm256_store_si256(reinterpret_cast<__m256i*>(words), low);
@@ -233,8 +238,8 @@ PairTables::PairTables(int bits, CpuPath path)
       PairKernels::Make(std::make_integer_sequence<int, kMaxPairBits>());
   // Counting ones in vectors, and sorting their bytes, came later than the rest of
   // AVX-512.
-  static const bool has_all = __builtin_cpu_supports("avx512vpopcntdq") &&
-                              __builtin_cpu_supports("avx512vbmi");
+  static const bool has_all =
+      __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512vbmi");
   if (path == CpuPath::kAvx512 && !has_all) path = CpuPath::kAvx2;
   count_ = kCount[static_cast<size_t>(path)][bits - 1];
   if (path == CpuPath::kAvx512) {

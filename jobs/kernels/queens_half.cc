@@ -11,9 +11,9 @@ namespace {
 // What is stored at once, and so may lie behind the last placement.
 constexpr size_t kLanes = 8;
 
-// Writes the placements of both quarters that do not clash, with the queen of the middle
-// row, which clashes with none of the south; returns their number. Without a branch:
-// every pair is stored, and kept by moving the end past it.
+// Writes the placements of both quarters that do not clash, with the queen of the
+// middle row, which clashes with none of the south; returns their number. Without a
+// branch: every pair is stored, and kept by moving the end past it.
 size_t AddProductsPlain(std::span<const QueensDiagonals> north,
                         std::span<const QueensDiagonals> south, QueensDiagonals middle,
                         QueensDiagonals* out) {
@@ -60,9 +60,8 @@ QueensHalfSplits::QueensHalfSplits(int side) {
     splits_[false][queens].push_back({std::max(north, rest), north, rest, -1});
     for (uint32_t columns = rest; columns != 0; columns &= columns - 1) {
       const uint32_t south = rest & ~(columns & -columns);
-      splits_[true][queens].push_back(
-          {std::max(north, south), north, south,
-           static_cast<int8_t>(std::countr_zero(columns))});
+      splits_[true][queens].push_back({std::max(north, south), north, south,
+                                       static_cast<int8_t>(std::countr_zero(columns))});
     }
   }
   for (auto& by_queens : splits_) {

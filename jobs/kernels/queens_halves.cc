@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "jobs/kernels/pair_tables.h"
 #include "jobs/kernels/queens_half.h"
+#include "jobs/kernels/ranked_masks.h"
 
 namespace skep {
 namespace {
@@ -19,46 +20,6 @@ uint32_t Reverse(uint32_t rows, int n) {
   for (int i = 0; i < n; ++i) turned |= (rows >> i & 1) << (n - 1 - i);
   return turned;
 }
-
-// Masks of shared diagonals, those of placements that rank below a limit first, then
-// those of that rank, then those above it.
-class RankedMasks {
- public:
-  std::span<const uint64_t> all() const { return {masks_.data(), above_end_}; }
-  std::span<const uint64_t> below() const { return all().first(below_end_); }
-  std::span<const uint64_t> equal() const {
-    return all().subspan(below_end_, equal_end_ - below_end_);
-  }
-  std::span<const uint64_t> above() const { return all().subspan(equal_end_); }
-
-  // Takes the placements that leave the diagonals of `clash` free. Of each direction
-  // `shared` diagonals cross both halves; the masks hold those that start at bit
-  // `first` and then those that start at `second`.
-  void Take(const QueensHalf& half, QueensDiagonals clash, uint32_t limit, int shared,
-            int first, int second) {
-    const auto placements = half.placements();
-    if (masks_.size() < placements.size()) masks_.resize(2 * placements.size());
-    const size_t below = half.CountBelow(limit);
-    const size_t not_above = half.CountBelow(limit + 1);
-    const uint64_t mask = (uint64_t{1} << shared) - 1;
-    size_t size = 0;
-    const auto take = [&](std::span<const QueensDiagonals> some) {
-      for (const QueensDiagonals placement : some) {
-        masks_[size] =
-            (placement >> first & mask) | (placement >> second & mask) << shared;
-        size += (placement & clash) == 0;
-      }
-      return size;
-    };
-    below_end_ = take(placements.first(below));
-    equal_end_ = take(placements.subspan(below, not_above - below));
-    above_end_ = take(placements.subspan(not_above));
-  }
-
- private:
-  std::vector<uint64_t> masks_;
-  size_t below_end_ = 0, equal_end_ = 0, above_end_ = 0;
-};
 
 }  // namespace
 
@@ -71,7 +32,9 @@ class QueensHalves::Worker {
         side_(board.quarter_.side()),
         west_half_(board.quarter_, board.splits_, board.n_, board.path_),
         east_half_(board.quarter_, board.splits_, board.n_, board.path_),
-        tables_(2 * (2 * side_ - 1), board.path_) {}
+        west_({Shared(), 0, Rising()}, false, board.path_),
+        east_({Shared(), Rising(), 0}, true, board.path_),
+        tables_(2 * Shared(), board.path_) {}
 
   uint64_t Count(uint32_t west_rows, std::span<const Family> families) {
     west_half_.Place(west_rows);
@@ -93,29 +56,60 @@ class QueensHalves::Worker {
       if (row > 0) clash |= uint64_t{1} << (row - 1);
       if (row < n_ - 1) clash |= uint64_t{1} << (32 + row + side_);
     }
-    // Seen from the east, falling diagonals rise and rising ones fall.
-    const int shared = 2 * side_ - 1;
-    const int rising = 32 + n_ - side_;
     const uint32_t limit =
         std::max(QuarterRank(west_rows), QuarterRank(family.east_rows));
-    west_.Take(west_half_, clash, limit, shared, 0, rising);
-    east_.Take(east_half_, clash, limit, shared, rising, 0);
+    const size_t placements = east_half_.placements().size();
+    const int key_bits =
+        placements < board_.sort_from_ ? 0 : RankedMasks::KeyBitsFor(placements);
+    west_.Take(west_half_, clash, limit, key_bits);
+    east_.Take(east_half_, clash, limit, key_bits);
     // Pairs with a placement that ranks above the limit count twice.
-    return Pairs(east_.below(), {2, 1, 0}) + Pairs(east_.equal(), {2, 1, 1}) +
-           Pairs(east_.above(), {2, 2, 2});
+    return Pairs(RankedMasks::kBelow, {0, 1, 2}) +
+           Pairs(RankedMasks::kEqual, {1, 1, 2}) +
+           Pairs(RankedMasks::kAbove, {2, 2, 2});
   }
 
-  // Disjoint pairs of these eastern masks and the western ones that rank above the limit,
-  // at it and below it, with the weights of the latter.
-  uint64_t Pairs(std::span<const uint64_t> east, std::array<uint32_t, 3> weights) {
+  // Disjoint pairs of the eastern masks of a section and the western ones, with the
+  // weights of the latter's sections.
+  uint64_t Pairs(RankedMasks::Section section, std::array<uint32_t, 3> weights) {
     uint64_t total = 0;
-    while (!east.empty()) {
-      const auto group = east.first(std::min(PairTables::kGroup, east.size()));
-      tables_.Fill(group);
-      total += weights[0] * tables_.Count(west_.above()) +
-               weights[1] * tables_.Count(west_.equal());
-      if (weights[2] != 0) total += weights[2] * tables_.Count(west_.below());
-      east = east.subspan(group.size());
+    uint32_t bucket = 0;  // that of `begin`
+    const size_t end = east_.begin(section, east_.buckets());
+    for (size_t begin = east_.begin(section, 0); begin < end;) {
+      const size_t group_end = std::min(begin + PairTables::kGroup, end);
+      // The bits that all keys of the group have: western masks with one of them are
+      // disjoint from nothing in it.
+      uint32_t common = ~0u;
+      while (east_.begin(section, bucket + 1) <= begin) ++bucket;
+      for (uint32_t b = bucket; east_.begin(section, b) < group_end; ++b) {
+        common &= east_.Key(b);
+        if (b + 1 == east_.buckets()) break;
+      }
+      tables_.Fill({east_.all() + begin, group_end - begin});
+      for (const auto west :
+           {RankedMasks::kBelow, RankedMasks::kEqual, RankedMasks::kAbove}) {
+        if (weights[west] != 0) total += weights[west] * CountAgainst(west, common);
+      }
+      begin = group_end;
+    }
+    return total;
+  }
+
+  // The pairs of the tables and a section of the western masks.
+  uint64_t CountAgainst(RankedMasks::Section section, uint32_t common) const {
+    uint64_t total = 0;
+    const uint32_t buckets = west_.buckets();
+    for (uint32_t bucket = 0; bucket < buckets;) {
+      if ((bucket & common) != 0) {
+        ++bucket;
+        continue;
+      }
+      uint32_t last = bucket + 1;
+      while (last < buckets && (last & common) == 0) ++last;
+      const size_t begin = west_.begin(section, bucket);
+      const size_t end = west_.begin(section, last);
+      if (begin < end) total += tables_.Count({west_.all() + begin, end - begin});
+      bucket = last;
     }
     return total;
   }
@@ -127,6 +121,11 @@ class QueensHalves::Worker {
     return std::max(north, Reverse(rows >> (n_ - side_), side_));
   }
 
+  // The diagonals of each direction that cross both halves, and where those that rise
+  // begin. Seen from the east, falling ones rise and rising ones fall.
+  int Shared() const { return 2 * side_ - 1; }
+  int Rising() const { return 32 + n_ - side_; }
+
   const QueensHalves& board_;
   const int n_;
   const int side_;
@@ -135,22 +134,22 @@ class QueensHalves::Worker {
   PairTables tables_;
 };
 
-absl::StatusOr<std::unique_ptr<QueensHalves>> QueensHalves::Create(int n,
-                                                                   CpuPath path) {
+absl::StatusOr<std::unique_ptr<QueensHalves>> QueensHalves::Create(
+    int n, CpuPath path, size_t sort_from) {
   if (n < kMinHalvesQueens || n > kMaxHalvesQueens) {
     return InvalidArgument("a board of ", n,
                            " queens: counting by halves needs a side of ",
                            kMinHalvesQueens, " to ", kMaxHalvesQueens);
   }
-  return std::unique_ptr<QueensHalves>(new QueensHalves(n, path));
+  return std::unique_ptr<QueensHalves>(new QueensHalves(n, path, sort_from));
 }
 
-QueensHalves::QueensHalves(int n, CpuPath path)
-    : n_(n), path_(path), quarter_(n / 2), splits_(n / 2) {
+QueensHalves::QueensHalves(int n, CpuPath path, size_t sort_from)
+    : n_(n), path_(path), sort_from_(sort_from), quarter_(n / 2), splits_(n / 2) {
   const uint32_t all = (uint32_t{1} << n) - 1;
   for (uint32_t west = 0; west <= all; ++west) {
     if (std::popcount(west) != n / 2) continue;
-    const size_t before = families_.size();
+    const auto begin = static_cast<uint32_t>(families_.size());
     if (n % 2 == 0) {
       AddFamily(west, all & ~west, -1);
     } else {
@@ -158,8 +157,15 @@ QueensHalves::QueensHalves(int n, CpuPath path)
         AddFamily(west, all & ~west & ~(rest & -rest), std::countr_zero(rest));
       }
     }
-    if (families_.size() > before) sets_.push_back({west, families_.size()});
+    const auto end = static_cast<uint32_t>(families_.size());
+    if (end > begin) sets_.push_back({west, begin, end});
   }
+  // Scattered, so that ranges are alike: of sets that follow one another many are hard
+  // or many are easy.
+  const auto scattered = [](uint32_t rows) { return rows * 0x9e3779b1u; };
+  std::sort(sets_.begin(), sets_.end(), [scattered](const RowSet& a, const RowSet& b) {
+    return scattered(a.west_rows) < scattered(b.west_rows);
+  });
 }
 
 // Adds the choice unless one of its images comes first.
@@ -194,10 +200,9 @@ absl::StatusOr<uint64_t> QueensHalves::Count(size_t first, size_t last,
   uint64_t total = 0;
   for (size_t i = first; i < last; ++i) {
     if (stop.stop_requested()) return Cancelled("counting the queens was told to stop");
-    const size_t begin = i == 0 ? 0 : sets_[i - 1].end;
+    const RowSet& set = sets_[i];
     total += worker.Count(
-        sets_[i].west_rows,
-        std::span(families_).subspan(begin, sets_[i].end - begin));
+        set.west_rows, std::span(families_).subspan(set.begin, set.end - set.begin));
   }
   return total;
 }

@@ -11,9 +11,9 @@
 
 namespace skep {
 
-// The diagonals that the queens of a part of a board take, rows and columns counted from
-// its corner: bits 0 to 31 the falling ones (row - column + side - 1), bits 32 to 63 the
-// rising ones (row + column), where `side` is that of a quarter.
+// The diagonals that the queens of a part of a board take, rows and columns counted
+// from its corner: bits 0 to 31 the falling ones (row - column + side - 1), bits 32 to
+// 63 the rising ones (row + column), where `side` is that of a quarter.
 using QueensDiagonals = uint64_t;
 
 // Immutable.
