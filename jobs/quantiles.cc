@@ -1,161 +1,96 @@
 #include "jobs/quantiles.h"
 
 #include <algorithm>
-#include <bit>
+#include <cmath>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "base/coding.h"
 #include "base/status.h"
+#include "jobs/key_windows.h"
 #include "jobs/order_key.h"
 
 namespace skep {
 namespace {
 
-constexpr char kStage[] = "count";
-// The bits that a round adds to one prefix; with more prefixes fewer, so that the
-// counts of a task stay below 2^17.
-constexpr int kBitsPerRound = 16;
-int BitsPerRound(size_t prefixes) {
-  return kBitsPerRound - static_cast<int>(std::bit_width(prefixes - 1));
-}
-static_assert(2 * kMaxQuantiles < size_t{1} << (kBitsPerRound - 1));
-// So many numbers may be counted key by key, in a table instead of an array.
-constexpr uint64_t kFewNumbers = 1 << 20;
-
-// Keys whose bits above the round's `high` are `bits`.
-struct Prefix {
-  OrderKey bits = 0;
-  uint64_t smaller = 0;  // numbers less than all keys of the prefix
-};
+constexpr char kStage[] = "window";
+// Keys that all tasks of a round may sample together, and one task at least.
+constexpr uint64_t kSample = 1 << 18;
+constexpr uint64_t kTaskSample = 1 << 10;
+// A round that expects at most so many keys inside its windows takes all of them.
+constexpr uint64_t kFewNumbers = 1 << 22;
+// A task's result, in keys: below the engine's limit.
+constexpr uint64_t kTaskKeys = 1 << 22;
+constexpr double kDeviations = 4;
 
 // One round, as the stage's args.
 struct Round {
-  int high = kOrderKeyBits;                   // prefixes end here
-  int low = kOrderKeyBits - kBitsPerRound;    // keys are counted by the bits above this
-  std::vector<Prefix> prefixes = {Prefix{}};  // ascending
-
-  // Whether the counts fit an array for each prefix.
-  bool dense() const { return high - low <= BitsPerRound(prefixes.size()); }
+  uint64_t capacity = 0;  // of the sample of a window, in a task
+  std::vector<KeyWindow> windows = {KeyWindow{}};
 };
 
 std::string EncodeRound(const Round& round) {
   std::string bytes;
-  PutVarint(&bytes, round.high);
-  PutVarint(&bytes, round.low);
-  for (const Prefix& prefix : round.prefixes) {
-    PutOrderKey(&bytes, prefix.bits);
-    PutVarint(&bytes, prefix.smaller);
+  PutVarint(&bytes, round.capacity);
+  for (const KeyWindow& window : round.windows) {
+    PutOrderKey(&bytes, window.low);
+    PutOrderKey(&bytes, window.high);
   }
   return bytes;
 }
 
 absl::StatusOr<Round> DecodeRound(std::string_view bytes) {
   Round round;
-  round.prefixes.clear();
-  uint64_t high, low;
-  bool good = GetVarint(&bytes, &high) && GetVarint(&bytes, &low) &&
-              high <= kOrderKeyBits && low < high;
+  round.windows.clear();
+  bool good = GetVarint(&bytes, &round.capacity) && round.capacity >= 2;
   while (good && !bytes.empty()) {
-    Prefix prefix;
-    good = GetOrderKey(&bytes, &prefix.bits) && GetVarint(&bytes, &prefix.smaller);
-    round.prefixes.push_back(prefix);
+    KeyWindow& window = round.windows.emplace_back();
+    good = GetOrderKey(&bytes, &window.low) && GetOrderKey(&bytes, &window.high) &&
+           window.low <= window.high;
   }
-  if (!good || round.prefixes.empty()) {
+  if (!good || round.windows.empty()) {
     return Internal("quantiles: the stage's arguments are malformed");
   }
-  round.high = static_cast<int>(high);
-  round.low = static_cast<int>(low);
   return round;
 }
 
-// Counts the keys of one task. Its result: the reader's report, and the keys' bits
-// or-ed together, which tells how many zeros all of them end in.
-class CountKeys final : public Mapper {
+// The result of a task: the reader's report, and the tallies.
+class LookThroughWindows final : public Mapper {
  public:
   absl::Status Map(const Block& block, MapContext& context) override {
     SKEP_RETURN_IF_ERROR(Start(context));
     SKEP_RETURN_IF_ERROR(reader_.Read(block, context.options()));
-    for (const int64_t value : reader_.integers()) Add(OrderKeyOf(value), context);
-    for (const uint64_t value : reader_.large()) Add(OrderKeyOf(value), context);
-    for (const double value : reader_.reals()) Add(OrderKeyOf(value), context);
+    windows_->Add(reader_.integers());
+    windows_->Add(reader_.large());
+    windows_->Add(reader_.reals());
     return absl::OkStatus();
   }
 
   absl::Status Finish(MapContext& context) override {
     SKEP_RETURN_IF_ERROR(Start(context));
-    const int width = round_.high - round_.low;
-    for (size_t i = 0; i < counts_.size(); ++i) {
-      if (counts_[i] == 0) continue;
-      const OrderKey prefix = round_.prefixes[i >> width].bits;
-      const OrderKey within = i & ((size_t{1} << width) - 1);
-      Emit(prefix << width | within, counts_[i], context);
-    }
     std::string result;
     PutBytes(&result, reader_.Report());
-    PutOrderKey(&result, all_bits_);
+    PutTallies(&result, windows_->Take());
     context.SetResult(std::move(result));
     return absl::OkStatus();
   }
 
  private:
   absl::Status Start(MapContext& context) {
-    if (started_) return absl::OkStatus();
-    started_ = true;
-    SKEP_ASSIGN_OR_RETURN(round_, DecodeRound(context.args()));
-    dense_ = round_.dense();
-    if (dense_) counts_.resize(round_.prefixes.size() << (round_.high - round_.low));
+    if (windows_ != nullptr) return absl::OkStatus();
+    SKEP_ASSIGN_OR_RETURN(Round round, DecodeRound(context.args()));
+    // Attempts draw the same samples, rounds and tasks others.
+    const uint64_t seed = static_cast<uint64_t>(context.task()) << 32 ^ round.capacity;
+    windows_ = std::make_unique<KeyWindows>(std::move(round.windows),
+                                            round.capacity / 2 * 2, seed);
     return absl::OkStatus();
   }
 
-  void Add(OrderKey key, MapContext& context) {
-    all_bits_ |= key;
-    const OrderKey bits = key >> round_.high;
-    const auto prefix =
-        std::partition_point(round_.prefixes.begin(), round_.prefixes.end(),
-                             [&](const Prefix& prefix) { return prefix.bits < bits; });
-    if (prefix == round_.prefixes.end() || prefix->bits != bits) return;
-    if (!dense_) return Emit(key >> round_.low, 1, context);
-    const int width = round_.high - round_.low;
-    const size_t within =
-        static_cast<size_t>(key >> round_.low) & ((size_t{1} << width) - 1);
-    ++counts_[(prefix - round_.prefixes.begin()) << width | within];
-  }
-
-  void Emit(OrderKey bucket, uint64_t count, MapContext& context) {
-    record_.clear();
-    PutOrderKey(&record_, bucket);
-    context.EmitCount(record_, count);
-  }
-
-  bool started_ = false;
-  Round round_;
-  bool dense_ = false;
   NumberReader reader_;
-  OrderKey all_bits_ = 0;
-  std::vector<uint64_t> counts_;  // of a dense round, by prefix and bucket
-  std::string record_;
-};
-
-// The only reduce task: answers with all buckets in ascending order, and their counts.
-class ListBuckets final : public Reducer {
- public:
-  absl::Status Reduce(std::string_view bucket, Values& values,
-                      ReduceContext& context) override {
-    SKEP_ASSIGN_OR_RETURN(const uint64_t count, SumCounts(values));
-    list_ += bucket;
-    PutVarint(&list_, count);
-    return absl::OkStatus();
-  }
-  absl::Status Finish(ReduceContext& context) override {
-    context.SetResult(std::move(list_));
-    return absl::OkStatus();
-  }
-
- private:
-  std::string list_;
+  std::unique_ptr<KeyWindows> windows_;
 };
 
 PlanResult StageOf(const Round& round) {
@@ -163,82 +98,146 @@ PlanResult StageOf(const Round& round) {
   stage.set_name(kStage);
   stage.set_job_input(true);
   stage.set_args(EncodeRound(round));
-  stage.set_partitions(1);
   return NextStage(std::move(stage));
 }
 
-// What the first round tells about the input.
-struct Survey {
-  InputAccount account;
-  int zeros = 0;  // in which all keys end
+// A window after its round, over all tasks.
+struct Seen {
+  KeyWindow window;
+  uint64_t below = 0, at_low = 0, inside = 0, at_high = 0;
+  // What was sampled, ascending, with how many it and those before stand for.
+  std::vector<std::pair<OrderKey, uint64_t>> sample;
+  bool whole = true;      // the sample is all that is inside
+  double variance = 0;    // of a rank in the middle, as the sample tells it, times 4
+  uint64_t coarsest = 1;  // key of the sample
+
+  uint64_t end() const { return below + at_low + inside + at_high; }
 };
 
-absl::StatusOr<Survey> SurveyOf(const PlanInput& input) {
-  std::vector<std::string_view> reports;
-  OrderKey all_bits = 0;
-  for (const std::string& result : input.finished[0].map_results()) {
+absl::StatusOr<std::vector<Seen>> SeenBy(const StageResult& stage) {
+  SKEP_ASSIGN_OR_RETURN(const Round round, DecodeRound(stage.spec().args()));
+  std::vector<Seen> all(round.windows.size());
+  for (size_t i = 0; i < all.size(); ++i) all[i].window = round.windows[i];
+  for (const std::string& result : stage.map_results()) {
     std::string_view rest = result, report;
-    OrderKey bits;
-    if (!GetBytes(&rest, &report) || !GetOrderKey(&rest, &bits)) {
+    std::vector<WindowTally> tallies;
+    if (!GetBytes(&rest, &report) || !GetTallies(&rest, &tallies) ||
+        tallies.size() != all.size()) {
       return Internal("quantiles: a map task's result is malformed");
     }
-    reports.push_back(report);
-    all_bits |= bits;
+    for (size_t i = 0; i < all.size(); ++i) {
+      Seen& seen = all[i];
+      const WindowTally& tally = tallies[i];
+      seen.below += tally.below;
+      seen.at_low += tally.at_low;
+      seen.inside += tally.inside;
+      seen.at_high += tally.at_high;
+      for (const OrderKey key : tally.sample) {
+        seen.sample.emplace_back(key, tally.stride);
+      }
+      seen.whole = seen.whole && tally.stride == 1;
+      seen.variance +=
+          static_cast<double>(tally.inside) * static_cast<double>(tally.stride);
+      seen.coarsest = std::max(seen.coarsest, tally.stride);
+    }
   }
-  SKEP_ASSIGN_OR_RETURN(InputAccount account, CollectInput(input, reports));
-  return Survey{std::move(account), TrailingZeros(all_bits)};
+  for (Seen& seen : all) {
+    std::sort(seen.sample.begin(), seen.sample.end());
+    uint64_t reached = 0;
+    for (auto& [key, weight] : seen.sample) weight = reached += weight;
+  }
+  return all;
 }
 
-// A bucket that holds wanted ranks.
-struct Found {
-  OrderKey bits = 0;
-  uint64_t smaller = 0;
-  uint64_t count = 0;
+// The key at which the sample reaches `rank`; `otherwise` before its first and after
+// its last.
+OrderKey KeyNear(const Seen& seen, double rank, OrderKey otherwise) {
+  if (rank < 0) return otherwise;
+  const auto at = std::partition_point(
+      seen.sample.begin(), seen.sample.end(), [rank](const auto& key_and_reached) {
+        return static_cast<double>(key_and_reached.second) <= rank;
+      });
+  return at == seen.sample.end() ? otherwise : at->first;
+}
+
+// Where a rank is, after a round: a key, or a smaller window with about so many
+// numbers.
+struct Place {
+  bool found = false;
+  OrderKey key = 0;
+  KeyWindow window;
+  double numbers = 0;
 };
 
-// For each of the ascending ranks its bucket.
-absl::StatusOr<std::map<uint64_t, Found>> FindRanks(
-    const Round& round, std::string_view list, const std::vector<uint64_t>& ranks) {
-  std::map<uint64_t, Found> found;
-  auto prefix = round.prefixes.begin();
-  uint64_t smaller = prefix->smaller;
-  auto rank = ranks.begin();
-  while (!list.empty() && rank != ranks.end()) {
-    OrderKey bits;
-    uint64_t count;
-    if (!GetOrderKey(&list, &bits) || !GetVarint(&list, &count)) {
-      return Internal("quantiles: the reduce task's result is malformed");
-    }
-    while (prefix->bits < bits >> (round.high - round.low)) {
-      if (++prefix == round.prefixes.end()) {
-        return Internal("quantiles: a bucket lies outside the round's prefixes");
-      }
-      smaller = prefix->smaller;
-    }
-    for (; rank != ranks.end() && *rank <= smaller + count; ++rank) {
-      found[*rank] = {bits, smaller, count};
-    }
-    smaller += count;
+Place PlaceInside(const Seen& seen, uint64_t rank) {
+  Place place;
+  if (seen.whole) {
+    place.found = true;
+    place.key = seen.sample[rank - 1].first;
+    return place;
   }
-  if (rank != ranks.end()) {
-    return Internal("quantiles: rank ", *rank, " is in none of the counted buckets");
-  }
-  return found;
+  const auto wanted = static_cast<double>(rank);
+  const double margin =
+      kDeviations * (std::sqrt(seen.variance) / 2 + static_cast<double>(seen.coarsest));
+  place.window = {KeyNear(seen, wanted - margin, seen.window.low),
+                  KeyNear(seen, wanted + margin, seen.window.high)};
+  place.numbers = std::min(2 * margin, static_cast<double>(seen.inside));
+  return place;
 }
 
-Round NextRound(const Round& round, const std::map<uint64_t, Found>& found, int zeros) {
-  Round next;
-  next.high = round.low;
-  next.prefixes.clear();
-  uint64_t numbers = 0;
-  for (const auto& [rank, bucket] : found) {
-    if (!next.prefixes.empty() && next.prefixes.back().bits == bucket.bits) continue;
-    next.prefixes.push_back({bucket.bits, bucket.smaller});
-    numbers += bucket.count;
+Place PlaceOf(const std::vector<Seen>& all, uint64_t rank, uint64_t count) {
+  KeyWindow gap;  // around the rank, if no window has it
+  uint64_t gap_begin = 0, gap_end = count;
+  for (const Seen& seen : all) {
+    if (rank <= seen.below) {
+      gap.high = seen.window.low;
+      gap_end = seen.below;
+      break;
+    }
+    if (rank <= seen.below + seen.at_low)
+      return {.found = true, .key = seen.window.low};
+    if (rank <= seen.below + seen.at_low + seen.inside) {
+      return PlaceInside(seen, rank - seen.below - seen.at_low);
+    }
+    if (rank <= seen.end()) return {.found = true, .key = seen.window.high};
+    gap.low = seen.window.high;
+    gap_begin = seen.end();
   }
-  const int step = BitsPerRound(next.prefixes.size());
-  next.low = numbers <= kFewNumbers ? zeros : std::max(zeros, next.high - step);
+  return {.window = gap, .numbers = static_cast<double>(gap_end - gap_begin)};
+}
+
+// Windows of ranks that are not found, which ascend: those that touch become one.
+Round NextRound(const std::map<uint64_t, Place>& places, uint64_t task_sample) {
+  Round next;
+  next.windows.clear();
+  double numbers = 0;
+  for (const auto& [rank, place] : places) {
+    if (place.found) continue;
+    numbers += place.numbers;
+    if (next.windows.empty() || place.window.low > next.windows.back().high) {
+      next.windows.push_back(place.window);
+      continue;
+    }
+    KeyWindow& last = next.windows.back();
+    last.low = std::min(last.low, place.window.low);
+    last.high = std::max(last.high, place.window.high);
+  }
+  const uint64_t windows = std::max<uint64_t>(1, next.windows.size());
+  next.capacity = numbers <= static_cast<double>(kFewNumbers)
+                      ? kTaskKeys / windows
+                      : std::clamp(task_sample / windows, uint64_t{256}, kTaskKeys);
   return next;
+}
+
+absl::StatusOr<InputAccount> AccountOf(const PlanInput& input) {
+  std::vector<std::string_view> reports;
+  for (const std::string& result : input.finished[0].map_results()) {
+    std::string_view rest = result;
+    if (!GetBytes(&rest, &reports.emplace_back())) {
+      return Internal("quantiles: a map task's result is malformed");
+    }
+  }
+  return CollectInput(input, reports);
 }
 
 absl::Status CheckDefinition(const std::string& value) {
@@ -254,12 +253,12 @@ void TakeQuantiles(Job& job) {
                .default_value = "lower",
                .value_name = "NAME",
                .help = "What lies between two numbers: lower (the lower one), upper, "
-                       "midpoint (their average) or interpolated (on the line between)",
+                       "midpoint (their average) or interpolated (on the line between; "
+                       "also called linear)",
                .check = CheckDefinition})
       .Output(OutputShape::kNone)
-      .AddStage(kStage, {.mapper = [] { return std::make_unique<CountKeys>(); },
-                         .reducer = [] { return std::make_unique<ListBuckets>(); },
-                         .combine = Combine::kSum});
+      .AddStage(kStage,
+                {.mapper = [] { return std::make_unique<LookThroughWindows>(); }});
 }
 
 QuantileDefinition DefinitionOf(const Options& options) {
@@ -270,38 +269,36 @@ QuantileDefinition DefinitionOf(const Options& options) {
 absl::StatusOr<PlanResult> PlanQuantiles(
     const PlanInput& input, const std::vector<Quantile>& quantiles,
     const std::function<PlanResult(const QuantileValues&)>& answer) {
-  if (input.finished.empty()) return StageOf(Round{});
-  SKEP_ASSIGN_OR_RETURN(Survey survey, SurveyOf(input));
-  const uint64_t n = survey.account.numbers;
+  const uint64_t tasks = std::max<size_t>(1, input.splits.size());
+  uint64_t task_sample = std::max(kSample / tasks, kTaskSample);
+  // Doubled with each round after the second: in the end a sample is the whole.
+  for (size_t i = 2; i < input.finished.size() && task_sample < kTaskKeys; ++i) {
+    task_sample *= 2;
+  }
+  if (input.finished.empty()) return StageOf({.capacity = task_sample});
+  SKEP_ASSIGN_OR_RETURN(InputAccount account, AccountOf(input));
 
   std::vector<QuantileRanks> wanted;
-  std::vector<uint64_t> ranks;
+  std::map<uint64_t, Place> places;
   for (const Quantile& quantile : quantiles) {
-    wanted.push_back(RanksOf(quantile, n, DefinitionOf(input.options)));
-    ranks.push_back(wanted.back().low);
-    ranks.push_back(wanted.back().high);
+    wanted.push_back(RanksOf(quantile, account.numbers, DefinitionOf(input.options)));
+    places[wanted.back().low];
+    places[wanted.back().high];
   }
-  std::sort(ranks.begin(), ranks.end());
-  ranks.erase(std::unique(ranks.begin(), ranks.end()), ranks.end());
-
-  const StageResult& last = input.finished.back();
-  SKEP_ASSIGN_OR_RETURN(const Round round, DecodeRound(last.spec().args()));
-  if (last.reduce_results_size() != 1) {
-    return Internal("quantiles: ", last.reduce_results_size(),
-                    " reduce results, not 1");
+  // A rank that a round found is not looked for in the next.
+  for (const StageResult& stage : input.finished) {
+    SKEP_ASSIGN_OR_RETURN(const std::vector<Seen> seen, SeenBy(stage));
+    for (auto& [rank, place] : places) {
+      if (!place.found) place = PlaceOf(seen, rank, account.numbers);
+    }
   }
-  SKEP_ASSIGN_OR_RETURN(const auto found,
-                        FindRanks(round, last.reduce_results(0), ranks));
-  // A bucket narrower than the zeros that all keys end in holds one key.
-  if (round.low > survey.zeros) return StageOf(NextRound(round, found, survey.zeros));
+  const Round next = NextRound(places, task_sample);
+  if (!next.windows.empty()) return StageOf(next);
 
-  const auto number_of_rank = [&](uint64_t rank) {
-    return NumberOf(found.at(rank).bits << round.low);
-  };
-  QuantileValues values{.account = std::move(survey.account)};
+  QuantileValues values{.account = std::move(account)};
   for (const QuantileRanks& ranks : wanted) {
-    values.values.push_back(
-        ValueAt(ranks, number_of_rank(ranks.low), number_of_rank(ranks.high)));
+    values.values.push_back(ValueAt(ranks, NumberOf(places[ranks.low].key),
+                                    NumberOf(places[ranks.high].key)));
   }
   return answer(values);
 }

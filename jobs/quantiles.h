@@ -2,12 +2,14 @@
 // median and quantile.
 //
 // Each number is a key of 80 bits (order_key.h). A round is a stage that reads the
-// input and counts the keys by their leading bits, but only below the prefixes that are
-// known to hold a wanted rank; its planner walks the counts to each rank and so learns
-// 16 more bits of all of them at once. When at most 2^20 numbers are left below the
-// prefixes, the next round counts whole keys and is the last. Two rounds do for most
-// inputs, five for any; memory does not depend on the input's size. (Munro and Paterson
-// 1980 describe selection in few passes.)
+// input with some windows of the order of numbers (key_windows.h): each task counts
+// what lies below, at the ends of and inside each window, and samples the inside. The
+// first round's window holds everything. From the samples the planner chooses a window
+// around each wanted rank, of four standard deviations to both sides; a round whose
+// samples held all that is inside is the last. So small inputs take one round and
+// nearly all others two, whatever the numbers: equal ones at a window's end are only
+// counted. A rank outside its window (one in 10^4) is looked for between its
+// neighbours; samples grow with each round, so that rounds end.
 
 #ifndef SKEP_JOBS_QUANTILES_H_
 #define SKEP_JOBS_QUANTILES_H_
@@ -24,7 +26,7 @@
 
 namespace skep {
 
-// More would make the counts of a round large.
+// More would make the windows of a round many.
 inline constexpr size_t kMaxQuantiles = 1000;
 
 struct QuantileValues {

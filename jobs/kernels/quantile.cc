@@ -34,10 +34,11 @@ absl::StatusOr<QuantileDefinition> ParseQuantileDefinition(std::string_view text
   if (text == "lower") return QuantileDefinition::kLower;
   if (text == "upper") return QuantileDefinition::kUpper;
   if (text == "midpoint") return QuantileDefinition::kMidpoint;
-  if (text == "interpolated") return QuantileDefinition::kInterpolated;
+  if (text == "interpolated" || text == "linear")
+    return QuantileDefinition::kInterpolated;
   return InvalidArgument("\"", text,
                          "\" is no definition of a quantile: use lower, upper, "
-                         "midpoint or interpolated");
+                         "midpoint or interpolated (linear)");
 }
 
 absl::StatusOr<Quantile> ParseQuantile(std::string_view text) {

@@ -29,7 +29,8 @@ namespace skep {
 
 enum class QuantileDefinition { kLower, kUpper, kMidpoint, kInterpolated };
 
-// "lower", "upper", "midpoint" or "interpolated"; InvalidArgument for anything else.
+// "lower", "upper", "midpoint", "interpolated" or "linear", which is the same;
+// InvalidArgument for anything else.
 absl::StatusOr<QuantileDefinition> ParseQuantileDefinition(std::string_view text);
 
 // q = numerator / denominator, 0 <= q <= 1.

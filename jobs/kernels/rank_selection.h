@@ -56,8 +56,10 @@ struct WindowCounts {
   uint64_t up_to_low = 0;  // keys <= low
   uint64_t inside = 0;     // low < key < high
 };
-// Appends the keys inside to `inside` while there is room for a vector more; the counts
-// go on. `inside` must hold `capacity` + 8 keys. Requires low < high.
+// Appends the keys inside to `inside` while there is room; the counts go on. `inside`
+// must hold `capacity` + 8 keys. Requires low < high, or, for a window without a lower
+// end, low = UINT64_MAX (up_to_low then says nothing), or, for one without an upper,
+// high = 0; not both.
 WindowCounts CountAndCollect(std::span<const uint64_t> keys, uint64_t low,
                              uint64_t high, uint64_t* inside, size_t capacity,
                              CpuPath path = BestCpuPath());

@@ -46,8 +46,10 @@ __attribute__((target("avx2,popcnt"))) WindowCounts PassAvx2(
   const __m256i turn = _mm256_set1_epi64x(INT64_MIN);
   const __m256i lower =
       _mm256_xor_si256(_mm256_set1_epi64x(static_cast<int64_t>(low)), turn);
-  const __m256i upper =
-      _mm256_xor_si256(_mm256_set1_epi64x(static_cast<int64_t>(high)), turn);
+  // Turned by itself: key - low - 1 - 2^63.
+  const __m256i first = _mm256_set1_epi64x(static_cast<int64_t>(low + 1) ^ INT64_MIN);
+  const __m256i width =
+      _mm256_set1_epi64x(static_cast<int64_t>(high - low - 1) ^ INT64_MIN);
   __m256i above_low = _mm256_setzero_si256();
   WindowCounts counts;
   const size_t whole = keys.size() / 4 * 4;
@@ -55,11 +57,10 @@ __attribute__((target("avx2,popcnt"))) WindowCounts PassAvx2(
     const __m256i four =
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(keys.data() + i));
     PrefetchAhead(keys.data() + i);
-    const __m256i turned = _mm256_xor_si256(four, turn);
     // A lane that compares as true is -1.
-    const __m256i above = _mm256_cmpgt_epi64(turned, lower);
+    const __m256i above = _mm256_cmpgt_epi64(_mm256_xor_si256(four, turn), lower);
     above_low = _mm256_sub_epi64(above_low, above);
-    const __m256i within = _mm256_and_si256(above, _mm256_cmpgt_epi64(upper, turned));
+    const __m256i within = _mm256_cmpgt_epi64(width, _mm256_sub_epi64(four, first));
     const int mask = _mm256_movemask_pd(_mm256_castsi256_pd(within));
     const __m256i order =
         _mm256_load_si256(reinterpret_cast<const __m256i*>(kMoveToFront.words[mask]));

@@ -5,6 +5,7 @@
 #include "tools/client/session.h"
 #include "tools/command_line.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/compare_algorithms.h"
 #include "tools/compare/balance_simulation.h"
 #include "tools/exit_code.h"
 
@@ -51,7 +52,7 @@ void PrintRow(BalanceSimulationOptions options, int64_t runs) {
 absl::Status Compare(const CompareFlags& flags) {
   if (flags.what != "balancing") {
     return InvalidArgument("there is no `skep compare ", flags.what,
-                           "`: compare balancing");
+                           "`: compare balancing, ", CompareFamilyNames());
   }
   std::vector<ServiceMix> mixes(std::begin(kServiceMixes), std::end(kServiceMixes));
   if (!flags.mixes.empty()) mixes.clear();
@@ -89,12 +90,18 @@ absl::Status Compare(const CompareFlags& flags) {
 }  // namespace
 
 int RunCompare(const Args& args) {
+  if (const auto code = RunCompareAlgorithms(args)) return *code;
   CompareFlags flags;
   CommandLine line("compare",
                    "Compares the balancing policies in simulation: the same code that "
                    "picks backends for the balancer, on simulated backends.");
   line.Example("skep compare balancing --mix one-percent-slow --load 70");
-  line.Positional("WHAT", &flags.what, "balancing");
+  line.Positional("WHAT", &flags.what,
+                  StrCat("balancing, or a family of algorithms, which has flags of its "
+                         "own: ",
+                         CompareFamilyNames()));
+  line.Example(
+      "skep compare median --algorithms bisection,radix,window --html report.html");
   line.Flag("mix", &flags.mixes,
             "Service times: fixed, exponential, one-percent-slow, slow-backend, "
             "failing-backend or frozen-backend; repeat it; default: all",

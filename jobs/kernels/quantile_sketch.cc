@@ -1,0 +1,65 @@
+#include "jobs/kernels/quantile_sketch.h"
+
+#include <utility>
+
+#include "base/status.h"
+#include "jobs/kernels/sketch_ddsketch.h"
+#include "jobs/kernels/sketch_kll.h"
+#include "jobs/kernels/sketch_tdigest.h"
+
+namespace skep {
+namespace {
+
+template <typename Sketch>
+absl::StatusOr<std::unique_ptr<QuantileSketch>> ParseAs(std::string_view bytes) {
+  SKEP_ASSIGN_OR_RETURN(std::unique_ptr<QuantileSketch> sketch, Sketch::Parse(bytes));
+  return sketch;
+}
+
+}  // namespace
+
+absl::StatusOr<SketchKind> ParseSketchKind(std::string_view text) {
+  if (text == "kll") return SketchKind::kKll;
+  if (text == "tdigest") return SketchKind::kTDigest;
+  if (text == "ddsketch") return SketchKind::kDdSketch;
+  return InvalidArgument("\"", text, "\" is no sketch: use kll, tdigest or ddsketch");
+}
+
+std::string_view SketchKindName(SketchKind kind) {
+  switch (kind) {
+    case SketchKind::kKll:
+      return "kll";
+    case SketchKind::kTDigest:
+      return "tdigest";
+    case SketchKind::kDdSketch:
+      return "ddsketch";
+  }
+  return "unknown";
+}
+
+std::unique_ptr<QuantileSketch> MakeSketch(SketchKind kind, uint64_t seed) {
+  switch (kind) {
+    case SketchKind::kKll:
+      return std::make_unique<KllSketch>(seed);
+    case SketchKind::kTDigest:
+      return std::make_unique<TDigest>();
+    case SketchKind::kDdSketch:
+      break;
+  }
+  return std::make_unique<DdSketch>();
+}
+
+absl::StatusOr<std::unique_ptr<QuantileSketch>> ParseSketch(SketchKind kind,
+                                                            std::string_view bytes) {
+  switch (kind) {
+    case SketchKind::kKll:
+      return ParseAs<KllSketch>(bytes);
+    case SketchKind::kTDigest:
+      return ParseAs<TDigest>(bytes);
+    case SketchKind::kDdSketch:
+      break;
+  }
+  return ParseAs<DdSketch>(bytes);
+}
+
+}  // namespace skep

@@ -1,0 +1,125 @@
+#include "tools/commands/compare_algorithms.h"
+
+#include <cstdio>
+#include <fstream>
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "tools/client/session.h"
+#include "tools/command_line.h"
+#include "tools/compare/comparison.h"
+#include "tools/exit_code.h"
+
+namespace skep {
+namespace {
+
+struct Flags {
+  CompareOptions options;
+  int64_t rounds = 11;
+  int64_t seed = 1;
+  bool json = false;
+  std::string html;
+};
+
+// The parts between commas; an empty one is refused.
+absl::Status SplitList(const std::string& text, std::vector<std::string>* parts) {
+  parts->clear();
+  for (size_t at = 0;;) {
+    const size_t comma = std::min(text.find(',', at), text.size());
+    if (comma == at) return InvalidArgument("give names or sizes with commas between");
+    parts->push_back(text.substr(at, comma - at));
+    if (comma == text.size()) return absl::OkStatus();
+    at = comma + 1;
+  }
+}
+
+absl::Status ParseSizes(const std::string& text, std::vector<uint64_t>* sizes) {
+  std::vector<std::string> parts;
+  SKEP_RETURN_IF_ERROR(SplitList(text, &parts));
+  sizes->clear();
+  for (const std::string& part : parts) {
+    SKEP_ASSIGN_OR_RETURN(sizes->emplace_back(), ParseSize(part));
+  }
+  return absl::OkStatus();
+}
+
+std::string Joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    StrAppend(&text, text.empty() ? "" : ",", name);
+  }
+  return text;
+}
+
+absl::Status CompareFamilyAs(const CompareFamily& family, const Flags& flags,
+                             const std::string& command) {
+  SKEP_ASSIGN_OR_RETURN(const Comparison comparison, Compare(family, flags.options));
+  std::fputs(
+      (flags.json ? ComparisonJson(comparison) : ComparisonText(comparison)).c_str(),
+      stdout);
+  if (flags.html.empty()) return absl::OkStatus();
+  std::ofstream file(flags.html, std::ios::binary);
+  file << ComparisonHtml(comparison, command);
+  file.close();
+  if (!file) return Unavailable("cannot write ", flags.html, ": is its folder there?");
+  std::fprintf(stderr, "skep: the report is in %s\n", flags.html.c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string CompareFamilyNames() {
+  std::string names;
+  for (const CompareFamily& family : CompareFamilies()) {
+    StrAppend(&names, names.empty() ? "" : ", ", family.name);
+  }
+  return names;
+}
+
+std::optional<int> RunCompareAlgorithms(const Args& args) {
+  const CompareFamily* family = args.empty() ? nullptr : FindCompareFamily(args[0]);
+  if (family == nullptr) return std::nullopt;
+  Flags flags;
+  CommandLine line(StrCat("compare ", family->name),
+                   StrCat("Measures algorithms for ", family->what,
+                          ", interleaved, on one core, after their answers have "
+                          "been seen to agree. The first is what the others are "
+                          "compared with."));
+  line.Example(StrCat("skep compare ", family->name, " --algorithms ",
+                      Joined(family->by_default), " --html report.html"));
+  line.ParsedFlag("algorithms", "Which, the first as the reference", "NAME,...",
+                  Joined(family->by_default), [&flags](const std::string& text) {
+                    return SplitList(text, &flags.options.algorithms);
+                  });
+  std::string sizes;
+  for (const uint64_t size : family->sizes) {
+    StrAppend(&sizes, sizes.empty() ? "" : ",", size);
+  }
+  line.ParsedFlag("sizes", StrCat("How many ", family->size_name, ": 64K, 1M"), "N,...",
+                  sizes, [&flags](const std::string& text) {
+                    return ParseSizes(text, &flags.options.sizes);
+                  });
+  line.Flag("input", &flags.options.input,
+            StrCat("What they look like: ", Joined(family->inputs)), "KIND");
+  line.Flag("rounds", &flags.rounds, "Each measures every algorithm once", "N", 1);
+  line.Flag("seed", &flags.seed, "Of the input", "N");
+  line.Flag("json", &flags.json, "One JSON object instead of tables");
+  line.ParsedFlag(
+      "output", "table or json", "FORMAT", "table",
+      [&flags](const std::string& text) {
+        flags.json = text == "json";
+        if (text == "json" || text == "table") return absl::OkStatus();
+        return InvalidArgument("give table or json");
+      },
+      'o');
+  line.Flag("html", &flags.html, "Also write a report with plots", "FILE");
+  if (const auto code = line.Parse({args.begin() + 1, args.end()})) return *code;
+  flags.options.rounds = static_cast<int>(flags.rounds);
+  flags.options.seed = static_cast<uint64_t>(flags.seed);
+  std::string command = "skep compare";
+  for (const std::string& arg : args) StrAppend(&command, " ", arg);
+  const absl::Status status = CompareFamilyAs(*family, flags, command);
+  return status.ok() ? kOk : ReportError(status);
+}
+
+}  // namespace skep

@@ -1,0 +1,201 @@
+#include "tools/compare/comparison.h"
+
+#include <malloc.h>
+#include <sched.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <span>
+#include <utility>
+
+#include "base/status.h"
+#include "base/strings.h"
+
+namespace skep {
+namespace {
+
+// A measurement takes at least so long, by repeating short runs.
+constexpr double kLeastSeconds = 1e-3;
+constexpr uint64_t kMostRepetitions = 100'000;
+
+double Seconds(clockid_t clock) {
+  timespec now;
+  clock_gettime(clock, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+// Keeps this thread on the core where it is, as long as it lives.
+class Pin {
+ public:
+  Pin() {
+    if (sched_getaffinity(0, sizeof before_, &before_) != 0) return;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<size_t>(std::max(0, sched_getcpu())), &one);
+    pinned_ = sched_setaffinity(0, sizeof one, &one) == 0;
+  }
+  ~Pin() {
+    if (pinned_) sched_setaffinity(0, sizeof before_, &before_);
+  }
+  Pin(const Pin&) = delete;
+  Pin& operator=(const Pin&) = delete;
+  bool pinned() const { return pinned_; }
+
+ private:
+  cpu_set_t before_;
+  bool pinned_ = false;
+};
+
+// A value in bytes of /proc/self/status; 0 where there is none.
+uint64_t StatusBytes(const std::string& name) {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    uint64_t kilobytes;
+    if (word == name && status >> kilobytes) return kilobytes << 10;
+  }
+  return 0;
+}
+
+// Runs once and says how much memory it took at its peak.
+ComparedRun RunForMemory(const ComparedAlgorithm& algorithm, uint64_t* memory) {
+  malloc_trim(0);
+  std::ofstream("/proc/self/clear_refs") << "5";  // the peak begins anew
+  const uint64_t before = StatusBytes("VmRSS:");
+  ComparedRun run = algorithm.run();
+  const uint64_t peak = StatusBytes("VmHWM:");
+  *memory = peak > before ? peak - before : 0;
+  return run;
+}
+
+struct Sample {
+  std::vector<double> wall, cpu;
+};
+
+void Measure(const ComparedAlgorithm& algorithm, uint64_t repetitions, Sample* sample) {
+  const double wall = Seconds(CLOCK_MONOTONIC), cpu = Seconds(CLOCK_PROCESS_CPUTIME_ID);
+  for (uint64_t i = 0; i < repetitions; ++i) algorithm.run();
+  const auto times = static_cast<double>(repetitions);
+  sample->wall.push_back((Seconds(CLOCK_MONOTONIC) - wall) / times);
+  sample->cpu.push_back((Seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu) / times);
+}
+
+uint64_t RepetitionsOf(const ComparedAlgorithm& algorithm) {
+  const double start = Seconds(CLOCK_MONOTONIC);
+  algorithm.run();
+  const double once = std::max(1e-9, Seconds(CLOCK_MONOTONIC) - start);
+  return std::clamp<uint64_t>(static_cast<uint64_t>(kLeastSeconds / once), 1,
+                              kMostRepetitions);
+}
+
+// Half the distance of the quartiles, as a part of the median.
+double SpreadOf(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto at = [&values](double q) {
+    return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1))];
+  };
+  return (at(0.75) - at(0.25)) / 2 / at(0.5);
+}
+
+absl::StatusOr<std::vector<ComparedAlgorithm>> Chosen(
+    const ComparedCase& all, const std::vector<std::string>& names) {
+  std::vector<ComparedAlgorithm> chosen;
+  for (const std::string& name : names) {
+    const auto found =
+        std::find_if(all.algorithms.begin(), all.algorithms.end(),
+                     [&name](const ComparedAlgorithm& a) { return a.name == name; });
+    if (found == all.algorithms.end()) {
+      std::string known;
+      for (const ComparedAlgorithm& algorithm : all.algorithms) {
+        StrAppend(&known, known.empty() ? "" : ", ", algorithm.name);
+      }
+      return InvalidArgument("there is no algorithm \"", name, "\"; there are ", known);
+    }
+    chosen.push_back(*found);
+  }
+  return chosen;
+}
+
+// The answers, checked before anything is measured.
+absl::StatusOr<std::vector<AlgorithmFigures>> WarmUp(
+    const std::vector<ComparedAlgorithm>& algorithms, const std::string& input) {
+  std::vector<AlgorithmFigures> all;
+  const AlgorithmFigures* agreed = nullptr;
+  all.reserve(algorithms.size());
+  for (const ComparedAlgorithm& algorithm : algorithms) {
+    AlgorithmFigures& figures = all.emplace_back();
+    const ComparedRun run = RunForMemory(algorithm, &figures.memory);
+    figures.name = algorithm.name;
+    figures.what = algorithm.what;
+    figures.answer = run.answer;
+    figures.rounds = run.rounds;
+    figures.bytes = run.bytes;
+    if (algorithm.judge != nullptr) {
+      figures.note = algorithm.judge(run.answer);
+    } else if (agreed == nullptr) {
+      agreed = &figures;
+    } else if (agreed->answer != run.answer) {
+      return Internal("on ", input, " ", agreed->name, " answers ", agreed->answer,
+                      " and ", algorithm.name, " ", run.answer,
+                      ": nothing was measured");
+    }
+  }
+  return all;
+}
+
+absl::StatusOr<SizeFigures> CompareAt(const CompareFamily& family, uint64_t size,
+                                      const CompareOptions& options) {
+  const std::string& input = options.input.empty() ? family.inputs[0] : options.input;
+  SKEP_ASSIGN_OR_RETURN(const ComparedCase all, family.make(input, size, options.seed));
+  SKEP_ASSIGN_OR_RETURN(
+      const std::vector<ComparedAlgorithm> algorithms,
+      Chosen(all, options.algorithms.empty() ? family.by_default : options.algorithms));
+  SizeFigures figures{.size = size, .input = all.input};
+  SKEP_ASSIGN_OR_RETURN(figures.algorithms, WarmUp(algorithms, all.input));
+
+  std::vector<uint64_t> repetitions;
+  for (const ComparedAlgorithm& a : algorithms) repetitions.push_back(RepetitionsOf(a));
+  std::vector<Sample> samples(algorithms.size());
+  for (int round = 0; round < options.rounds; ++round) {
+    for (size_t i = 0; i < algorithms.size(); ++i) {
+      const size_t turn = (i + static_cast<size_t>(round)) % algorithms.size();
+      Measure(algorithms[turn], repetitions[turn], &samples[turn]);
+    }
+  }
+  for (size_t i = 0; i < algorithms.size(); ++i) {
+    AlgorithmFigures& of = figures.algorithms[i];
+    of.wall = Bootstrap(samples[i].wall, MedianOf);
+    of.cpu = Bootstrap(samples[i].cpu, MedianOf);
+    of.spread = SpreadOf(samples[i].wall);
+    of.ratio =
+        BootstrapRatio(samples[0].wall, samples[i].wall, MedianOf, Pairing::kPaired);
+    of.within_noise = i > 0 && of.ratio.low <= 1 && of.ratio.high >= 1;
+  }
+  return figures;
+}
+
+}  // namespace
+
+absl::StatusOr<Comparison> Compare(const CompareFamily& family,
+                                   const CompareOptions& options) {
+  if (!options.input.empty() && std::find(family.inputs.begin(), family.inputs.end(),
+                                          options.input) == family.inputs.end()) {
+    std::string known;
+    for (const std::string& input : family.inputs) {
+      StrAppend(&known, known.empty() ? "" : ", ", input);
+    }
+    return InvalidArgument("there is no input \"", options.input, "\"; there are ",
+                           known);
+  }
+  const Pin pin;
+  Comparison comparison{
+      .family = &family, .rounds = options.rounds, .pinned = pin.pinned()};
+  for (const uint64_t size : options.sizes.empty() ? family.sizes : options.sizes) {
+    SKEP_ASSIGN_OR_RETURN(comparison.sizes.emplace_back(),
+                          CompareAt(family, size, options));
+  }
+  return comparison;
+}
+
+}  // namespace skep

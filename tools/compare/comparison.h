@@ -1,0 +1,69 @@
+// Measures the algorithms of a family side by side.
+//
+// For each size: every algorithm runs once to warm up, and its answer is checked
+// against the others' before anything is measured. Then rounds, in each of which all
+// algorithms run in turn, beginning with another one each time, on one pinned core;
+// short runs are repeated until a measurement takes a millisecond. Ratios are to the
+// first algorithm, by round, with a bootstrap interval (base/bootstrap.h); a ratio
+// whose interval holds 1 is within the noise.
+
+#ifndef SKEP_TOOLS_COMPARE_COMPARISON_H_
+#define SKEP_TOOLS_COMPARE_COMPARISON_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/bootstrap.h"
+#include "tools/compare/family.h"
+
+namespace skep {
+
+struct CompareOptions {
+  std::vector<std::string> algorithms;  // none: the family's default
+  std::vector<uint64_t> sizes;          // none: the family's
+  std::string input;                    // "": the family's first
+  int rounds = 11;                      // at least 1
+  uint64_t seed = 1;
+};
+
+struct AlgorithmFigures {
+  std::string name, what;
+  std::string answer;
+  std::string note;     // of one that need not agree: how far it is off
+  uint64_t rounds = 0;  // as the algorithm counts them
+  uint64_t bytes = 0;   // likewise
+  uint64_t memory = 0;  // bytes at the peak beyond what there was before
+  Interval wall;        // seconds, the median
+  Interval cpu;         // of this process, likewise
+  double spread = 0;    // half the distance of the quartiles of `wall`, of its median
+  Interval ratio;       // of the first algorithm's wall time to this one's
+  bool within_noise = false;  // the interval of `ratio` holds 1; not of the first
+};
+
+struct SizeFigures {
+  uint64_t size = 0;
+  std::string input;
+  std::vector<AlgorithmFigures> algorithms;
+};
+
+struct Comparison {
+  const CompareFamily* family = nullptr;
+  int rounds = 0;
+  bool pinned = false;
+  std::vector<SizeFigures> sizes;
+};
+
+// InvalidArgument for a name that the family does not know; Internal if answers differ.
+absl::StatusOr<Comparison> Compare(const CompareFamily& family,
+                                   const CompareOptions& options);
+
+// For a terminal, for programs (one JSON object), and as a page with plots.
+std::string ComparisonText(const Comparison& comparison);
+std::string ComparisonJson(const Comparison& comparison);
+std::string ComparisonHtml(const Comparison& comparison, const std::string& command);
+
+}  // namespace skep
+
+#endif  // SKEP_TOOLS_COMPARE_COMPARISON_H_

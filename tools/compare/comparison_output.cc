@@ -1,0 +1,213 @@
+#include <algorithm>
+#include <fstream>
+
+#include "absl/strings/str_format.h"
+#include "base/cpu_path.h"
+#include "base/strings.h"
+#include "jobs/api/json_text.h"
+#include "tools/compare/comparison.h"
+#include "tools/compare/html_report.h"
+
+namespace skep {
+namespace {
+
+std::string Time(double seconds) {
+  return FormatPlotValue(1e9 * seconds, PlotUnit::kNanoseconds);
+}
+
+std::string Bytes(uint64_t bytes) {
+  if (bytes == 0) return "-";
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = static_cast<double>(bytes);
+  int unit = 0;
+  for (; value >= 1024 && unit < 4; ++unit) value /= 1024;
+  return absl::StrFormat("%.*f %s", value < 10 && unit > 0 ? 1 : 0, value,
+                         kUnits[unit]);
+}
+
+// "3.20x [3.10, 3.31]", and what to think of it.
+std::string Ratio(const AlgorithmFigures& figures, bool first) {
+  if (first) return "1";
+  return absl::StrFormat("%.3gx [%.3g, %.3g]", figures.ratio.estimate,
+                         figures.ratio.low, figures.ratio.high);
+}
+
+std::string Verdict(const AlgorithmFigures& figures, bool first) {
+  std::string text = figures.note;
+  if (!first && figures.within_noise) {
+    StrAppend(&text, text.empty() ? "" : "; ", "within the noise");
+  }
+  return text;
+}
+
+std::vector<std::string> Row(const AlgorithmFigures& figures, bool first) {
+  return {figures.name,
+          Time(figures.wall.estimate),
+          absl::StrFormat("+-%.1f %%", 100 * figures.spread),
+          Ratio(figures, first),
+          Time(figures.cpu.estimate),
+          Bytes(figures.memory),
+          StrCat(figures.rounds),
+          Bytes(figures.bytes),
+          Verdict(figures, first)};
+}
+
+const std::vector<std::string> kColumns = {
+    "ALGORITHM", "MEDIAN", "SPREAD", "FASTER", "CPU", "MEMORY", "ROUNDS", "BYTES", ""};
+
+std::string FirstLineAfter(const char* file, const std::string& start) {
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with(start)) return line.substr(start.size());
+  }
+  return "unknown";
+}
+
+std::string Processor() { return FirstLineAfter("/proc/cpuinfo", "model name\t: "); }
+std::string Load() { return FirstLineAfter("/proc/loadavg", ""); }
+
+std::string HowMeasured(const Comparison& comparison) {
+  return StrCat(comparison.rounds, " interleaved rounds on one ",
+                comparison.pinned ? "pinned core" : "core, not pinned",
+                ". Medians of wall time; spread is half the distance of the quartiles; "
+                "how many times faster than the first, with a 95 % interval.");
+}
+
+// Cost of an item against size, a line for each algorithm.
+LinePlot CostPlot(const Comparison& comparison) {
+  LinePlot plot;
+  plot.title = StrCat("Time for one of the ", comparison.family->size_name);
+  plot.x = {.label = comparison.family->size_name, .scale = PlotScale::kLog};
+  plot.y = {.label = "time", .unit = PlotUnit::kNanoseconds, .scale = PlotScale::kLog};
+  for (size_t i = 0; i < comparison.sizes[0].algorithms.size(); ++i) {
+    LinePlot::Series& series = plot.series.emplace_back();
+    series.name = comparison.sizes[0].algorithms[i].name;
+    for (const SizeFigures& size : comparison.sizes) {
+      const Interval& wall = size.algorithms[i].wall;
+      const double items = static_cast<double>(size.size) / 1e9;
+      series.points.push_back({static_cast<double>(size.size), wall.estimate / items,
+                               wall.low / items, wall.high / items});
+    }
+  }
+  return plot;
+}
+
+BarPlot MemoryPlot(const Comparison& comparison) {
+  BarPlot plot;
+  plot.title = "Memory at the peak, beyond the input, in MiB";
+  plot.y = {.label = "MiB"};
+  for (const SizeFigures& size : comparison.sizes) {
+    plot.groups.push_back(
+        FormatPlotValue(static_cast<double>(size.size), PlotUnit::kNumber));
+  }
+  for (size_t i = 0; i < comparison.sizes[0].algorithms.size(); ++i) {
+    BarPlot::Series& series = plot.series.emplace_back();
+    series.name = comparison.sizes[0].algorithms[i].name;
+    for (const SizeFigures& size : comparison.sizes) {
+      series.bars.push_back(
+          {.value = static_cast<double>(size.algorithms[i].memory) / (1 << 20)});
+    }
+  }
+  return plot;
+}
+
+std::string IntervalJson(const Interval& interval) {
+  return StrCat("{\"estimate\":", JsonNumber(interval.estimate),
+                ",\"low\":", JsonNumber(interval.low),
+                ",\"high\":", JsonNumber(interval.high), "}");
+}
+
+}  // namespace
+
+std::string ComparisonText(const Comparison& comparison) {
+  std::string text =
+      StrCat(comparison.family->name, ": ", comparison.family->what, "\n", "CPU ",
+             Processor(), ", best path ", CpuPathName(BestCpuPath()), ", load ", Load(),
+             "\n", HowMeasured(comparison), "\n");
+  for (const SizeFigures& size : comparison.sizes) {
+    std::vector<std::vector<std::string>> rows = {kColumns};
+    for (size_t i = 0; i < size.algorithms.size(); ++i) {
+      rows.push_back(Row(size.algorithms[i], i == 0));
+    }
+    std::vector<size_t> widths(kColumns.size());
+    for (const auto& row : rows) {
+      for (size_t i = 0; i < row.size(); ++i) {
+        widths[i] = std::max(widths[i], row[i].size());
+      }
+    }
+    StrAppend(&text, "\n", size.input, "; the exact ones agree\n");
+    for (const auto& row : rows) {
+      std::string line;
+      for (size_t i = 0; i < row.size(); ++i) {
+        // Names and remarks to the left, figures to the right.
+        const bool left = i == 0 || i + 1 == row.size();
+        line += left ? absl::StrFormat("%-*s", static_cast<int>(widths[i]), row[i])
+                     : absl::StrFormat("  %*s", static_cast<int>(widths[i]), row[i]);
+        if (i + 2 == row.size()) line += "  ";
+      }
+      line.erase(line.find_last_not_of(' ') + 1);
+      StrAppend(&text, line, "\n");
+    }
+  }
+  return text;
+}
+
+std::string ComparisonJson(const Comparison& comparison) {
+  std::string json =
+      StrCat("{\"family\":", JsonString(comparison.family->name),
+             ",\"processor\":", JsonString(Processor()),
+             ",\"path\":", JsonString(CpuPathName(BestCpuPath())),
+             ",\"load\":", JsonString(Load()), ",\"rounds\":", comparison.rounds,
+             ",\"pinned\":", comparison.pinned ? "true" : "false", ",\"sizes\":[");
+  for (size_t i = 0; i < comparison.sizes.size(); ++i) {
+    const SizeFigures& size = comparison.sizes[i];
+    StrAppend(&json, i == 0 ? "" : ",", "{\"size\":", size.size,
+              ",\"input\":", JsonString(size.input), ",\"algorithms\":[");
+    for (size_t j = 0; j < size.algorithms.size(); ++j) {
+      const AlgorithmFigures& of = size.algorithms[j];
+      StrAppend(&json, j == 0 ? "" : ",", "{\"name\":", JsonString(of.name),
+                ",\"answer\":", JsonString(of.answer),
+                ",\"note\":", JsonString(of.note),
+                ",\"wall_seconds\":", IntervalJson(of.wall),
+                ",\"cpu_seconds\":", IntervalJson(of.cpu));
+      StrAppend(&json, ",\"spread\":", JsonNumber(of.spread),
+                ",\"times_faster\":", IntervalJson(of.ratio),
+                ",\"within_noise\":", of.within_noise ? "true" : "false",
+                ",\"memory_bytes\":", of.memory, ",\"rounds\":", of.rounds,
+                ",\"bytes_moved\":", of.bytes, "}");
+    }
+    StrAppend(&json, "]}");
+  }
+  StrAppend(&json, "]}\n");
+  return json;
+}
+
+std::string ComparisonHtml(const Comparison& comparison, const std::string& command) {
+  HtmlReport report(StrCat("skep compare ", comparison.family->name));
+  report.Environment({{"command", command},
+                      {"processor", Processor()},
+                      {"best path", std::string(CpuPathName(BestCpuPath()))},
+                      {"load", Load()}});
+  report.Paragraph(
+      StrCat("Compared: ", comparison.family->what, ". ", HowMeasured(comparison)));
+  std::vector<std::vector<std::string>> about;
+  for (const AlgorithmFigures& figures : comparison.sizes[0].algorithms) {
+    about.push_back({figures.name, figures.what});
+  }
+  report.Table({.columns = {"algorithm", "what it does"}, .rows = about});
+  report.Section("Cost against size");
+  report.Plot(CostPlot(comparison));
+  report.Plot(MemoryPlot(comparison));
+  for (const SizeFigures& size : comparison.sizes) {
+    report.Section(size.input);
+    ReportTable table{.columns = {"algorithm", "median", "spread", "faster", "CPU",
+                                  "memory", "rounds", "bytes moved", "remark"}};
+    for (size_t i = 0; i < size.algorithms.size(); ++i) {
+      table.rows.push_back(Row(size.algorithms[i], i == 0));
+    }
+    report.Table(table);
+  }
+  return report.Finish();
+}
+
+}  // namespace skep

@@ -1,0 +1,114 @@
+// The mean of doubles in memory: fast and nearly right, or exact and somewhat slower.
+
+#include <cmath>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "jobs/kernels/exact_summary.h"
+#include "jobs/kernels/number.h"
+#include "jobs/kernels/number_sums.h"
+#include "tools/compare/family.h"
+
+namespace skep {
+namespace {
+
+using Reals = std::vector<double>;
+
+double ExactMean(const Reals& values, CpuPath path) {
+  ExactSummary summary;
+  summary.Add(std::span<const double>(values), path);
+  return summary.Mean();
+}
+
+struct AverageAlgorithm {
+  const char* name;
+  const char* what;
+  bool exact;
+  double (*mean)(const Reals& values);
+};
+
+constexpr AverageAlgorithm kAlgorithms[] = {
+    {"naive", "one sum in a loop", false,
+     [](const Reals& values) {
+       return NaiveSum(values) / static_cast<double>(values.size());
+     }},
+    {"fast", "compensated sums in vectors", false,
+     [](const Reals& values) {
+       return FastSum(values) / static_cast<double>(values.size());
+     }},
+    {"fast-scalar", "one compensated sum", false,
+     [](const Reals& values) {
+       return FastSum(values, CpuPath::kScalar) / static_cast<double>(values.size());
+     }},
+    {"exact", "slices of blocks, with the variance", true,
+     [](const Reals& values) { return ExactMean(values, BestCpuPath()); }},
+    {"exact-scalar", "a superaccumulator, with the variance", true,
+     [](const Reals& values) { return ExactMean(values, CpuPath::kScalar); }},
+};
+
+Reals MakeValues(const std::string& input, uint64_t size, uint64_t seed) {
+  Reals values(size);
+  Random random(seed);
+  for (uint64_t i = 0; i < size; ++i) {
+    const double unit = random.Unit();
+    if (input == "uniform") {
+      values[i] = unit;
+    } else if (input == "cancelling") {
+      // Neighbours cancel but for the last bits.
+      values[i] = i % 2 == 0 ? 1e15 : -1e15 + unit;
+    } else if (input == "heavy-tails") {
+      values[i] = 1 / (unit - 0.5);
+    } else {  // all-scales: nothing fits the slices
+      values[i] = std::ldexp(unit, static_cast<int>(random.Below(400)) - 200);
+    }
+  }
+  return values;
+}
+
+absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
+                                      uint64_t seed) {
+  if (size == 0) return InvalidArgument("no numbers have no mean: give a size above 0");
+  const auto values = std::make_shared<const Reals>(MakeValues(input, size, seed));
+  const double truth = ExactMean(*values, CpuPath::kScalar);
+  const auto judge = [truth](const std::string& answer) {
+    const double error = std::fabs(std::stod(answer) - truth);
+    return error == 0
+               ? std::string("exact")
+               : absl::StrFormat("relative error %.1e", error / std::fabs(truth));
+  };
+  ComparedCase all{.input = StrCat(size, " ", input, " doubles")};
+  for (const AverageAlgorithm& algorithm : kAlgorithms) {
+    all.algorithms.push_back(
+        {.name = algorithm.name,
+         .what = algorithm.what,
+         .run =
+             [values, mean = algorithm.mean] {
+               return ComparedRun{.answer = DoubleToString(mean(*values)),
+                                  .rounds = 1,
+                                  .bytes = 8 * values->size()};
+             },
+         .judge = algorithm.exact
+                      ? nullptr
+                      : std::function<std::string(const std::string&)>(judge)});
+  }
+  return all;
+}
+
+}  // namespace
+
+CompareFamily AverageFamily() {
+  return {.name = "average",
+          .what = "the mean of doubles in memory",
+          .size_name = "doubles",
+          .sizes = {1 << 12, 1 << 16, 1 << 20, 1 << 22},
+          .inputs = {"uniform", "cancelling", "heavy-tails", "all-scales"},
+          .by_default = {"naive", "fast", "exact", "exact-scalar"},
+          .make = MakeCase};
+}
+
+}  // namespace skep

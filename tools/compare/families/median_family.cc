@@ -1,0 +1,124 @@
+// The median of 64-bit keys in memory, by the algorithms of jobs/kernels.
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "base/coding.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "jobs/kernels/rank_selection.h"
+#include "jobs/kernels/selection.h"
+#include "tools/compare/family.h"
+
+namespace skep {
+namespace {
+
+using Keys = std::vector<uint64_t>;
+
+struct MedianAlgorithm {
+  const char* name;
+  const char* what;
+  uint64_t (*select)(const Keys& keys, uint64_t rank, SelectionCost* cost);
+};
+
+// Of the library's algorithms on a copy: read, written, and read some more.
+void CountCopy(const Keys& keys, double reads, SelectionCost* cost) {
+  cost->passes = 1;
+  cost->keys_read = static_cast<uint64_t>(static_cast<double>(keys.size()) * reads);
+}
+
+constexpr MedianAlgorithm kAlgorithms[] = {
+    {"bisection", "halves the range of values, a pass a step",
+     [](const Keys& keys, uint64_t rank, SelectionCost* cost) {
+       return SelectByBisection(keys, rank, BestCpuPath(), cost);
+     }},
+    {"random-pivot", "guesses a key that is left, a pass a guess",
+     [](const Keys& keys, uint64_t rank, SelectionCost* cost) {
+       return SelectByRandomPivot(keys, rank, BestCpuPath(), cost);
+     }},
+    {"radix", "counts 11 bits a pass",
+     [](const Keys& keys, uint64_t rank, SelectionCost* cost) {
+       return SelectByRadix(keys, rank, cost);
+     }},
+    {"window", "samples, counts and collects a window, selects in it",
+     [](const Keys& keys, uint64_t rank, SelectionCost* cost) {
+       const uint64_t ranks[] = {rank};
+       return SelectRanks(keys, ranks, BestCpuPath(), cost)[0];
+     }},
+    {"window-scalar", "the same without vectors",
+     [](const Keys& keys, uint64_t rank, SelectionCost* cost) {
+       const uint64_t ranks[] = {rank};
+       return SelectRanks(keys, ranks, CpuPath::kScalar, cost)[0];
+     }},
+    {"nth_element", "std::nth_element on a copy",
+     [](const Keys& keys, uint64_t rank, SelectionCost* cost) {
+       CountCopy(keys, 4, cost);
+       Keys copy = keys;
+       return SelectRank(copy, rank);
+     }},
+    {"sort", "std::sort on a copy",
+     [](const Keys& keys, uint64_t rank, SelectionCost* cost) {
+       CountCopy(keys, 20, cost);
+       Keys copy = keys;
+       std::sort(copy.begin(), copy.end());
+       return copy[rank - 1];
+     }},
+};
+
+absl::StatusOr<Keys> MakeKeys(const std::string& input, uint64_t size, uint64_t seed) {
+  Keys keys(size);
+  Random random(seed);
+  for (uint64_t i = 0; i < size; ++i) {
+    if (input == "uniform") {
+      keys[i] = random();
+    } else if (input == "sorted") {
+      keys[i] = i << 20;
+    } else if (input == "equal") {
+      keys[i] = 42;
+    } else if (input == "two-values") {
+      keys[i] = random.Below(2);
+    } else {  // heavy-tails
+      keys[i] = OrderedFromDouble(1 / (random.Unit() - 0.5));
+    }
+  }
+  return keys;
+}
+
+absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
+                                      uint64_t seed) {
+  if (size == 0) return InvalidArgument("no keys have no median: give a size above 0");
+  SKEP_ASSIGN_OR_RETURN(Keys made, MakeKeys(input, size, seed));
+  const auto keys = std::make_shared<const Keys>(std::move(made));
+  const uint64_t rank = (size + 1) / 2;
+  ComparedCase all{.input = StrCat(size, " ", input, " keys")};
+  for (const MedianAlgorithm& algorithm : kAlgorithms) {
+    all.algorithms.push_back({.name = algorithm.name,
+                              .what = algorithm.what,
+                              .run = [keys, rank, select = algorithm.select] {
+                                SelectionCost cost;
+                                const uint64_t median = select(*keys, rank, &cost);
+                                return ComparedRun{.answer = StrCat(median),
+                                                   .rounds = cost.passes,
+                                                   .bytes = 8 * cost.keys_read};
+                              }});
+  }
+  return all;
+}
+
+}  // namespace
+
+CompareFamily MedianFamily() {
+  return {.name = "median",
+          .what = "the median of 64-bit keys in memory",
+          .size_name = "keys",
+          .sizes = {1 << 16, 1 << 18, 1 << 20, 1 << 22},
+          .inputs = {"uniform", "sorted", "equal", "two-values", "heavy-tails"},
+          .by_default = {"bisection", "random-pivot", "radix", "window", "nth_element"},
+          .make = MakeCase};
+}
+
+}  // namespace skep

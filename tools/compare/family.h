@@ -1,0 +1,65 @@
+// A family of algorithms that do the same: what `skep compare NAME` compares.
+//
+// A family is one file in families/ and one line in families.cc. In it stands a table
+// of its algorithms; a new one joins by a row there.
+
+#ifndef SKEP_TOOLS_COMPARE_FAMILY_H_
+#define SKEP_TOOLS_COMPARE_FAMILY_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace skep {
+
+// What an algorithm did once.
+struct ComparedRun {
+  std::string answer;
+  uint64_t rounds = 1;  // passes over the input, guesses: what the family calls rounds
+  uint64_t bytes = 0;   // read and written, as far as the algorithm counts them; 0: not
+};
+
+// An algorithm, bound to an input.
+struct ComparedAlgorithm {
+  std::string name;
+  std::string what;  // in a few words
+  std::function<ComparedRun()> run;
+  // For one whose answer need not agree with the others': says how far it is from the
+  // truth. Null: the answer must agree.
+  std::function<std::string(const std::string& answer)> judge;
+};
+
+// An input, with the algorithms bound to it.
+struct ComparedCase {
+  std::string input;  // "1048576 uniform keys"
+  std::vector<ComparedAlgorithm> algorithms;
+};
+
+struct CompareFamily {
+  std::string name;
+  std::string what;
+  std::string size_name;                // what sizes count: "keys"
+  std::vector<uint64_t> sizes;          // by default
+  std::vector<std::string> inputs;      // kinds of input, the default first
+  std::vector<std::string> by_default;  // algorithms if none are named
+  // The input of that kind and size; the same for the same seed.
+  std::function<absl::StatusOr<ComparedCase>(const std::string& input, uint64_t size,
+                                             uint64_t seed)>
+      make;
+};
+
+// All families. A reference to one that lives as long as the program.
+const std::vector<CompareFamily>& CompareFamilies();
+// Null if there is none of that name.
+const CompareFamily* FindCompareFamily(const std::string& name);
+
+// Each in its file of families/.
+CompareFamily AverageFamily();
+CompareFamily MedianFamily();
+
+}  // namespace skep
+
+#endif  // SKEP_TOOLS_COMPARE_FAMILY_H_
