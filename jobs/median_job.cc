@@ -15,8 +15,8 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
         StrCat(median.ToString(), "\n"),
         StrCat("{\"count\":", result.account.numbers, ",\"median\":", JsonOf(median),
                ",\"definition\":", JsonString(input.options.GetString("definition")),
-               ",", result.account.Json(), "}"),
-        result.account.Notes());
+               ",", result.account.Json(), result.json, "}"),
+        result.AllNotes());
   });
 }
 

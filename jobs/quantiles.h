@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -32,15 +33,22 @@ inline constexpr size_t kMaxQuantiles = 1000;
 struct QuantileValues {
   std::vector<Number> values;  // in the order in which they were asked for
   InputAccount account;
+  // What else there is to say: for people, and for JSON as ",\"name\":value".
+  std::vector<std::string> notes;
+  std::string json;
+
+  // Of the account, and those.
+  std::vector<std::string> AllNotes() const;
 };
 
-// Adds the stage, the flags of TakeNumbers and --definition.
+// Adds the stages, and the flags of TakeNumbers, --definition and those of sketches.
 void TakeQuantiles(Job& job);
 
 // The definition that --definition names.
 QuantileDefinition DefinitionOf(const Options& options);
 
-// The planner: the next round, or `answer` of the values.
+// The planner: the next round, or `answer` of the values. With --approx it is that of
+// sketch_rounds.h.
 absl::StatusOr<PlanResult> PlanQuantiles(
     const PlanInput& input, const std::vector<Quantile>& quantiles,
     const std::function<PlanResult(const QuantileValues&)>& answer);

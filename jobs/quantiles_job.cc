@@ -36,8 +36,8 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
         std::move(text),
         StrCat("{\"count\":", result.account.numbers, ",\"quantiles\":[", json,
                "],\"definition\":", JsonString(input.options.GetString("definition")),
-               ",", result.account.Json(), "}"),
-        result.account.Notes());
+               ",", result.account.Json(), result.json, "}"),
+        result.AllNotes());
   });
 }
 

@@ -127,6 +127,42 @@ TEST(Quantiles, OfMoreThanFitsOneRoundEqualASort) {
   EXPECT_EQ(result->stages.size(), 2);
 }
 
+// Each sketch within its bound, and what --check counts.
+TEST(Quantiles, BySketches) {
+  constexpr int kCount = 100'000;
+  std::string text;
+  for (int i = 0; i < kCount; ++i) StrAppend(&text, i * 7919 % kCount + 1, "\n");
+  for (const std::string sketch : {"kll", "tdigest", "ddsketch"}) {
+    const auto result = RunLocally(
+        MakeJob(Quantiles),
+        {.options = {{"q", "0.01,0.5,0.99"}, {"approx", sketch}, {"check", "true"}},
+         .files = {{"f", text}},
+         .block_bytes = 1 << 16});
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->stages.size(), 2);
+    // Values are ranks here. Errors are at most 1 % of a value, or of all.
+    std::string_view lines = result->answer.text();
+    for (const double rank : {1000.0, 50000.0, 99000.0}) {
+      const size_t tab = lines.find('\t');
+      ASSERT_NE(tab, std::string_view::npos);
+      const double value = std::stod(std::string(lines.substr(tab + 1)));
+      EXPECT_NEAR(value, rank, sketch == "ddsketch" ? rank / 100 : 1000) << sketch;
+      lines.remove_prefix(lines.find('\n') + 1);
+    }
+    ASSERT_EQ(result->answer.notes_size(), 4);
+    EXPECT_NE(result->answer.notes(0).find(sketch), std::string::npos);
+    EXPECT_NE(result->answer.notes(2).find("wanted is 50000: off by "),
+              std::string::npos);
+    EXPECT_NE(result->answer.json().find("\"rank_errors\":["), std::string::npos);
+  }
+  // A few numbers are all in the sketch: nothing is off, and nothing is left to check.
+  const auto few = RunJob(
+      Quantiles, {{"q", "0.5,1"}, {"approx", "kll"}, {"check", "true"}}, "3 1 2");
+  EXPECT_EQ(AnswerOf(few), "0.5\t2\n1\t3\n");
+  ASSERT_TRUE(few.ok());
+  EXPECT_NE(few->answer.json().find("\"rank_errors\":[0,0]"), std::string::npos);
+}
+
 TEST(Quantiles, RefusesWhatIsNoQuantile) {
   const Job job = MakeJob(Quantiles);
   Options options(job.flags());

@@ -24,9 +24,9 @@ bool GetDouble(std::string_view* in, double* value) {
   return true;
 }
 
-// Between two means: no overflow.
+// Between two means, and not beyond them by rounding: no overflow.
 double Between(double low, double high, double part) {
-  return low * (1 - part) + high * part;
+  return std::clamp(low * (1 - part) + high * part, low, high);
 }
 
 }  // namespace

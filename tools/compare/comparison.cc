@@ -167,9 +167,9 @@ absl::StatusOr<SizeFigures> CompareAt(const CompareFamily& family, uint64_t size
     AlgorithmFigures& of = figures.algorithms[i];
     of.wall = Bootstrap(samples[i].wall, MedianOf);
     of.cpu = Bootstrap(samples[i].cpu, MedianOf);
-    of.spread = SpreadOf(samples[i].wall);
+    of.spread = SpreadOf(samples[i].cpu);
     of.ratio =
-        BootstrapRatio(samples[0].wall, samples[i].wall, MedianOf, Pairing::kPaired);
+        BootstrapRatio(samples[0].cpu, samples[i].cpu, MedianOf, Pairing::kPaired);
     of.within_noise = i > 0 && of.ratio.low <= 1 && of.ratio.high >= 1;
   }
   return figures;

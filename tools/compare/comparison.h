@@ -35,10 +35,10 @@ struct AlgorithmFigures {
   uint64_t rounds = 0;  // as the algorithm counts them
   uint64_t bytes = 0;   // likewise
   uint64_t memory = 0;  // bytes at the peak beyond what there was before
-  Interval wall;        // seconds, the median
-  Interval cpu;         // of this process, likewise
-  double spread = 0;    // half the distance of the quartiles of `wall`, of its median
-  Interval ratio;       // of the first algorithm's wall time to this one's
+  Interval cpu;         // seconds of this process, the median
+  Interval wall;        // likewise on the clock
+  double spread = 0;    // half the distance of the quartiles of `cpu`, of its median
+  Interval ratio;       // of the first algorithm's CPU time to this one's
   bool within_noise = false;  // the interval of `ratio` holds 1; not of the first
 };
 

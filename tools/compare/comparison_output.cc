@@ -42,18 +42,18 @@ std::string Verdict(const AlgorithmFigures& figures, bool first) {
 
 std::vector<std::string> Row(const AlgorithmFigures& figures, bool first) {
   return {figures.name,
-          Time(figures.wall.estimate),
+          Time(figures.cpu.estimate),
           absl::StrFormat("+-%.1f %%", 100 * figures.spread),
           Ratio(figures, first),
-          Time(figures.cpu.estimate),
+          Time(figures.wall.estimate),
           Bytes(figures.memory),
-          StrCat(figures.rounds),
+          figures.rounds == 0 ? "-" : StrCat(figures.rounds),
           Bytes(figures.bytes),
           Verdict(figures, first)};
 }
 
 const std::vector<std::string> kColumns = {
-    "ALGORITHM", "MEDIAN", "SPREAD", "FASTER", "CPU", "MEMORY", "ROUNDS", "BYTES", ""};
+    "ALGORITHM", "CPU", "SPREAD", "FASTER", "WALL", "MEMORY", "ROUNDS", "BYTES", ""};
 
 std::string FirstLineAfter(const char* file, const std::string& start) {
   std::ifstream in(file);
@@ -69,24 +69,26 @@ std::string Load() { return FirstLineAfter("/proc/loadavg", ""); }
 std::string HowMeasured(const Comparison& comparison) {
   return StrCat(comparison.rounds, " interleaved rounds on one ",
                 comparison.pinned ? "pinned core" : "core, not pinned",
-                ". Medians of wall time; spread is half the distance of the quartiles; "
-                "how many times faster than the first, with a 95 % interval.");
+                ". Medians of CPU time, beside the clock on the wall, which a busy "
+                "machine stretches; spread is half the distance of the quartiles; how "
+                "many times faster than the first, with a 95 % interval.");
 }
 
 // Cost of an item against size, a line for each algorithm.
 LinePlot CostPlot(const Comparison& comparison) {
   LinePlot plot;
-  plot.title = StrCat("Time for one of the ", comparison.family->size_name);
+  plot.title = StrCat("CPU time for one of the ", comparison.family->size_name);
   plot.x = {.label = comparison.family->size_name, .scale = PlotScale::kLog};
-  plot.y = {.label = "time", .unit = PlotUnit::kNanoseconds, .scale = PlotScale::kLog};
+  plot.y = {
+      .label = "CPU time", .unit = PlotUnit::kNanoseconds, .scale = PlotScale::kLog};
   for (size_t i = 0; i < comparison.sizes[0].algorithms.size(); ++i) {
     LinePlot::Series& series = plot.series.emplace_back();
     series.name = comparison.sizes[0].algorithms[i].name;
     for (const SizeFigures& size : comparison.sizes) {
-      const Interval& wall = size.algorithms[i].wall;
+      const Interval& cpu = size.algorithms[i].cpu;
       const double items = static_cast<double>(size.size) / 1e9;
-      series.points.push_back({static_cast<double>(size.size), wall.estimate / items,
-                               wall.low / items, wall.high / items});
+      series.points.push_back({static_cast<double>(size.size), cpu.estimate / items,
+                               cpu.low / items, cpu.high / items});
     }
   }
   return plot;
@@ -200,7 +202,7 @@ std::string ComparisonHtml(const Comparison& comparison, const std::string& comm
   report.Plot(MemoryPlot(comparison));
   for (const SizeFigures& size : comparison.sizes) {
     report.Section(size.input);
-    ReportTable table{.columns = {"algorithm", "median", "spread", "faster", "CPU",
+    ReportTable table{.columns = {"algorithm", "CPU", "spread", "faster", "wall",
                                   "memory", "rounds", "bytes moved", "remark"}};
     for (size_t i = 0; i < size.algorithms.size(); ++i) {
       table.rows.push_back(Row(size.algorithms[i], i == 0));

@@ -18,8 +18,9 @@ namespace skep {
 // What an algorithm did once.
 struct ComparedRun {
   std::string answer;
-  uint64_t rounds = 1;  // passes over the input, guesses: what the family calls rounds
-  uint64_t bytes = 0;   // read and written, as far as the algorithm counts them; 0: not
+  // As far as the algorithm counts them; 0: it does not.
+  uint64_t rounds = 0;  // passes over the input, guesses: what the family calls rounds
+  uint64_t bytes = 0;   // read and written
 };
 
 // An algorithm, bound to an input.
