@@ -3,6 +3,7 @@
 #include <immintrin.h>
 #include <zlib.h>
 
+#include <array>
 #include <cstring>
 
 namespace skep {
@@ -24,6 +25,44 @@ __attribute__((target("avx2"))) uint32_t SumLanes(__m256i v) {
   return static_cast<uint32_t>(_mm_cvtsi128_si32(sum));
 }
 
+// 0 for bytes in front of the last n, at offset n.
+alignas(64) constexpr std::array<uint8_t, 64> kLastBytes = [] {
+  std::array<uint8_t, 64> mask = {};
+  for (size_t i = 32; i < mask.size(); ++i) mask[i] = 0xff;
+  return mask;
+}();
+
+__attribute__((target("avx2"))) __m256i Load(const void* from) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(from));
+}
+
+// 32 to 64 bytes, what most small frames have: the first 32, and of the last 32 those
+// behind them. Byte i of n counts n - i times: for the first ones that is the weight in
+// the register and n - 32.
+__attribute__((target("avx2"))) uint32_t Adler32Short(uint32_t adler,
+                                                      std::string_view bytes) {
+  const __m256i zero = _mm256_setzero_si256();
+  const __m256i ones = _mm256_set1_epi16(1);
+  const __m256i weights =
+      _mm256_setr_epi8(32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17,
+                       16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1);
+  const size_t behind = bytes.size() - 32;
+  const __m256i first = Load(bytes.data());
+  const __m256i last =
+      _mm256_and_si256(Load(bytes.data() + behind), Load(kLastBytes.data() + behind));
+  const __m256i first_sum = _mm256_sad_epu8(first, zero);
+  const __m256i last_sum = _mm256_sad_epu8(last, zero);
+  const __m256i weighted = _mm256_add_epi32(
+      _mm256_mul_epu32(first_sum, _mm256_set1_epi64x(static_cast<int64_t>(behind))),
+      _mm256_add_epi32(_mm256_madd_epi16(_mm256_maddubs_epi16(first, weights), ones),
+                       _mm256_madd_epi16(_mm256_maddubs_epi16(last, weights), ones)));
+  const uint32_t a = adler & 0xffff;
+  const uint32_t b =
+      (adler >> 16) + a * static_cast<uint32_t>(bytes.size()) + SumLanes(weighted);
+  return b % kPrime << 16 |
+         (a + SumLanes(_mm256_add_epi32(first_sum, last_sum))) % kPrime;
+}
+
 // 64 bytes a step. With x the bytes of a step, a' = a + sum(x_i) and
 // b' = b + 64 a + sum((64 - i) x_i). `before` adds up the value that the byte sums had
 // at the start of each step, so that the 64 is multiplied in once a chunk.
@@ -40,6 +79,7 @@ __attribute__((target("avx2"))) uint32_t Adler32Avx2(uint32_t adler,
       _mm256_setr_epi8(32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17,
                        16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1);
   const __m256i high_weights = _mm256_add_epi8(low_weights, _mm256_set1_epi8(32));
+  if (bytes.size() >= 32 && bytes.size() <= 64) return Adler32Short(adler, bytes);
   uint32_t a = adler & 0xffff;
   uint32_t b = adler >> 16;
   const char* in = bytes.data();
@@ -80,68 +120,12 @@ __attribute__((target("avx2"))) uint32_t Adler32Avx2(uint32_t adler,
   return b << 16 | a;
 }
 
-// Of the sixteen; with masks, since g++ 12 warns of its own header without.
-__attribute__((target("avx512f,avx512bw"))) uint32_t SumLanes512(__m512i v) {
-  return SumLanes(_mm256_add_epi32(_mm512_maskz_extracti64x4_epi64(0xf, v, 0),
-                                   _mm512_maskz_extracti64x4_epi64(0xf, v, 1)));
-}
-
-// The same with registers of 64 bytes. What is left in the end is read with a mask, as
-// a step whose other bytes are 0: each of those added a' to b', which is taken off.
-__attribute__((target("avx512f,avx512bw"))) uint32_t Adler32Avx512(
-    uint32_t adler, std::string_view bytes) {
-  // Steps, and room for one more, below the bound above.
-  constexpr size_t kChunk = 5440;
-  const __m512i zero = _mm512_setzero_si512();
-  const __m512i ones = _mm512_set1_epi16(1);
-  const __m512i weights =
-      _mm512_set_epi8(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
-                      20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35,
-                      36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51,
-                      52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64);
-  uint64_t a = adler & 0xffff;
-  uint64_t b = adler >> 16;
-  const char* in = bytes.data();
-  size_t left = bytes.size();
-  while (left > 0) {
-    const size_t steps = (left < kChunk ? left : kChunk) / 64;
-    const size_t whole = steps * 64;
-    const size_t tail = left - whole < 64 ? left - whole : 0;
-    __m512i sum = zero;
-    __m512i before = zero;
-    __m512i weighted = zero;
-    const auto step = [&](__m512i x) __attribute__((target("avx512f,avx512bw"))) {
-      before = _mm512_add_epi64(before, sum);
-      sum = _mm512_add_epi64(sum, _mm512_sad_epu8(x, zero));
-      weighted = _mm512_add_epi32(
-          weighted, _mm512_madd_epi16(_mm512_maddubs_epi16(x, weights), ones));
-    };
-    for (size_t i = 0; i < steps; ++i, in += 64) step(_mm512_loadu_si512(in));
-    size_t zeros = 0;
-    if (tail != 0) {
-      zeros = 64 - tail;
-      step(_mm512_maskz_loadu_epi8(~uint64_t{0} >> zeros, in));
-    }
-    b += a * (whole + tail + zeros) + 64 * uint64_t{SumLanes512(before)} +
-         SumLanes512(weighted);
-    a += SumLanes512(sum);
-    b -= zeros * a;
-    a %= kPrime;
-    b %= kPrime;
-    left -= whole + tail;
-  }
-  return static_cast<uint32_t>(b << 16 | a);
-}
-
 }  // namespace
 
 std::vector<Adler32Function> Adler32Functions() {
   __builtin_cpu_init();
   std::vector<Adler32Function> functions = {Adler32Scalar};
   if (__builtin_cpu_supports("avx2")) functions.push_back(Adler32Avx2);
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) {
-    functions.push_back(Adler32Avx512);
-  }
   return functions;
 }
 

@@ -36,6 +36,8 @@ TEST(Adler32, EqualsTheDefinitionAtEveryLength) {
     for (size_t size = 0; size < 300; ++size) {
       const std::string bytes = RandomBytes(random, size);
       ASSERT_EQ(adler32(1, bytes), Reference(bytes)) << size;
+      const std::string ones(size, '\xff');
+      ASSERT_EQ(adler32(0xfff0'fff0u, ones), ReferenceFrom(0xfff0'fff0u, ones)) << size;
     }
     // Sums as large as they get, around the bounds of the vector code's chunks.
     for (const size_t size :

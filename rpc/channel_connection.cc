@@ -241,7 +241,7 @@ void ChannelCore::FinishCall(ServedCall call, OutFrame frame) {
   }
   // The connection that the call came by has ended: nobody waits.
   if (call.connection != connection_ || serving_ == nullptr) return;
-  serving_->Finished(call.slot);
+  serving_->Finished(call);
   if (!frame.head.empty()) WriteFrame(std::move(frame));
   UpdateReading();
   MaybeClose();
@@ -258,7 +258,7 @@ void ChannelCore::Reply(ServedCall call, const Envelope& reply,
     return FinishCall(call, std::move(frame));
   }
   if (call.connection != connection_ || serving_ == nullptr) return;
-  serving_->Finished(call.slot);
+  serving_->Finished(call);
   WriteInPlace(reply, response, room, std::move(attachment));
   UpdateReading();
   MaybeClose();

@@ -34,13 +34,14 @@ void Controller::Reset() {
   deadline_ = absl::InfiniteFuture();
   request_attachment_.clear();
   response_attachment_.clear();
-  stop_token_ = std::stop_token();
-  peer_ = nullptr;
   on_cancel_ = nullptr;
+  stop_token_ = std::stop_token();
+  stop_token_taken_ = false;
+  peer_ = nullptr;
 }
 
 void Controller::NotifyOnCancel(google::protobuf::Closure* callback) {
-  on_cancel_ = std::make_shared<CancelHook>(stop_token_, callback);
+  on_cancel_ = std::make_shared<CancelHook>(stop_token(), callback);
 }
 
 }  // namespace skep

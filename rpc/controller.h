@@ -63,7 +63,12 @@ class Controller final : public google::protobuf::RpcController {
   // When the caller gives up; absl::InfiniteFuture() if it did not say.
   absl::Time deadline() const { return deadline_; }
   // Stopped when the caller cancelled, its deadline passed or its connection ended.
-  std::stop_token stop_token() const { return stop_token_; }
+  std::stop_token stop_token() const {
+    stop_token_taken_ = true;
+    return stop_token_;
+  }
+  // Whether anybody asked, and may hold it longer than the call lasts.
+  bool stop_token_taken() const { return stop_token_taken_; }
   // The channel back to the caller, on the connection that the call came by. Null
   // where there is none. shared: the connection may end while a handler holds it.
   const std::shared_ptr<Channel>& peer() const { return peer_; }
@@ -93,6 +98,7 @@ class Controller final : public google::protobuf::RpcController {
   std::string request_attachment_;
   mutable std::string response_attachment_;
   std::stop_token stop_token_;
+  mutable bool stop_token_taken_ = false;
   std::shared_ptr<Channel> peer_;
   std::shared_ptr<void> on_cancel_;  // type-erased: the hook's type is controller.cc's
 };

@@ -269,6 +269,47 @@ void PatchWhole(char* frame, size_t size, size_t offset, std::string_view bytes)
   StoreBig32(Patch(frame, total, LoadBig32(tail), offset, bytes), tail);
 }
 
+// Reads fields as our own writer orders them, for as long as they come so: one
+// comparison each, well predicted. Returns what is left for the general way.
+std::string_view ParseUsualFields(std::string_view in, Envelope* out) {
+  constexpr size_t kTypeAndId = 2 + 1 + 8;
+  if (in.size() < kTypeAndId || in[0] != TagOf(Envelope::kType, kVarint) || in[1] < 1 ||
+      in[1] > 3 || in[2] != TagOf(Envelope::kId, kFixed64)) {
+    return in;
+  }
+  out->type = static_cast<MessageType>(in[1]);
+  out->id = LoadLittle<uint64_t>(in.data() + 3);
+  uint32_t present = 1u << Envelope::kType | 1u << Envelope::kId;
+  const char* at = in.data() + kTypeAndId;
+  const char* const end = in.data() + in.size();
+  // A field of less than 128 bytes, if it is the next.
+  const auto bytes = [&](Envelope::Field field, std::string_view* value) {
+    if (end - at < 2 || static_cast<uint8_t>(*at) != TagOf(field, kLengthDelimited)) {
+      return;
+    }
+    const uint8_t size = static_cast<uint8_t>(at[1]);
+    if (size >= 0x80 || end - at - 2 < size) return;
+    *value = std::string_view(at + 2, size);
+    at += 2 + size;
+    present |= 1u << field;
+  };
+  if (out->type == MessageType::kRequest) {
+    if (end - at >= 5 &&
+        static_cast<uint8_t>(*at) == TagOf(Envelope::kBudget, kFixed32)) {
+      out->budget_us = LoadLittle<uint32_t>(at + 1);
+      at += 5;
+      present |= 1u << Envelope::kBudget;
+    }
+    bytes(Envelope::kService, &out->service);
+    bytes(Envelope::kMethod, &out->method);
+    bytes(Envelope::kRequest, &out->request);
+  } else {
+    bytes(Envelope::kResponse, &out->response);
+  }
+  out->present = static_cast<uint16_t>(present);
+  return std::string_view(at, static_cast<size_t>(end - at));
+}
+
 }  // namespace
 
 bool ParseMessage(std::string_view bytes, google::protobuf::MessageLite* out) {
@@ -278,7 +319,7 @@ bool ParseMessage(std::string_view bytes, google::protobuf::MessageLite* out) {
 
 bool ParseEnvelope(std::string_view payload, Envelope* out) {
   *out = Envelope();
-  Reader in(payload);
+  Reader in(ParseUsualFields(payload, out));
   while (!in.done()) {
     uint32_t tag;
     if (!in.Tag(&tag)) return false;

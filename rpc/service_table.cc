@@ -16,8 +16,11 @@ void ServiceTable::Add(google::protobuf::Service* service, Run run) {
   entry->service = service;
   for (int i = 0; i < descriptor.method_count(); ++i) {
     const google::protobuf::MethodDescriptor* method = descriptor.method(i);
+    // Not those of a factory that may go before us.
+    const bool generated =
+        descriptor.file()->pool() == google::protobuf::DescriptorPool::generated_pool();
     entry->methods.push_back({service, method, &service->GetRequestPrototype(method),
-                              &service->GetResponsePrototype(method), run});
+                              &service->GetResponsePrototype(method), run, generated});
   }
   for (const ServedMethod& method : entry->methods) {
     const auto [it, is_new] = impl_->by_request_type.try_emplace(

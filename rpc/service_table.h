@@ -24,6 +24,8 @@ struct ServedMethod {
   const google::protobuf::Message* request = nullptr;  // prototypes
   const google::protobuf::Message* response = nullptr;
   ServiceTable::Run run = ServiceTable::Run::kInline;
+  // Its messages may be kept for other calls, for as long as the process lives.
+  bool keeps_messages = false;
   // Null: not measured.
   ServerMetrics* metrics = nullptr;
   CallCounts* counts = nullptr;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/coding.h"
 #include "base/status.h"
@@ -28,6 +29,15 @@ OutFrame FromWhole(std::string frame) {
   return out;
 }
 
+// Kept for other calls, by each thread, of each method.
+#ifdef __SANITIZE_ADDRESS__
+constexpr size_t kKeptCalls = 0;  // so that a touch after a call's end is found
+#else
+constexpr size_t kKeptCalls = 256;
+#endif
+// Messages that were larger are not kept.
+constexpr size_t kKeptMessageBytes = 16 << 10;
+
 // How the caller is to be answered.
 struct Origin {
   uint64_t id = 0;
@@ -38,28 +48,36 @@ struct Origin {
   bool pb = false;
 };
 
-// One call, from its request to its reply; deletes itself when the handler runs it.
+// One call, from its request to its reply. It and its messages serve one call after
+// another: a call is over when the handler runs it.
 class ServerCall final : public google::protobuf::Closure {
  public:
-  ServerCall(const ServedMethod& method, const Origin& origin, ServedCall name,
-             size_t bytes, absl::Time arrived, std::shared_ptr<ReplySink> sink,
-             ServerLoad& load, const Clock& clock)
-      : clock_(clock),
-        arrived_(arrived),
-        method_(method),
-        bytes_(bytes),
-        origin_(origin),
-        name_(name),
-        sink_(std::move(sink)),
-        load_(load),
-        request_(method.request->New()),
-        response_(method.response->New()) {
-    load_.CallBegins(bytes_);
-    if (method.counts != nullptr) method.counts->Begin();
+  // A call that has ended on this thread, or a new one.
+  static ServerCall* Take(const ServedMethod& method) {
+    std::vector<std::unique_ptr<ServerCall>>& kept = KeptFor(method);
+    if (kept.empty()) return new ServerCall(method);
+    ServerCall* const call = kept.back().release();
+    kept.pop_back();
+    return call;
   }
-  ~ServerCall() override {
-    load_.CallEnds(bytes_);
-    GiveBulk(std::move(controller_.mutable_request_attachment()));
+  explicit ServerCall(const ServedMethod& method)
+      : request_(method.request->New()), response_(method.response->New()) {}
+
+  // `method` is copied: a late `done` may outlive the table. `sink` is shared: handlers
+  // outlive connections. `load` is the sink's.
+  void Begin(const ServedMethod& method, const Origin& origin, ServedCall name,
+             size_t bytes, absl::Time arrived, std::shared_ptr<ReplySink> sink,
+             ServerLoad& load, const Clock& clock) {
+    clock_ = &clock;
+    arrived_ = begun_ = arrived;
+    method_ = method;
+    bytes_ = bytes;
+    origin_ = origin;
+    name_ = name;
+    sink_ = std::move(sink);
+    load_ = &load;
+    load.CallBegins(bytes_);
+    if (method.counts != nullptr) method.counts->Begin();
   }
 
   google::protobuf::Message& request() { return *request_; }
@@ -67,7 +85,7 @@ class ServerCall final : public google::protobuf::Closure {
 
   // At `now`, or a little later.
   void Execute(absl::Time now) {
-    begun_ = method_.counts == nullptr ? now : clock_.Now();
+    begun_ = method_.counts == nullptr ? now : clock_->Now();
     if (controller_.deadline() <= now) {
       controller_.SetStatus(DeadlineExceeded(
           method_.method->full_name(), " was not begun before its caller's deadline"));
@@ -90,7 +108,7 @@ class ServerCall final : public google::protobuf::Closure {
 
   // The handler's `done`. On any thread.
   void Run() override {
-    const std::unique_ptr<ServerCall> self(this);
+    name_.stop_taken = controller_.stop_token_taken();
     if (!origin_.no_reply && controller_.status().ok()) Prepare();
     std::unique_ptr<SlowCall> slow;
     if (method_.counts != nullptr) slow = Count();
@@ -105,9 +123,44 @@ class ServerCall final : public google::protobuf::Closure {
                    std::move(controller_.mutable_response_attachment()));
     }
     if (slow != nullptr) Keep(std::move(slow));
+    End();
   }
 
  private:
+  using Kept = std::vector<std::unique_ptr<ServerCall>>;
+
+  // Those of the method that have ended on this thread.
+  static Kept& KeptFor(const ServedMethod& method) {
+    // A process serves a handful of methods.
+    thread_local std::vector<std::pair<const google::protobuf::MethodDescriptor*, Kept>>
+        all;
+    for (auto& [served, kept] : all) {
+      if (served == method.method) return kept;
+    }
+    return all.emplace_back(method.method, Kept()).second;
+  }
+
+  // The last touch of this call, and maybe of its memory.
+  void End() {
+    std::unique_ptr<ServerCall> self(this);
+    load_->CallEnds(bytes_);
+    GiveBulk(std::move(controller_.mutable_request_attachment()));
+    if (!method_.keeps_messages || bytes_ > kKeptMessageBytes ||
+        room_ > kKeptMessageBytes) {
+      return;
+    }
+    Kept& kept = KeptFor(method_);
+    if (kept.size() >= kKeptCalls) return;
+    sink_ = nullptr;
+    controller_.Reset();
+    error_ = WireError::kNone;
+    reply_ = Envelope();
+    room_ = 0;
+    request_->Clear();
+    response_->Clear();
+    kept.push_back(std::move(self));
+  }
+
   // Makes reply_, or an error of a response that cannot be sent.
   void Prepare() {
     if (!response_->IsInitialized()) {
@@ -120,7 +173,7 @@ class ServerCall final : public google::protobuf::Closure {
     reply_.type = MessageType::kResponse;
     reply_.id = origin_.id;
     if (origin_.extended) {
-      reply_.load = load_.calls();
+      reply_.load = load_->calls();
       reply_.Set(Envelope::kLoad);
     }
     if (origin_.has_trace) {
@@ -140,7 +193,7 @@ class ServerCall final : public google::protobuf::Closure {
 
   // What there is to say of the call, if it was slow.
   std::unique_ptr<SlowCall> Count() {
-    const absl::Time now = clock_.Now();
+    const absl::Time now = clock_->Now();
     const absl::Duration total = now - arrived_;
     method_.counts->End(controller_.status().code(), total);
     if (!method_.metrics->slow()->Wants(total, method_.counts->p99(), now)) {
@@ -162,7 +215,7 @@ class ServerCall final : public google::protobuf::Closure {
 
   // Its reply is with the connection, maybe not yet with the kernel.
   void Keep(std::unique_ptr<SlowCall> slow) {
-    const absl::Time handed = clock_.Now();
+    const absl::Time handed = clock_->Now();
     slow->encoding = handed - slow->ended;
     // shared: std::function wants to be copied.
     sink_->WhenWritten(
@@ -189,15 +242,15 @@ class ServerCall final : public google::protobuf::Closure {
                             controller_.retry_after(), origin_.extended);
   }
 
-  const Clock& clock_;
-  const absl::Time arrived_;
-  absl::Time begun_ = arrived_;  // by the handler
-  const ServedMethod method_;    // a copy: a late `done` may outlive the table
-  const size_t bytes_;
-  const Origin origin_;
-  const ServedCall name_;
-  const std::shared_ptr<ReplySink> sink_;  // shared: handlers outlive connections
-  ServerLoad& load_;                       // the sink's
+  const Clock* clock_ = nullptr;
+  absl::Time arrived_;
+  absl::Time begun_;  // by the handler
+  ServedMethod method_;
+  size_t bytes_ = 0;
+  Origin origin_;
+  ServedCall name_;
+  std::shared_ptr<ReplySink> sink_;
+  ServerLoad* load_ = nullptr;
   const std::unique_ptr<google::protobuf::Message> request_;
   const std::unique_ptr<google::protobuf::Message> response_;
   Controller controller_;
@@ -283,7 +336,7 @@ uint32_t Serving::Begin(uint64_t id, absl::Time deadline) {
   Slot& slot = slots_[index];
   slot.id = id;
   slot.live = true;
-  slot.stop = std::stop_source();
+  if (!slot.stop.stop_possible()) slot.stop = std::stop_source();
   deadlines_.Set(index, deadline);
   ++live_;
   return index;
@@ -325,8 +378,8 @@ void Serving::Handle(const Envelope& request, absl::Time now, bool extended,
   }
   const size_t bytes = request.request.size() + request.attachment.size();
   absl::Status admitted = load_->Admit(bytes);
-  auto* const call = new ServerCall(*method, origin, name, bytes, now, std::move(sink),
-                                    *load_, clock_);
+  ServerCall* const call = ServerCall::Take(*method);
+  call->Begin(*method, origin, name, bytes, now, std::move(sink), *load_, clock_);
   if (!admitted.ok()) return call->FailFull(std::move(admitted));
   if (!ParseMessage(request.request, &call->request())) {
     call->Fail(InvalidArgument(method->method->full_name(), ": the request of ",
@@ -361,8 +414,8 @@ void Serving::HandlePb(const PbMessage& request, std::shared_ptr<ReplySink> sink
   const size_t bytes = request.request().size();
   absl::Status admitted = load_->Admit(bytes);
   const absl::Time now = clock_.Now();
-  auto* const call = new ServerCall(*method, origin, name, bytes, now, std::move(sink),
-                                    *load_, clock_);
+  ServerCall* const call = ServerCall::Take(*method);
+  call->Begin(*method, origin, name, bytes, now, std::move(sink), *load_, clock_);
   if (!admitted.ok()) return call->FailFull(std::move(admitted));
   if (!ParseMessage(request.request(), &call->request())) {
     call->Fail(InvalidArgument("the request is not a ", request.typename_()),
@@ -374,11 +427,14 @@ void Serving::HandlePb(const PbMessage& request, std::shared_ptr<ReplySink> sink
   Dispatch(call, *method, pool_, now, clock_, load_);
 }
 
-void Serving::Finished(uint32_t slot) {
-  slots_[slot].live = false;
-  slots_[slot].stop = std::stop_source(std::nostopstate);
-  deadlines_.Clear(slot);
-  free_.push_back(slot);
+void Serving::Finished(ServedCall call) {
+  Slot& slot = slots_[call.slot];
+  slot.live = false;
+  if (call.stop_taken || slot.stop.stop_requested()) {
+    slot.stop = std::stop_source(std::nostopstate);
+  }
+  deadlines_.Clear(call.slot);
+  free_.push_back(call.slot);
   --live_;
 }
 

@@ -64,6 +64,8 @@ class ServerLoad {
 struct ServedCall {
   uint32_t connection = 0;
   uint32_t slot = 0;
+  // Its handler asked for the stop token and may still hold it.
+  bool stop_taken = false;
 };
 
 // Where replies go: the channel. Thread-safe.
@@ -103,7 +105,7 @@ class Serving {
                 std::shared_ptr<Channel> peer);
 
   // The sink got the reply.
-  void Finished(uint32_t slot);
+  void Finished(ServedCall call);
   int in_progress() const { return live_; }
 
   // Stops what the peer calls `id`, if it is in progress.
@@ -117,6 +119,7 @@ class Serving {
   struct Slot {
     uint64_t id = 0;
     bool live = false;
+    // Serves one call after another until somebody took its token or it was stopped.
     std::stop_source stop{std::nostopstate};
   };
   uint32_t Begin(uint64_t id, absl::Time deadline);
