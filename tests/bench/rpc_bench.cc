@@ -24,7 +24,29 @@ struct Row {
 };
 
 std::string SizeName(size_t bytes) {
+  if (bytes < 1 << 10) return StrCat(bytes, " B");
   return bytes >= 1 << 20 ? StrCat(bytes >> 20, " MiB") : StrCat(bytes >> 10, " KiB");
+}
+
+// Through a balancer. What it adds to p50 is the difference to "1x1 16B one core".
+void AddBalancedRows(std::vector<Row>& rows) {
+  rows.push_back({.name = "balanced 1x1 16B",
+                  .load = {.timed = true, .balanced = true},
+                  .against_grpc = false,
+                  .target = "p50 <= 40 us over 1x1 16B one core"});
+  rows.push_back({.name = "balanced 10x64 16B",
+                  .load = {.connections = 10, .in_flight = 64, .balanced = true},
+                  .against_grpc = false,
+                  .target = "balancer <= 1.0 us"});
+  for (size_t size = 64; size <= 1 << 20; size *= 4) {
+    rows.push_back({.name = StrCat("balanced payload ", SizeName(size)),
+                    .load = {.connections = 4,
+                             .in_flight = size < 64 << 10 ? 16 : 2,
+                             .payload_bytes = size,
+                             .balanced = true},
+                    .against_grpc = false,
+                    .target = ""});
+  }
 }
 
 std::vector<Row> Rows() {
@@ -42,6 +64,11 @@ std::vector<Row> Rows() {
        .one_core = true,
        .target = "<= 5 us, 4x"},
       {.name = "1x1 16B", .load = {.timed = true}, .target = ""},
+      {.name = "1x1 16B one core",
+       .load = {.timed = true},
+       .one_core = true,
+       .against_grpc = false,
+       .target = ""},
       {.name = "1x1 16B spinning",
        .load = {.spin = true, .timed = true},
        .target = "p50 <= 15 us, p99 <= 60 us"},
@@ -62,6 +89,7 @@ std::vector<Row> Rows() {
                     .load = {.in_flight = 4, .reply_attachment = size},
                     .target = ">= 3 GB/s"});
   }
+  AddBalancedRows(rows);
   return rows;
 }
 
@@ -98,6 +126,12 @@ std::string Describe(const Row& row, const std::vector<Measurement>& measured) {
   const Spread rate = SpreadOf(measured, [](const auto& m) { return m.rate(); });
   std::string text = absl::StrFormat("%.2f us [%.2f..%.2f] %.0f/s", cpu.median, cpu.low,
                                      cpu.high, rate.median);
+  if (row.load.balanced) {
+    const Spread balancer =
+        SpreadOf(measured, [](const auto& m) { return m.balancer_us(); });
+    absl::StrAppendFormat(&text, " balancer %.2f us [%.2f..%.2f]", balancer.median,
+                          balancer.low, balancer.high);
+  }
   if (row.load.timed) {
     absl::StrAppendFormat(
         &text, " p50 %.1f p99 %.1f us",
@@ -138,6 +172,7 @@ std::string LoadAverage() {
 }
 
 std::string PinningName(const Row& row) {
+  if (row.load.balanced) return "balancer alone";
   return row.one_core ? "one core shared" : "a core each";
 }
 
@@ -161,20 +196,25 @@ void PrintJson(const Row& row, const char* system,
         "{\"row\": \"%s\", \"system\": \"%s\", \"pinning\": \"%s\", \"spin\": %s, "
         "\"load_average\": \"%s\", \"calls\": %.0f, \"seconds\": %.6f, "
         "\"cpu_us_per_call\": %.4f, \"server_cpu_us\": %.4f, \"client_cpu_us\": %.4f, "
+        "\"balancer_cpu_us\": %.4f, "
         "\"calls_per_second\": %.1f, \"bytes_per_second\": %.0f, \"p50_us\": %.2f, "
         "\"p99_us\": %.2f, \"idle_bytes\": %.0f}\n",
         row.name.c_str(), system, PinningName(row).c_str(),
         row.load.spin ? "true" : "false", LoadAverage().c_str(), m.calls, m.seconds,
         m.cpu_us(), m.server_seconds / m.calls * 1e6, m.client_seconds / m.calls * 1e6,
-        m.rate(), m.rate() * static_cast<double>(AttachmentBytes(row.load)), m.p50_us,
-        m.p99_us, m.idle_bytes);
+        m.balancer_us(), m.rate(),
+        m.rate() * static_cast<double>(AttachmentBytes(row.load)), m.p50_us, m.p99_us,
+        m.idle_bytes);
   }
   std::fflush(stdout);
 }
 
 absl::StatusOr<Result> RunRow(const Row& row, const RpcBenchOptions& options,
                               const std::vector<int>& cores) {
-  const Pinning pinning{cores.front(), row.one_core ? cores.front() : cores.back()};
+  const bool shared = row.one_core || row.load.balanced;
+  const Pinning pinning{.server = cores.front(),
+                        .client = shared ? cores.front() : cores.back(),
+                        .balancer = cores.back()};
   const absl::Duration duration =
       options.quick ? absl::Milliseconds(300) : absl::Seconds(1);
   Result result;

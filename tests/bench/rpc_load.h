@@ -25,6 +25,9 @@ struct RpcLoad {
   bool spin = false;
   // Each call is timed; else only counted.
   bool timed = false;
+  // Calls go through a balancer, which is a process and has a core of its own; client
+  // and server share the other.
+  bool balanced = false;
 };
 
 // Counts completed calls. Thread-safe, but for timed loads, which have one call in
@@ -61,6 +64,9 @@ struct RpcSystem {
   // starts calling.
   void (*drive)(const RpcLoad& load, int port, CallMeter* meter);
 };
+
+// Starts a balancer before the server at `port` and returns its own port.
+int StartBalancer(int port);  // rpc_load_balancer.cc
 
 extern const RpcSystem kSkepSystem;  // rpc_load_skep.cc
 extern const RpcSystem kGrpcSystem;  // rpc_load_grpc.cc

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <fstream>
 #include <functional>
+#include <optional>
 
 #include "absl/time/clock.h"
 #include "base/status.h"
@@ -93,7 +94,8 @@ double Percentile(const std::vector<uint32_t>& sorted, double part) {
 
 // The client process.
 Measurement Drive(const RpcSystem& system, const RpcLoad& load, int port, pid_t server,
-                  absl::Duration duration) {
+                  std::optional<pid_t> balancer, absl::Duration duration) {
+  const auto balancer_seconds = [&] { return balancer ? CpuSeconds(*balancer) : 0; };
   // Never destroyed: calls still complete when this returns, until the process ends.
   CallMeter& meter = *new CallMeter(load.timed);
   const double idle_before = ResidentBytes(server);
@@ -113,6 +115,7 @@ Measurement Drive(const RpcSystem& system, const RpcLoad& load, int port, pid_t 
   while (meter.calls() == 0) absl::SleepFor(kWarmUp);
   const double server_before = CpuSeconds(server);
   const double client_before = CpuSeconds(getpid());
+  const double balancer_before = balancer_seconds();
   const uint64_t calls_before = meter.calls();
   const absl::Time began = absl::Now();
   absl::SleepFor(duration);
@@ -123,6 +126,7 @@ Measurement Drive(const RpcSystem& system, const RpcLoad& load, int port, pid_t 
   m.seconds = absl::ToDoubleSeconds(absl::Now() - began);
   m.client_seconds = CpuSeconds(getpid()) - client_before;
   m.server_seconds = CpuSeconds(server) - server_before;
+  m.balancer_seconds = balancer_seconds() - balancer_before;
   m.calls = static_cast<double>(calls - calls_before);
   if (load.timed && calls > calls_before) {
     std::vector<uint32_t> took(meter.nanoseconds().begin() + calls_before,
@@ -154,8 +158,17 @@ absl::StatusOr<Measurement> Measure(const RpcSystem& system, const RpcLoad& load
   });
   int port;
   if (!server.Read(&port)) return Unavailable(system.name, "'s server failed");
+  std::optional<Child<int>> balancer;
+  if (load.balanced) {
+    balancer.emplace(pinning.balancer, [server_port = port](int pipe) {
+      Tell(pipe, StartBalancer(server_port));
+      while (true) pause();
+    });
+    if (!balancer->Read(&port)) return Unavailable("the balancer failed");
+  }
   Child<Measurement> client(pinning.client, [&](int pipe) {
-    Tell(pipe, Drive(system, load, port, server.pid(), duration));
+    const auto pid = balancer ? std::optional(balancer->pid()) : std::nullopt;
+    Tell(pipe, Drive(system, load, port, server.pid(), pid, duration));
   });
   Measurement measured;
   if (!client.Read(&measured)) return Unavailable(system.name, "'s client failed");

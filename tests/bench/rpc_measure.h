@@ -16,6 +16,7 @@ namespace skep {
 struct Pinning {
   int server = 0;
   int client = 0;
+  int balancer = 0;  // where there is one
 };
 
 struct Measurement {
@@ -24,6 +25,7 @@ struct Measurement {
   // CPU time of each side, of all its threads, user's and system's.
   double server_seconds = 0;
   double client_seconds = 0;
+  double balancer_seconds = 0;
   // Of timed loads.
   double p50_us = 0;
   double p99_us = 0;
@@ -31,6 +33,7 @@ struct Measurement {
   double idle_bytes = 0;
 
   double cpu_us() const { return (server_seconds + client_seconds) / calls * 1e6; }
+  double balancer_us() const { return balancer_seconds / calls * 1e6; }
   double rate() const { return calls / seconds; }
 };
 
