@@ -34,6 +34,10 @@ void AddBalancedRows(std::vector<Row>& rows) {
                   .load = {.timed = true, .balanced = true},
                   .against_grpc = false,
                   .target = "p50 <= 40 us over 1x1 16B one core"});
+  rows.push_back({.name = "balanced 1x1 16B spinning",
+                  .load = {.spin = true, .timed = true, .balanced = true},
+                  .against_grpc = false,
+                  .target = "p50 <= 40 us over 1x1 16B one core"});
   rows.push_back({.name = "balanced 10x64 16B",
                   .load = {.connections = 10, .in_flight = 64, .balanced = true},
                   .against_grpc = false,

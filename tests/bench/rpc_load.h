@@ -66,7 +66,7 @@ struct RpcSystem {
 };
 
 // Starts a balancer before the server at `port` and returns its own port.
-int StartBalancer(int port);  // rpc_load_balancer.cc
+int StartBalancer(const RpcLoad& load, int port);  // rpc_load_balancer.cc
 
 extern const RpcSystem kSkepSystem;  // rpc_load_skep.cc
 extern const RpcSystem kGrpcSystem;  // rpc_load_grpc.cc

@@ -7,8 +7,10 @@
 
 namespace skep {
 
-int StartBalancer(int port) {
-  auto* transport = new TcpTransport(1);
+int StartBalancer(const RpcLoad& load, int port) {
+  TcpTransportOptions options;
+  if (load.spin) options.spin = absl::Microseconds(50);
+  auto* transport = new TcpTransport(1, options);
   auto balancer =
       Balancer::Listen(*transport, Address::Tcp("127.0.0.1", 0),
                        {Address::Tcp("127.0.0.1", static_cast<uint16_t>(port))});

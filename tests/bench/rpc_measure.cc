@@ -160,8 +160,8 @@ absl::StatusOr<Measurement> Measure(const RpcSystem& system, const RpcLoad& load
   if (!server.Read(&port)) return Unavailable(system.name, "'s server failed");
   std::optional<Child<int>> balancer;
   if (load.balanced) {
-    balancer.emplace(pinning.balancer, [server_port = port](int pipe) {
-      Tell(pipe, StartBalancer(server_port));
+    balancer.emplace(pinning.balancer, [&load, server_port = port](int pipe) {
+      Tell(pipe, StartBalancer(load, server_port));
       while (true) pause();
     });
     if (!balancer->Read(&port)) return Unavailable("the balancer failed");
