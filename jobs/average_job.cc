@@ -1,11 +1,13 @@
 // Average: count, smallest and largest, sum, mean and variance, each rounded once from
 // the exact value, so that they do not depend on the order or the splits.
 
+#include <span>
 #include <string>
 
 #include "base/coding.h"
 #include "jobs/api/job.h"
 #include "jobs/api/json_text.h"
+#include "jobs/grouped_numbers.h"
 #include "jobs/kernels/exact_summary.h"
 #include "jobs/numbers.h"
 
@@ -35,6 +37,37 @@ class Summarise final : public Mapper {
   ExactSummary summary_;
 };
 
+// One key's numbers, with --group-by.
+class SummaryGroup final : public NumberGroup {
+ public:
+  void Add(const Number& number) override {
+    if (!number.is_integer) {
+      summary_.Add(std::span(&number.real, 1));
+    } else if (number.integer > INT64_MAX) {
+      const auto value = static_cast<uint64_t>(number.integer);
+      summary_.Add(std::span(&value, 1));
+    } else {
+      const auto value = static_cast<int64_t>(number.integer);
+      summary_.Add(std::span(&value, 1));
+    }
+  }
+  size_t size() const override { return sizeof summary_; }
+  std::string Take() override {
+    std::string part = summary_.Serialize();
+    summary_ = ExactSummary();
+    return part;
+  }
+  absl::Status AddPart(std::string_view part) override {
+    SKEP_ASSIGN_OR_RETURN(const ExactSummary summary, ExactSummary::Parse(part));
+    summary_.Merge(summary);
+    return absl::OkStatus();
+  }
+  std::string Line(const Options& options) override;
+
+ private:
+  ExactSummary summary_;
+};
+
 // Integers are summed without any rounding at all.
 std::string SumText(const ExactSummary& summary) {
   const auto integer = summary.IntegerSum();
@@ -61,6 +94,13 @@ std::vector<std::string> Notes(const ExactSummary& summary,
   return notes;
 }
 
+std::string SummaryGroup::Line(const Options& /*options*/) {
+  return StrCat(summary_.count(), "\t", summary_.Min().ToString(), "\t",
+                summary_.Max().ToString(), "\t", SumText(summary_), "\t",
+                DoubleToString(summary_.Mean()), "\t",
+                DoubleToString(summary_.PopulationVariance()));
+}
+
 PlanResult Answer(const ExactSummary& summary, const InputAccount& account) {
   const double mean = summary.Mean();
   const double variance = summary.PopulationVariance();
@@ -79,6 +119,7 @@ PlanResult Answer(const ExactSummary& summary, const InputAccount& account) {
 }
 
 absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
+  if (WantsGroups(input.options)) return PlanGroups(input);
   if (input.finished.empty()) {
     StageSpec stage;
     stage.set_name("summarise");
@@ -104,10 +145,10 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
 
 void Average(Job& job) {
   TakeNumbers(job);
+  TakeGroups(job, [] { return std::make_unique<SummaryGroup>(); });
   job.Summary(
          "Counts, sums and averages numbers; tells the smallest, largest and variance")
       .Example("skep run average numbers.txt")
-      .Output(OutputShape::kNone)
       .AddStage("summarise", {.mapper = [] { return std::make_unique<Summarise>(); }})
       .Plan(Plan);
 }

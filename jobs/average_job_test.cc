@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "base/random.h"
@@ -114,6 +115,45 @@ TEST(Average, KeepsTheReportShort) {
   ASSERT_EQ(notes.size(), 12);
   EXPECT_EQ(notes[10], "input:11: \"bad\" is not a number");
   EXPECT_EQ(notes[11], "... and 90 more");
+}
+
+std::string Sorted(const std::string& text) {
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = text.find('\n', at);
+    lines.push_back(text.substr(at, end + 1 - at));
+    at = end + 1;
+  }
+  std::sort(lines.begin(), lines.end());
+  std::string sorted;
+  for (const std::string& line : lines) sorted += line;
+  return sorted;
+}
+
+TEST(Average, ByGroup) {
+  const auto result = RunJob(Average, {{"group-by", "1"}},
+                             "b 1\na  2\nb 3 x\n\n c\t18446744073709551615\na 0.5\n"
+                             "a\nb four\nb nan\n");
+  EXPECT_EQ(Sorted(OutputOf(result)),
+            "a\t2\t0.5\t2\t2.5\t1.25\t0.5625\n"
+            "b\t2\t1\t3\t4\t2\t1\n"
+            "c\t1\t18446744073709551615\t18446744073709551615\t18446744073709551615\t"
+            "18446744073709551616\t0\n");
+  EXPECT_EQ(NotesOf(result), (std::vector<std::string>{
+                                 "3 values were left out: 2 not a number, 1 NaN",
+                                 "input:7: there is no column 2",
+                                 "input:8: \"four\" is not a number", "input:9: NaN"}));
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->answer.json(),
+            "{\"count\":5,\"groups\":3,\"unparsable\":2,\"nan\":1}");
+  EXPECT_EQ(Sorted(OutputOf(RunJob(
+                Average, {{"group-by", "3"}, {"column", "1"}, {"separator", ","}},
+                "1,,x y\n2,, z\n3,,x y\n"))),
+            " z\t1\t2\t2\t2\t2\t0\nx y\t2\t1\t3\t4\t2\t1\n");
+  EXPECT_FALSE(RunJob(Average, {{"group-by", "2"}}, "a 1\n").ok());
+  EXPECT_FALSE(
+      RunJob(Average, {{"group-by", "1"}, {"format", "f64"}}, std::string(8, 'x'))
+          .ok());
 }
 
 TEST(Average, ReadsBinaryFiles) {

@@ -23,7 +23,7 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
 }  // namespace
 
 void Median(Job& job) {
-  TakeQuantiles(job);
+  TakeQuantiles(job, [](const Options&) { return std::vector<Quantile>(1); });
   job.Summary("Finds the median of numbers, exactly")
       .Example("skep run median --definition midpoint numbers.txt")
       .Plan(Plan);

@@ -23,24 +23,6 @@ absl::Status CheckFormat(const std::string& value) {
   return InvalidArgument("give text, i64, u64 or f64");
 }
 
-// What a report says, decoded.
-struct Report {
-  uint64_t lines = 0, numbers = 0, nans = 0, unparsable = 0;
-  std::vector<std::pair<uint64_t, std::string_view>> examples;
-};
-
-absl::StatusOr<Report> DecodeReport(std::string_view bytes) {
-  Report report;
-  bool good = GetVarint(&bytes, &report.lines) && GetVarint(&bytes, &report.numbers) &&
-              GetVarint(&bytes, &report.nans) && GetVarint(&bytes, &report.unparsable);
-  while (good && !bytes.empty()) {
-    auto& [place, what] = report.examples.emplace_back();
-    good = GetVarint(&bytes, &place) && GetBytes(&bytes, &what);
-  }
-  if (!good) return Internal("numbers: a task's report is malformed");
-  return report;
-}
-
 std::string Plural(uint64_t n, std::string_view one, std::string_view many) {
   return StrCat(n, " ", n == 1 ? one : many);
 }
@@ -86,23 +68,47 @@ absl::Status NumberReader::Read(const Block& block, const Options& options) {
 }
 
 std::string NumberReader::Report() const {
+  NumberReport report{.lines = parsed_.line_ends,
+                      .numbers = numbers_,
+                      .nans = parsed_.nans,
+                      .unparsable = parsed_.unparsable};
+  for (const NumberProblem& problem : parsed_.problems) {
+    report.Example(
+        problem.line > 0 ? problem.line
+                         : (first_offset_ + problem.offset) / kRecordBytes,
+        problem.is_nan ? "NaN" : StrCat("\"", problem.token, "\" is not a number"));
+  }
+  return report.Encode();
+}
+
+void NumberReport::Example(uint64_t place, std::string what) {
+  if (examples.size() < kMaxExamples) examples.emplace_back(place, std::move(what));
+}
+
+std::string NumberReport::Encode() const {
   std::string bytes;
-  for (const uint64_t count :
-       {parsed_.line_ends, numbers_, parsed_.nans, parsed_.unparsable}) {
+  for (const uint64_t count : {lines, numbers, nans, unparsable}) {
     PutVarint(&bytes, count);
   }
-  const size_t examples = std::min(parsed_.problems.size(), kMaxExamples);
-  for (size_t i = 0; i < examples; ++i) {
-    const NumberProblem& problem = parsed_.problems[i];
-    // A line within the split, or a record of the file.
-    PutVarint(&bytes, problem.line > 0
-                          ? problem.line
-                          : (first_offset_ + problem.offset) / kRecordBytes);
-    PutBytes(&bytes, problem.is_nan
-                         ? "NaN"
-                         : StrCat("\"", problem.token, "\" is not a number"));
+  for (const auto& [place, what] : examples) {
+    PutVarint(&bytes, place);
+    PutBytes(&bytes, what);
   }
   return bytes;
+}
+
+absl::StatusOr<NumberReport> NumberReport::Decode(std::string_view bytes) {
+  NumberReport report;
+  bool good = GetVarint(&bytes, &report.lines) && GetVarint(&bytes, &report.numbers) &&
+              GetVarint(&bytes, &report.nans) && GetVarint(&bytes, &report.unparsable);
+  while (good && !bytes.empty()) {
+    uint64_t place;
+    std::string_view what;
+    good = GetVarint(&bytes, &place) && GetBytes(&bytes, &what);
+    if (good) report.examples.emplace_back(place, what);
+  }
+  if (!good) return Internal("numbers: a task's report is malformed");
+  return report;
 }
 
 absl::StatusOr<InputAccount> CollectInput(
@@ -116,7 +122,7 @@ absl::StatusOr<InputAccount> CollectInput(
   // Lines of a file before the split at hand: splits are in the order of the file.
   std::map<std::string, uint64_t> lines_before;
   for (size_t i = 0; i < reports.size(); ++i) {
-    SKEP_ASSIGN_OR_RETURN(const struct Report report, DecodeReport(reports[i]));
+    SKEP_ASSIGN_OR_RETURN(const NumberReport report, NumberReport::Decode(reports[i]));
     const InputFile& file = input.splits[i].file();
     uint64_t& lines = lines_before[file.path()];
     for (const auto& [place, what] : report.examples) {

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,6 +23,22 @@ namespace skep {
 
 // Declares --format and --strict, and the input that they mean.
 void TakeNumbers(Job& job);
+
+// What one map task read, and what of it is none.
+struct NumberReport {
+  uint64_t lines = 0;
+  uint64_t numbers = 0;  // without NaNs
+  uint64_t nans = 0;
+  uint64_t unparsable = 0;
+  // The first of what was left out: a line of the task's split, from 1, or, in binary,
+  // a record of the file; and what is the matter.
+  std::vector<std::pair<uint64_t, std::string>> examples;
+
+  // Adds an example, unless there are enough.
+  void Example(uint64_t place, std::string what);
+  std::string Encode() const;
+  static absl::StatusOr<NumberReport> Decode(std::string_view bytes);
+};
 
 // Reads the blocks of one map task, in order. Not thread-safe.
 class NumberReader {

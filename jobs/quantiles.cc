@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "base/status.h"
+#include "jobs/grouped_numbers.h"
 #include "jobs/order_key.h"
 #include "jobs/sketch_rounds.h"
 #include "jobs/window_round.h"
@@ -103,6 +105,43 @@ WindowRound NextRound(const std::map<uint64_t, Place>& places, uint64_t task_sam
   return next;
 }
 
+// One key's numbers, with --group-by: all of them, so a key's must fit the memory of
+// the reducer.
+class KeyGroup final : public NumberGroup {
+ public:
+  explicit KeyGroup(QuantilesOf quantiles) : quantiles_(std::move(quantiles)) {}
+
+  void Add(const Number& number) override { PutOrderKey(&keys_, OrderKeyOf(number)); }
+  size_t size() const override { return keys_.size(); }
+  std::string Take() override { return std::exchange(keys_, {}); }
+  absl::Status AddPart(std::string_view part) override {
+    if (part.size() % kOrderKeyBytes != 0) {
+      return DataLoss("a part of ", part.size(), " bytes is no whole number of keys");
+    }
+    keys_ += part;
+    return absl::OkStatus();
+  }
+
+  std::string Line(const Options& options) override {
+    std::vector<OrderKey> keys(keys_.size() / kOrderKeyBytes);
+    std::string_view rest = keys_;
+    for (OrderKey& key : keys) GetOrderKey(&rest, &key);
+    std::sort(keys.begin(), keys.end());
+    std::string line = StrCat(keys.size());
+    for (const Quantile& quantile : quantiles_(options)) {
+      const QuantileRanks ranks = RanksOf(quantile, keys.size(), DefinitionOf(options));
+      const Number value =
+          ValueAt(ranks, NumberOf(keys[ranks.low - 1]), NumberOf(keys[ranks.high - 1]));
+      StrAppend(&line, "\t", value.ToString());
+    }
+    return line;
+  }
+
+ private:
+  const QuantilesOf quantiles_;
+  std::string keys_;  // of PutOrderKey
+};
+
 absl::Status CheckDefinition(const std::string& value) {
   return ParseQuantileDefinition(value).status();
 }
@@ -115,8 +154,9 @@ std::vector<std::string> QuantileValues::AllNotes() const {
   return all;
 }
 
-void TakeQuantiles(Job& job) {
+void TakeQuantiles(Job& job, QuantilesOf quantiles) {
   TakeNumbers(job);
+  TakeGroups(job, [quantiles] { return std::make_unique<KeyGroup>(quantiles); });
   job.AddFlag({.name = "definition",
                .type = Flag::Type::kString,
                .default_value = "lower",
@@ -124,8 +164,7 @@ void TakeQuantiles(Job& job) {
                .help = "What lies between two numbers: lower (the lower one), upper, "
                        "midpoint (their average) or interpolated (on the line between; "
                        "also called linear)",
-               .check = CheckDefinition})
-      .Output(OutputShape::kNone);
+               .check = CheckDefinition});
   AddWindowStage(job);
   TakeSketches(job);
 }
@@ -138,6 +177,10 @@ QuantileDefinition DefinitionOf(const Options& options) {
 absl::StatusOr<PlanResult> PlanQuantiles(
     const PlanInput& input, const std::vector<Quantile>& quantiles,
     const std::function<PlanResult(const QuantileValues&)>& answer) {
+  if (WantsGroups(input.options)) {
+    if (!WantsSketch(input.options)) return PlanGroups(input);
+    return InvalidArgument("groups are exact: leave out --approx");
+  }
   if (WantsSketch(input.options)) return PlanSketch(input, quantiles, answer);
   const uint64_t tasks = std::max<size_t>(1, input.splits.size());
   uint64_t task_sample = std::max(kSample / tasks, kTaskSample);

@@ -42,13 +42,15 @@ struct QuantileValues {
 };
 
 // Adds the stages, and the flags of TakeNumbers, --definition and those of sketches.
-void TakeQuantiles(Job& job);
+// `quantiles` says which are wanted, for lines of groups (grouped_numbers.h).
+using QuantilesOf = std::function<std::vector<Quantile>(const Options&)>;
+void TakeQuantiles(Job& job, QuantilesOf quantiles);
 
 // The definition that --definition names.
 QuantileDefinition DefinitionOf(const Options& options);
 
 // The planner: the next round, or `answer` of the values. With --approx it is that of
-// sketch_rounds.h.
+// sketch_rounds.h, with --group-by that of grouped_numbers.h.
 absl::StatusOr<PlanResult> PlanQuantiles(
     const PlanInput& input, const std::vector<Quantile>& quantiles,
     const std::function<PlanResult(const QuantileValues&)>& answer);

@@ -44,7 +44,10 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
 }  // namespace
 
 void Quantiles(Job& job) {
-  TakeQuantiles(job);
+  TakeQuantiles(job, [](const Options& options) {
+    // The flag was checked when it was set.
+    return *ParseQuantiles(options.GetString("q"));
+  });
   job.Name("quantile")
       .Summary("Finds quantiles of numbers, exactly")
       .Example("skep run quantile --q 0.5,0.99 latencies.txt")

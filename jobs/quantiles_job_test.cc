@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "base/random.h"
 #include "base/strings.h"
@@ -161,6 +162,30 @@ TEST(Quantiles, BySketches) {
   EXPECT_EQ(AnswerOf(few), "0.5\t2\n1\t3\n");
   ASSERT_TRUE(few.ok());
   EXPECT_NE(few->answer.json().find("\"rank_errors\":[0,0]"), std::string::npos);
+}
+
+TEST(Quantiles, ByGroupEqualASort) {
+  Random random(23);
+  std::map<std::string, std::vector<int64_t>> groups;
+  std::string text;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string key = StrCat("k", random.Below(40));
+    groups[key].push_back(static_cast<int64_t>(random() >> random.Below(64)));
+    StrAppend(&text, "skipped;", groups[key].back(), ";", key, "\n");
+  }
+  std::string expected;
+  for (auto& [key, values] : groups) {
+    std::sort(values.begin(), values.end());
+    StrAppend(&expected, key, "\t", values.size(), "\t",
+              values[(values.size() - 1) / 2], "\t", values.back(), "\n");
+  }
+  const auto result = RunLocally(MakeJob(Quantiles), {.options = {{"q", "0.5,1"},
+                                                                  {"group-by", "3"},
+                                                                  {"column", "2"},
+                                                                  {"separator", ";"}},
+                                                      .files = {{"f", text}},
+                                                      .block_bytes = 1 << 12});
+  EXPECT_EQ(OutputOf(result), expected);
 }
 
 TEST(Quantiles, RefusesWhatIsNoQuantile) {

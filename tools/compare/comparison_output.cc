@@ -77,8 +77,12 @@ std::string HowMeasured(const Comparison& comparison) {
 // Cost of an item against size, a line for each algorithm.
 LinePlot CostPlot(const Comparison& comparison) {
   LinePlot plot;
-  plot.title = StrCat("CPU time for one of the ", comparison.family->size_name);
-  plot.x = {.label = comparison.family->size_name, .scale = PlotScale::kLog};
+  plot.title = comparison.family->cost_of_all
+                   ? "CPU time"
+                   : StrCat("CPU time for one of the ", comparison.family->size_name);
+  plot.x = {
+      .label = comparison.family->size_name,
+      .scale = comparison.family->cost_of_all ? PlotScale::kLinear : PlotScale::kLog};
   plot.y = {
       .label = "CPU time", .unit = PlotUnit::kNanoseconds, .scale = PlotScale::kLog};
   for (size_t i = 0; i < comparison.sizes[0].algorithms.size(); ++i) {
@@ -86,7 +90,8 @@ LinePlot CostPlot(const Comparison& comparison) {
     series.name = comparison.sizes[0].algorithms[i].name;
     for (const SizeFigures& size : comparison.sizes) {
       const Interval& cpu = size.algorithms[i].cpu;
-      const double items = static_cast<double>(size.size) / 1e9;
+      const double items =
+          (comparison.family->cost_of_all ? 1 : static_cast<double>(size.size)) / 1e9;
       series.points.push_back({static_cast<double>(size.size), cpu.estimate / items,
                                cpu.low / items, cpu.high / items});
     }

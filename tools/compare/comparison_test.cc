@@ -102,7 +102,7 @@ TEST(CompareFamilies, AllAlgorithmsAgreeOnAllInputs) {
   for (const CompareFamily& family : CompareFamilies()) {
     EXPECT_EQ(FindCompareFamily(family.name), &family);
     for (const std::string& input : family.inputs) {
-      for (const uint64_t size : {family.sizes[0], family.sizes[0] + 1}) {
+      for (const uint64_t size : {family.sizes[0], family.sizes[1]}) {
         const auto made = family.make(input, size, 1);
         ASSERT_TRUE(made.ok()) << made.status();
         std::string agreed;

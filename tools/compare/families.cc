@@ -3,8 +3,9 @@
 namespace skep {
 
 const std::vector<CompareFamily>& CompareFamilies() {
-  static const auto& families =
-      *new std::vector<CompareFamily>{AverageFamily(), MedianFamily()};
+  static const auto& families = *new std::vector<CompareFamily>{
+      QueensFamily(),  SudokuFamily(), WordCountFamily(), MedianFamily(),
+      AverageFamily(), SortFamily(),   GrepFamily()};
   return families;
 }
 

@@ -46,6 +46,9 @@ struct CompareFamily {
   std::vector<uint64_t> sizes;          // by default
   std::vector<std::string> inputs;      // kinds of input, the default first
   std::vector<std::string> by_default;  // algorithms if none are named
+  // Whether plots show the time of the whole, not of one of the size: where cost is not
+  // about proportional.
+  bool cost_of_all = false;
   // The input of that kind and size; the same for the same seed.
   std::function<absl::StatusOr<ComparedCase>(const std::string& input, uint64_t size,
                                              uint64_t seed)>
@@ -59,7 +62,12 @@ const CompareFamily* FindCompareFamily(const std::string& name);
 
 // Each in its file of families/.
 CompareFamily AverageFamily();
+CompareFamily GrepFamily();
 CompareFamily MedianFamily();
+CompareFamily QueensFamily();
+CompareFamily SortFamily();
+CompareFamily SudokuFamily();
+CompareFamily WordCountFamily();
 
 }  // namespace skep
 

@@ -10,6 +10,8 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "jobs/kernels/number.h"
+#include "jobs/kernels/quantile_sketch.h"
 #include "jobs/kernels/rank_selection.h"
 #include "jobs/kernels/selection.h"
 #include "tools/compare/family.h"
@@ -80,6 +82,43 @@ absl::StatusOr<Keys> MakeKeys(const std::string& input, uint64_t size, uint64_t 
   return keys;
 }
 
+// The keys as numbers: what a sketch holds.
+void AddSketches(const std::shared_ptr<const Keys>& keys, uint64_t rank,
+                 ComparedCase* all) {
+  for (const SketchKind kind :
+       {SketchKind::kKll, SketchKind::kTDigest, SketchKind::kDdSketch}) {
+    all->algorithms.push_back(
+        {.name = std::string(SketchKindName(kind)),
+         .what =
+             StrCat("a sketch of the keys as doubles: ", MakeSketch(kind, 1)->Bound()),
+         .run =
+             [keys, rank, kind] {
+               const auto sketch = MakeSketch(kind, 1);
+               for (const uint64_t key : *keys) sketch->Add(static_cast<double>(key));
+               return ComparedRun{.answer = DoubleToString(sketch->ValueOfRank(rank)),
+                                  .rounds = 1,
+                                  .bytes = 8 * keys->size()};
+             },
+         .judge =
+             [keys, rank](const std::string& answer) {
+               const double value = std::stod(answer);
+               const auto below = static_cast<double>(std::count_if(
+                   keys->begin(), keys->end(),
+                   [value](uint64_t key) { return static_cast<double>(key) < value; }));
+               const auto up_to = static_cast<double>(
+                   std::count_if(keys->begin(), keys->end(), [value](uint64_t key) {
+                     return static_cast<double>(key) <= value;
+                   }));
+               const auto wanted = static_cast<double>(rank);
+               const double off = wanted <= below  ? below + 1 - wanted
+                                  : wanted > up_to ? wanted - up_to
+                                                   : 0;
+               return absl::StrFormat("rank off by %.3g %%",
+                                      100 * off / static_cast<double>(keys->size()));
+             }});
+  }
+}
+
 absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
                                       uint64_t seed) {
   if (size == 0) return InvalidArgument("no keys have no median: give a size above 0");
@@ -98,6 +137,7 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
                                                    .bytes = 8 * cost.keys_read};
                               }});
   }
+  AddSketches(keys, rank, &all);
   return all;
 }
 
@@ -109,7 +149,8 @@ CompareFamily MedianFamily() {
           .size_name = "keys",
           .sizes = {1 << 16, 1 << 18, 1 << 20, 1 << 22},
           .inputs = {"uniform", "sorted", "equal", "two-values", "heavy-tails"},
-          .by_default = {"bisection", "random-pivot", "radix", "window", "nth_element"},
+          .by_default = {"bisection", "random-pivot", "radix", "window", "nth_element",
+                         "kll", "tdigest", "ddsketch"},
           .make = MakeCase};
 }
 

@@ -1,0 +1,83 @@
+// Counting the solutions of N queens.
+
+#include <cstdlib>
+#include <memory>
+#include <stop_token>
+
+#include "base/cpu_path.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "jobs/kernels/n_queens.h"
+#include "jobs/kernels/queens_halves.h"
+#include "tests/bench/baselines.h"
+#include "tools/compare/family.h"
+
+namespace skep {
+namespace {
+
+uint64_t CountByHalves(int n, CpuPath path) {
+  const auto board = QueensHalves::Create(n, path);
+  return board.ok() ? (*board)->Count(0, (*board)->size(), {}).value_or(0) : 0;
+}
+
+uint64_t CountByPrefixes(int n) {
+  uint64_t count = 0;
+  for (const QueensPrefix& prefix : QueensPrefixes(n, 2)) {
+    count += static_cast<uint64_t>(prefix.weight) * CountQueens(prefix, {}).value_or(0);
+  }
+  return count;
+}
+
+struct QueensAlgorithm {
+  const char* name;
+  const char* what;
+  uint64_t (*count)(int n);
+  CpuPath least;  // the machine must have it
+};
+
+constexpr QueensAlgorithm kAlgorithms[] = {
+    {"bitmask", "backtracking by bit masks, half of the board", PlainQueens,
+     CpuPath::kScalar},
+    {"prefixes", "backtracking from prefixes, by mirror symmetry", CountByPrefixes,
+     CpuPath::kScalar},
+    {"halves", "meeting in the middle, on the best path, tables included",
+     [](int n) { return CountByHalves(n, BestCpuPath()); }, CpuPath::kScalar},
+    {"halves-avx2", "the same with AVX2",
+     [](int n) { return CountByHalves(n, CpuPath::kAvx2); }, CpuPath::kAvx2},
+    {"halves-scalar", "the same without vectors",
+     [](int n) { return CountByHalves(n, CpuPath::kScalar); }, CpuPath::kScalar},
+};
+
+absl::StatusOr<ComparedCase> MakeCase(const std::string& /*input*/, uint64_t size,
+                                      uint64_t /*seed*/) {
+  if (size < kMinHalvesQueens || size > 20 || size % 2 != 0) {
+    return InvalidArgument("a board of side ", size,
+                           ": all algorithms take even sides from 4 to 20");
+  }
+  const int n = static_cast<int>(size);
+  ComparedCase all{.input = StrCat(n, " queens")};
+  for (const QueensAlgorithm& algorithm : kAlgorithms) {
+    if (algorithm.least > BestCpuPath()) continue;
+    all.algorithms.push_back({.name = algorithm.name,
+                              .what = algorithm.what,
+                              .run = [n, count = algorithm.count] {
+                                return ComparedRun{.answer = StrCat(count(n))};
+                              }});
+  }
+  return all;
+}
+
+}  // namespace
+
+CompareFamily QueensFamily() {
+  return {.name = "nqueens",
+          .what = "counting the solutions of N queens",
+          .size_name = "queens",
+          .sizes = {8, 10, 12, 14},
+          .inputs = {"board"},
+          .by_default = {"bitmask", "prefixes", "halves", "halves-scalar"},
+          .cost_of_all = true,
+          .make = MakeCase};
+}
+
+}  // namespace skep

@@ -1,0 +1,106 @@
+// Sorting lines by their bytes. An answer is a digest of the sorted lines.
+
+#include <algorithm>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "base/key_prefix.h"
+#include "base/key_sort.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "tools/compare/family.h"
+
+namespace skep {
+namespace {
+
+using Lines = std::vector<std::string_view>;
+
+// Into the order of their bytes.
+void SortByRadix(Lines& lines) {
+  std::vector<SortItem> items(lines.size()), scratch(lines.size());
+  for (size_t i = 0; i < lines.size(); ++i) items[i] = {KeyPrefix(lines[i]), i};
+  SortByKey(std::span(items), scratch.data(),
+            [&lines](uint64_t id) { return lines[id]; });
+  Lines sorted(lines.size());
+  for (size_t i = 0; i < items.size(); ++i) sorted[i] = lines[items[i].id];
+  lines.swap(sorted);
+}
+
+struct SortAlgorithm {
+  const char* name;
+  const char* what;
+  void (*sort)(Lines& lines);
+};
+
+constexpr SortAlgorithm kAlgorithms[] = {
+    {"std-sort", "std::sort of views",
+     [](Lines& lines) { std::sort(lines.begin(), lines.end()); }},
+    {"std-stable-sort", "std::stable_sort of views",
+     [](Lines& lines) { std::stable_sort(lines.begin(), lines.end()); }},
+    {"radix", "prefixes of 8 bytes by radix, then what is equal", SortByRadix},
+};
+
+std::string MakeText(const std::string& input, uint64_t size, uint64_t seed) {
+  std::string text;
+  Random random(seed);
+  for (uint64_t i = 0; i < size; ++i) {
+    if (input == "long-prefix") text += "https://example.org/a/common/prefix/";
+    const uint64_t letters = input == "short" ? 1 + random.Below(6) : 99;
+    for (uint64_t j = 0; j < letters; ++j) {
+      text += static_cast<char>('a' + random.Below(26));
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+// Depends on the order (FNV-1a over the bytes with their ends).
+uint64_t DigestOf(const Lines& lines) {
+  uint64_t digest = 14695981039346656037u;
+  for (const std::string_view line : lines) {
+    for (const char c : line)
+      digest = (digest ^ static_cast<uint8_t>(c)) * 1099511628211u;
+    digest = (digest ^ '\n') * 1099511628211u;
+  }
+  return digest;
+}
+
+absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
+                                      uint64_t seed) {
+  const auto text = std::make_shared<const std::string>(MakeText(input, size, seed));
+  const auto lines = std::make_shared<Lines>();
+  for (std::string_view rest = *text; !rest.empty();) {
+    const size_t end = rest.find('\n');
+    lines->push_back(rest.substr(0, end));
+    rest.remove_prefix(end + 1);
+  }
+  ComparedCase all{.input = StrCat(size, " ", input, " lines")};
+  for (const SortAlgorithm& algorithm : kAlgorithms) {
+    all.algorithms.push_back(
+        {.name = algorithm.name,
+         .what = algorithm.what,
+         // The copy of the views and the digest are a part of each.
+         .run = [text, lines, sort = algorithm.sort] {
+           Lines copy = *lines;
+           sort(copy);
+           return ComparedRun{.answer = StrCat(DigestOf(copy))};
+         }});
+  }
+  return all;
+}
+
+}  // namespace
+
+CompareFamily SortFamily() {
+  return {.name = "sort",
+          .what = "sorting lines in memory",
+          .size_name = "lines",
+          .sizes = {1 << 10, 1 << 14, 1 << 18},
+          .inputs = {"records", "short", "long-prefix"},
+          .by_default = {"std-sort", "std-stable-sort", "radix"},
+          .make = MakeCase};
+}
+
+}  // namespace skep
