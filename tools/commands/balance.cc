@@ -14,6 +14,7 @@
 #include "tools/client/session.h"
 #include "tools/command_line.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/record_flag.h"
 #include "tools/commands/service_error.h"
 #include "tools/exit_code.h"
 #include "tools/listen_policy.h"
@@ -38,6 +39,7 @@ struct BalanceFlags {
   uint64_t max_bytes = static_cast<uint64_t>(BalancerOptions().max_bytes);
   std::string admin;
   std::string stats;
+  RecordFlag record;
   std::string drain;
   std::string undrain;
   std::string add;
@@ -94,9 +96,12 @@ absl::Status Serve(const BalanceFlags& flags) {
   for (const BackendSpec& spec : specs) backends.push_back(spec.address);
 
   StopSignal stop;
+  SKEP_ASSIGN_OR_RETURN(const auto recorder, flags.record.Open());
   TcpTransport transport(static_cast<int>(flags.loops));
-  SKEP_ASSIGN_OR_RETURN(const std::unique_ptr<Balancer> balancer,
-                        Balancer::Listen(transport, at, backends, options));
+  const auto front = RecordFlag::Front(transport, recorder.get());
+  SKEP_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Balancer> balancer,
+      Balancer::Listen(front == nullptr ? transport : *front, at, backends, options));
   SKEP_RETURN_IF_ERROR(balancer->SetBackends(specs));  // their weights
   BackendWatcher watcher(directory, flags.watch,
                          [&balancer](const std::vector<BackendSpec>& now) {
@@ -261,6 +266,7 @@ void AddFlags(CommandLine& line, BalanceFlags& flags) {
             "Where the statistics page is, also for Prometheus and `skep rpc top`",
             "ADDR");
   line.Flag("loops", &flags.loops, "Event loops for connections", "N", 1);
+  flags.record.Declare(line);
   line.Flag("insecure", &flags.insecure,
             "Allow addresses that other machines reach, without TLS");
   AddHealthFlags(line, flags);

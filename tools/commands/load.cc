@@ -2,9 +2,13 @@
 
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
+#include <map>
+#include <optional>
 
-#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "base/mutex.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "jobs/kernels/sudoku.h"
@@ -13,6 +17,7 @@
 #include "tools/commands/commands.h"
 #include "tools/exit_code.h"
 #include "tools/load/plot.h"
+#include "tools/load/replay.h"
 #include "tools/load/report.h"
 #include "tools/signals.h"
 
@@ -25,11 +30,14 @@ constexpr char kEasyPuzzle[] =
 
 struct LoadFlags {
   std::string service;
-  std::string target;
+  std::vector<std::string> targets;
   std::string protocol = "rpc";
   int64_t connections = 1;
   int64_t window = 1;
   int64_t rate = 0;
+  std::string rates;
+  std::string replay;
+  std::string speed = "1";
   int64_t threads = 1;
   absl::Duration duration = absl::InfiniteDuration();
   absl::Duration deadline = absl::Seconds(10);
@@ -95,14 +103,35 @@ absl::StatusOr<LinkFactory> FactoryOf(const LoadFlags& flags) {
                          "': load echo or sudoku");
 }
 
-absl::StatusOr<LoadOptions> OptionsOf(const LoadFlags& flags) {
-  LoadOptions options;
-  SKEP_ASSIGN_OR_RETURN(options.factory, FactoryOf(flags));
-  if (flags.target.empty()) {
-    return InvalidArgument("name the server, for example --target 127.0.0.1:8888");
+// "1000,2k,5k".
+absl::StatusOr<std::vector<double>> RatesOf(const LoadFlags& flags) {
+  if (flags.rates.empty()) {
+    return std::vector<double>{static_cast<double>(flags.rate)};
   }
-  SKEP_ASSIGN_OR_RETURN(options.link.target, Address::Parse(flags.target));
-  if (flags.rate > 0 && flags.window > 1) {
+  if (flags.rate > 0) return InvalidArgument("give --rate or --rates, not both");
+  std::vector<double> rates;
+  for (const absl::string_view part : absl::StrSplit(flags.rates, ',')) {
+    const std::string text(part);
+    char* end = nullptr;
+    double rate = std::strtod(text.c_str(), &end);
+    if (*end == 'k') rate *= 1e3, ++end;
+    if (*end == 'M') rate *= 1e6, ++end;
+    if (*end != '\0' || !(rate > 0 && rate <= 1e8)) {
+      return InvalidArgument("'", text, "' is no rate: --rates 1000,2k,5k");
+    }
+    rates.push_back(rate);
+  }
+  return rates;
+}
+
+absl::StatusOr<LoadOptions> OptionsOf(const LoadFlags& flags, const std::string& target,
+                                      double rate) {
+  LoadOptions options;
+  if (flags.replay.empty()) {
+    SKEP_ASSIGN_OR_RETURN(options.factory, FactoryOf(flags));
+  }
+  SKEP_ASSIGN_OR_RETURN(options.link.target, Address::Parse(target));
+  if (rate > 0 && flags.window > 1) {
     return InvalidArgument(
         "--window keeps requests outstanding, --rate sends them whatever happens: "
         "give one of them");
@@ -113,7 +142,7 @@ absl::StatusOr<LoadOptions> OptionsOf(const LoadFlags& flags) {
   options.connections = static_cast<int>(flags.connections);
   options.threads = static_cast<int>(std::min(flags.threads, flags.connections));
   options.window = static_cast<uint32_t>(flags.window);
-  options.rate = static_cast<double>(flags.rate);
+  options.rate = rate;
   if (flags.requests > 0) {
     options.requests = static_cast<uint64_t>(flags.requests);
     options.duration = flags.duration;
@@ -133,11 +162,11 @@ absl::StatusOr<LoadOptions> OptionsOf(const LoadFlags& flags) {
   return options;
 }
 
-std::string Describe(const LoadFlags& flags) {
-  std::string out = StrCat(flags.service, " at ", flags.target, " by ", flags.protocol,
-                           flags.rate > 0 ? ": open loop, " : ": closed loop, ");
-  if (flags.rate > 0) {
-    StrAppend(&out, flags.rate, " requests/s over ", flags.connections);
+std::string Describe(const LoadFlags& flags, const std::string& target, double rate) {
+  std::string out = StrCat(flags.service, " at ", target, " by ", flags.protocol,
+                           rate > 0 ? ": open loop, " : ": closed loop, ");
+  if (rate > 0) {
+    StrAppend(&out, rate, " requests/s over ", flags.connections);
   } else {
     StrAppend(&out, flags.window, " outstanding on each of ", flags.connections);
   }
@@ -155,22 +184,113 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
   return absl::OkStatus();
 }
 
+absl::Status CheckFlags(const LoadFlags& flags) {
+  if (flags.targets.empty()) {
+    return InvalidArgument("name the server, for example --target 127.0.0.1:8888");
+  }
+  if (flags.replay.empty() == flags.service.empty()) {
+    return InvalidArgument("say what is sent: echo, sudoku, or --replay FILE alone");
+  }
+  if (!flags.replay.empty() && (flags.rate > 0 || !flags.rates.empty())) {
+    return InvalidArgument(
+        "--replay has the times of the capture: --speed 2 is twice as fast, --speed "
+        "max "
+        "as fast as the answers come");
+  }
+  return absl::OkStatus();
+}
+
+// Every target at every rate, one after the other; ends early when the user says so.
+absl::StatusOr<std::vector<LoadMeasurement>> RunAll(const LoadFlags& flags) {
+  SKEP_ASSIGN_OR_RETURN(const std::vector<double> rates, RatesOf(flags));
+  std::optional<Replay> replay;
+  if (!flags.replay.empty()) {
+    SKEP_ASSIGN_OR_RETURN(replay, Replay::Open(flags.replay, flags.speed));
+    if (!replay->damage().ok()) {
+      std::fprintf(stderr, "skep load: %s; the %zu requests before it are played\n",
+                   std::string(Message(replay->damage())).c_str(), replay->requests());
+    }
+  }
+  Mutex mutex;
+  LoadRun* running = nullptr;
+  bool stopped = false;
+  const StopSignal stop([&] {
+    MutexLock lock(mutex);
+    stopped = true;
+    if (running != nullptr) running->Stop();
+  });
+  std::vector<LoadMeasurement> runs;
+  for (const std::string& target : flags.targets) {
+    for (const double rate : rates) {
+      SKEP_ASSIGN_OR_RETURN(LoadOptions options, OptionsOf(flags, target, rate));
+      std::string what;
+      if (replay) {
+        what = replay->Plan(static_cast<int>(flags.connections), &options) + " at " +
+               target;
+      } else {
+        what = Describe(flags, target, rate);
+      }
+      LoadRun run(std::move(options));
+      {
+        MutexLock lock(mutex);
+        if (stopped) return runs;
+        running = &run;
+      }
+      absl::StatusOr<LoadReport> report = run.Run();
+      {
+        MutexLock lock(mutex);
+        running = nullptr;
+      }
+      SKEP_RETURN_IF_ERROR(report.status());
+      runs.push_back({.what = std::move(what),
+                      .target = target,
+                      .rate = rate,
+                      .report = *std::move(report)});
+    }
+  }
+  return runs;
+}
+
+absl::Status WriteFiles(const LoadFlags& flags,
+                        const std::vector<LoadMeasurement>& runs) {
+  if (!flags.histogram.empty()) {
+    std::map<uint64_t, uint64_t> steps;
+    for (const LoadMeasurement& run : runs) {
+      for (const auto& [step, count] : run.report.stats.steps) steps[step] += count;
+    }
+    SKEP_RETURN_IF_ERROR(WriteFile(flags.histogram, LoadHistogramFile(steps)));
+  }
+  if (flags.plot.empty()) return absl::OkStatus();
+  if (!flags.rates.empty()) {
+    return WriteFile(flags.plot, RampPlotSvg("Latency against load", runs));
+  }
+  std::vector<NamedLatency> latencies;
+  for (const LoadMeasurement& run : runs) {
+    latencies.push_back({run.target, run.report.stats.latency});
+  }
+  return WriteFile(
+      flags.plot,
+      LatencyPlotSvg(runs.size() == 1 ? runs[0].what : "Latency", latencies));
+}
+
 absl::StatusOr<int> Load(const LoadFlags& flags) {
-  SKEP_ASSIGN_OR_RETURN(LoadOptions options, OptionsOf(flags));
-  LoadRun run(std::move(options));
-  const StopSignal stop([&run] { run.Stop(); });
-  SKEP_ASSIGN_OR_RETURN(const LoadReport report, run.Run());
-  const std::string what = Describe(flags);
-  const std::string text =
-      flags.json ? LoadReportJson(what, report) : LoadReportText(what, report);
+  SKEP_RETURN_IF_ERROR(CheckFlags(flags));
+  SKEP_ASSIGN_OR_RETURN(const std::vector<LoadMeasurement> runs, RunAll(flags));
+  std::string text;
+  if (runs.size() == 1) {
+    text = flags.json ? LoadReportJson(runs[0].what, runs[0].report)
+                      : LoadReportText(runs[0].what, runs[0].report);
+  } else {
+    text = flags.json ? LoadTableJson(runs) : LoadTableText(runs);
+  }
   std::fwrite(text.data(), 1, text.size(), stdout);
-  SKEP_RETURN_IF_ERROR(
-      WriteFile(flags.histogram, LoadHistogramFile(report.stats.steps)));
-  SKEP_RETURN_IF_ERROR(
-      WriteFile(flags.plot,
-                flags.plot.empty() ? "" : LatencyPlotSvg(what, report.stats.latency)));
+  SKEP_RETURN_IF_ERROR(WriteFiles(flags, runs));
   const auto wrong = static_cast<size_t>(absl::StatusCode::kDataLoss);
-  return report.stats.ok() > 0 && report.stats.outcomes[wrong] == 0 ? kOk : kJobFailed;
+  bool good = !runs.empty();
+  for (const LoadMeasurement& run : runs) {
+    good = good && run.report.stats.ok() > 0 && run.report.stats.outcomes[wrong] == 0;
+  }
+  return good ? kOk : kJobFailed;
 }
 
 void Declare(CommandLine& line, LoadFlags* flags) {
@@ -178,16 +298,39 @@ void Declare(CommandLine& line, LoadFlags* flags) {
   line.Example(
       "skep load sudoku --target 127.0.0.1:9981 --protocol text --rate 5000 "
       "--plot latency.svg");
-  line.Positional("SERVICE", &flags->service, "echo or sudoku");
-  line.Flag("target", &flags->target, "The server or balancer", "ADDR");
+  line.Example(
+      "skep load echo --target 127.0.0.1:8888 --target 127.0.0.1:8880 --rates "
+      "1k,2k,5k,10k --duration 5s --plot ramp.svg");
+  line.Example("skep load --replay requests.traffic --speed 2 --target 127.0.0.1:9981");
+  line.Positional("SERVICE", &flags->service, "echo or sudoku", false);
+  line.Flag("target", &flags->targets,
+            "The server or balancer; repeat it to compare several", "ADDR");
   line.Flag("protocol", &flags->protocol, "rpc, or sudoku's own: text", "NAME");
-  line.Flag("connections", &flags->connections, "Connections", "N", 1);
+  line.Flag("connections", &flags->connections,
+            "Connections; --replay: as many as were captured, at most so many if it is "
+            "over 1",
+            "N", 1);
   line.Flag("window", &flags->window,
             "Closed loop: requests outstanding on each connection", "N", 1);
   line.Flag("rate", &flags->rate,
             "Open loop: requests a second, over all connections, whatever the answers "
             "do; latency counts from the moment for which a request was meant",
             "R", 0);
+  line.Flag(
+      "rates", &flags->rates,
+      "Open loop at one rate after the other, each for --duration: latency against "
+      "load",
+      "R,R,...");
+  line.Flag(
+      "replay", &flags->replay,
+      "Send what `skep serve --record` or `skep balance --record` captured, at its "
+      "own times",
+      "FILE");
+  line.Flag(
+      "speed", &flags->speed,
+      "Of --replay: so many times as fast, or max: each connection keeps --window "
+      "outstanding",
+      "X|max");
   const auto time_flag = [&](const char* name, const char* help, const char* standard,
                              absl::Duration* out) {
     line.ParsedFlag(name, help, "TIME", standard, [out](const std::string& text) {

@@ -11,6 +11,7 @@
 #include "tools/client/session.h"
 #include "tools/command_line.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/record_flag.h"
 #include "tools/commands/service_error.h"
 #include "tools/exit_code.h"
 #include "tools/listen_policy.h"
@@ -32,6 +33,7 @@ struct ServeFlags {
   std::string listen;
   std::string stats;
   SlowCallRule slow;
+  RecordFlag record;
   bool insecure = false;
   int64_t threads = std::max(1u, std::thread::hardware_concurrency());
   int64_t loops = 1;
@@ -99,7 +101,9 @@ absl::Status Serve(const ServeFlags& flags) {
   const Clock& clock = Clock::Real();
   SudokuStats stats(clock);
   ServerMetrics metrics(flags.slow);
+  SKEP_ASSIGN_OR_RETURN(const auto recorder, flags.record.Open());
   TcpTransport transport(static_cast<int>(flags.loops));
+  const auto front = RecordFlag::Front(transport, recorder.get());
   auto pool =
       std::make_unique<ThreadPool>("skep-compute", static_cast<int>(flags.threads));
   const SudokuTextServer text{.options = {.require_id = flags.threads > 1},
@@ -133,8 +137,9 @@ absl::Status Serve(const ServeFlags& flags) {
   services.AddReflection();
   const std::string stats_text = StatsAddress(flags);
   if (!stats_text.empty()) services.Measure(&metrics);
-  SKEP_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
-                        Server::Listen(transport, at, services, options));
+  SKEP_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Server> server,
+      Server::Listen(front == nullptr ? transport : *front, at, services, options));
   std::printf("serving %s on %s\n", flags.service.c_str(),
               server->address().ToString().c_str());
   std::unique_ptr<StatsServer> http;
@@ -201,6 +206,7 @@ int RunServe(const Args& args) {
       "grace", &flags.grace,
       "At SIGTERM or Ctrl-C: how long calls in progress may take. Clients "
       "of ours are told to go away, others answered and hung up on");
+  flags.record.Declare(line);
   line.Flag("numbers", &flags.numbers, "Median: a file of integers to hold", "FILE");
   line.Flag("seed", &flags.seed, "Median: of what Generate makes", "N");
   line.Flag("insecure", &flags.insecure,

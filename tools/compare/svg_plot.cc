@@ -225,6 +225,23 @@ std::string FormatPlotValue(double value, PlotUnit unit) {
   return absl::StrFormat("%.3gG", value / 1e9);
 }
 
+std::string StackSvg(const std::vector<std::string>& plots) {
+  constexpr double kGap = 12;
+  std::string out = absl::StrFormat(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" "
+      "style=\"width:100%%;max-width:%.0fpx\">\n",
+      kWidth, static_cast<double>(plots.size()) * (kHeight + kGap) - kGap, kWidth);
+  double y = 0;
+  for (const std::string& plot : plots) {
+    // Inside another, a drawing needs a place and a size.
+    out += absl::StrFormat("<svg y=\"%.0f\" width=\"%.0f\" height=\"%.0f\"", y, kWidth,
+                           kHeight) +
+           plot.substr(std::string("<svg").size());
+    y += kHeight + kGap;
+  }
+  return out + "</svg>\n";
+}
+
 std::string PlotSvg(const LinePlot& plot) {
   Drawing draw(plot.title);
   std::vector<double> xs, ys;

@@ -84,6 +84,9 @@ struct BarPlot {
 std::string PlotSvg(const LinePlot& plot);
 std::string PlotSvg(const BarPlot& plot);
 
+// Plots one below the other, as one `<svg>`.
+std::string StackSvg(const std::vector<std::string>& plots);
+
 // For text between tags and in attributes of HTML and SVG.
 std::string EscapeXml(const std::string& text);
 

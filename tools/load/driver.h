@@ -52,6 +52,9 @@ struct DriverOptions {
   uint32_t window = 1;  // closed loop
   double rate = 0;      // open loop if over 0: requests a second of this link
   double phase = 0;     // in [0, 1): where in its period this link begins
+  // Open loop too, if not empty: when each request is meant, in nanoseconds after the
+  // beginning, ascending. In place of rate and phase.
+  std::vector<int64_t> moments;
   absl::Duration duration = absl::InfiniteDuration();
   uint64_t requests = ~uint64_t{0};
   bool count_steps = false;
@@ -95,9 +98,12 @@ class Driver final : LinkEvents {
   void OnReply(uint32_t slot, absl::StatusCode outcome) override;
   void OnBroken(const absl::Status& reason) override;
 
-  bool open_loop() const { return options_.rate > 0; }
+  bool open_loop() const { return options_.rate > 0 || !options_.moments.empty(); }
   // The moment for which request number `n` is meant.
   int64_t Moment(uint64_t n) const {
+    if (!options_.moments.empty()) {
+      return n < options_.moments.size() ? begin_ + options_.moments[n] : end_;
+    }
     return begin_ + static_cast<int64_t>((static_cast<double>(n) + options_.phase) *
                                          1e9 / options_.rate);
   }

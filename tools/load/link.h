@@ -47,6 +47,7 @@ struct LinkOptions {
   // Sudoku: 81 digits each, sent in turn, from `first_puzzle` on.
   std::vector<std::string> puzzles;
   size_t first_puzzle = 0;
+  int index = 0;  // of this link among the connections of its run
 };
 
 using LinkFactory = std::function<std::unique_ptr<Link>(

@@ -26,6 +26,8 @@ constexpr absl::Duration kAbandonTimeout = absl::Seconds(20);
 constexpr absl::Duration kLongestWait = absl::Hours(1);
 // The pacer sleeps at least so long: what is due meanwhile goes together.
 constexpr absl::Duration kShortestSleep = absl::Microseconds(20);
+// Where requests have moments of their own: how late one may be for this.
+constexpr absl::Duration kPlannedSleep = absl::Microseconds(50);
 
 absl::Duration OwnCpu() {
   rusage usage = {};
@@ -98,7 +100,10 @@ class LoadRun::Fleet {
         for (const auto& driver : lane.drivers) driver->Begin(now);
       });
     }
-    if (options_.rate > 0) {
+    const bool planned = std::any_of(
+        options_.plans.begin(), options_.plans.end(),
+        [](const LoadOptions::Plan& plan) { return !plan.moments.empty(); });
+    if (options_.rate > 0 || planned) {
       pacer_ = std::jthread([this](std::stop_token stop) { Pace(stop); });
     }
   }
@@ -149,7 +154,12 @@ class LoadRun::Fleet {
       driver.requests =
           options_.requests / count + (place < options_.requests % count ? 1 : 0);
     }
+    if (!options_.plans.empty()) {
+      driver.requests = options_.plans[place].requests;
+      driver.moments = options_.plans[place].moments;
+    }
     LinkOptions link = options_.link;
+    link.index = index;
     link.first_puzzle = place * 7919;  // a prime: links ask different puzzles
     const Driver::Listener listener{
         .ready = [&run] { run.Count(&LoadRun::ready_); },
@@ -165,7 +175,8 @@ class LoadRun::Fleet {
   void Pace(const std::stop_token& stop) {
     prctl(PR_SET_TIMERSLACK, 1);
     const absl::Duration period =
-        std::max(kShortestSleep, absl::Seconds(1 / options_.rate));
+        options_.rate > 0 ? std::max(kShortestSleep, absl::Seconds(1 / options_.rate))
+                          : kPlannedSleep;
     auto next = std::chrono::steady_clock::now();
     while (!stop.stop_requested()) {
       for (const auto& lane : lanes_) {

@@ -24,6 +24,13 @@ struct LoadOptions {
   int threads = 1;      // connections are spread over them
   uint32_t window = 1;  // closed loop: outstanding on each connection
   double rate = 0;      // open loop if over 0: requests a second, of all connections
+  // One for each connection, or none: how many requests it sends and, in open loop,
+  // when (DriverOptions::moments). In place of rate and requests.
+  struct Plan {
+    uint64_t requests = 0;
+    std::vector<int64_t> moments;
+  };
+  std::vector<Plan> plans;
   absl::Duration duration = absl::Seconds(10);
   uint64_t requests = ~uint64_t{0};  // of all connections; ends earlier with duration
   bool count_steps = false;

@@ -2,14 +2,18 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "base/clock.h"
 #include "base/thread_pool.h"
 #include "gtest/gtest.h"
 #include "rpc/server.h"
 #include "rpc/tcp_transport.h"
 #include "tools/load/load.h"
+#include "tools/load/replay.h"
+#include "tools/record/recording_transport.h"
 #include "tools/services/services.h"
 #include "tools/services/sudoku_text.h"
 
@@ -120,6 +124,48 @@ TEST_F(LoadTest, AProcessThatIsNotThereIsSaid) {
   options.cpu_of = {999'999'999};
   LoadRun run(std::move(options));
   EXPECT_EQ(run.Run().status().code(), absl::StatusCode::kNotFound);
+}
+
+// What one run sent is captured, and plays again: at its own times, and as fast as
+// answers come.
+TEST_F(LoadTest, ACaptureIsPlayedAgain) {
+  const char* const dir = std::getenv("TEST_TMPDIR");
+  const std::string path = std::string(dir == nullptr ? "/tmp" : dir) + "/capture";
+  std::remove(path.c_str());
+  auto writer = TrafficWriter::Open(path, absl::Now(), {});
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  {
+    RecordingTransport recording(transport_, **writer);
+    auto server =
+        Server::Listen(recording, Address::Tcp("127.0.0.1", 0), services_, {});
+    ASSERT_TRUE(server.ok()) << server.status();
+    LoadOptions options = Options(MakeEchoLink);
+    options.link.target = (*server)->address();
+    options.connections = 3;
+    options.rate = 600;
+    options.duration = absl::Milliseconds(500);
+    EXPECT_EQ(Run(std::move(options)).stats.ok(), 300);
+  }
+  writer->reset();
+  for (const char* speed : {"2", "max"}) {
+    const auto replay = Replay::Open(path, speed);
+    ASSERT_TRUE(replay.ok()) << replay.status();
+    EXPECT_TRUE(replay->damage().ok()) << replay->damage();
+    EXPECT_EQ(replay->requests(), 300);
+    LoadOptions options = Options(nullptr);
+    options.window = 8;
+    const std::string what = replay->Plan(/*most_connections=*/1, &options);
+    EXPECT_EQ(options.connections, 3) << what;
+    const LoadReport report = Run(std::move(options));
+    EXPECT_EQ(report.stats.sent, 300) << what;
+    EXPECT_EQ(report.stats.ok(), 300) << what;
+    EXPECT_EQ(report.stats.lag.count(), *speed == '2' ? 300 : 0);
+    if (*speed == '2') {
+      EXPECT_GE(report.elapsed, absl::Milliseconds(200)) << "its own times";
+    }
+  }
+  EXPECT_EQ(Replay::Open(path, "fast").status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

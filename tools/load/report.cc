@@ -1,5 +1,6 @@
 #include "tools/load/report.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_format.h"
@@ -99,6 +100,37 @@ std::string LoadReportJson(const std::string& what, const LoadReport& report) {
     json["cpu_us_per_call"][std::to_string(process.pid)] = PerCall(process.used, stats);
   }
   json["connections_lost"] = report.connections_lost;
+  return json.dump(2) + "\n";
+}
+
+std::string LoadTableText(const std::vector<LoadMeasurement>& runs) {
+  size_t width = 6;
+  for (const LoadMeasurement& run : runs) width = std::max(width, run.target.size());
+  std::string out =
+      absl::StrFormat("%-*s %10s %10s %9s %9s %9s %9s %9s %9s %9s\n", width, "TARGET",
+                      "RATE/S", "DONE/S", "FAILED", "NOT SENT", "MEDIAN us", "P90 us",
+                      "P99 us", "P99.9 us", "MAX us");
+  for (const LoadMeasurement& run : runs) {
+    const LoadStats& stats = run.report.stats;
+    const Histogram& h = stats.latency;
+    out += absl::StrFormat(
+        "%-*s %10s %10.0f %9d %9d %9.1f %9.1f %9.1f %9.1f %9.1f\n", width, run.target,
+        run.rate > 0 ? absl::StrFormat("%.0f", run.rate) : "closed", Rate(run.report),
+        stats.failed(), stats.not_sent, Us(h.Percentile(50)), Us(h.Percentile(90)),
+        Us(h.Percentile(99)), Us(h.Percentile(99.9)), Us(h.greatest()));
+  }
+  return out;
+}
+
+std::string LoadTableJson(const std::vector<LoadMeasurement>& runs) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const LoadMeasurement& run : runs) {
+    nlohmann::ordered_json one =
+        nlohmann::ordered_json::parse(LoadReportJson(run.what, run.report));
+    one["target"] = run.target;
+    if (run.rate > 0) one["rate"] = run.rate;
+    json.push_back(std::move(one));
+  }
   return json.dump(2) + "\n";
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "tools/load/load.h"
 
@@ -15,6 +16,15 @@ namespace skep {
 std::string LoadReportText(const std::string& what, const LoadReport& report);
 // One JSON object, latencies in microseconds.
 std::string LoadReportJson(const std::string& what, const LoadReport& report);
+// Several runs, of several targets or rates: a line for each, or a JSON array.
+struct LoadMeasurement {
+  std::string what;  // as above
+  std::string target;
+  double rate = 0;  // open loop: what was asked for
+  LoadReport report;
+};
+std::string LoadTableText(const std::vector<LoadMeasurement>& runs);
+std::string LoadTableJson(const std::vector<LoadMeasurement>& runs);
 // The family's histogram file: a line for each bucket of 5 us that has values, with its
 // begin in microseconds, its count, and the percentage of all that are in it or below.
 std::string LoadHistogramFile(const std::map<uint64_t, uint64_t>& steps);

@@ -1,5 +1,6 @@
 #include "tools/load/report.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/random.h"
@@ -63,7 +64,7 @@ TEST(LatencyPlotTest, IsWellFormed) {
   for (int i = 0; i < 10'000; ++i) {
     latency.Record(50'000 + random.Below(1 << (10 + random.Below(17))));
   }
-  const std::string svg = LatencyPlotSvg("a < b & c", latency);
+  const std::string svg = LatencyPlotSvg("a < b & c", {{"", latency}});
   EXPECT_EQ(svg.rfind("<svg ", 0), 0);
   EXPECT_NE(svg.find("a &lt; b &amp; c"), std::string::npos);
   EXPECT_NE(svg.find("median"), std::string::npos);
@@ -74,12 +75,48 @@ TEST(LatencyPlotTest, IsWellFormed) {
 }
 
 TEST(LatencyPlotTest, DrawsNothingAndOneValue) {
-  EXPECT_NE(LatencyPlotSvg("x", Histogram()).find("no request"), std::string::npos);
+  EXPECT_NE(LatencyPlotSvg("x", {{"", Histogram()}}).find("nothing was"),
+            std::string::npos);
   Histogram one;
   one.Record(1000);
-  const std::string svg = LatencyPlotSvg("x", one);
+  const std::string svg = LatencyPlotSvg("x", {{"", one}});
   EXPECT_EQ(svg.find("nan"), std::string::npos);
   EXPECT_NE(svg.find("polyline"), std::string::npos);
+}
+
+std::vector<LoadMeasurement> Ramp() {
+  std::vector<LoadMeasurement> runs;
+  for (const char* target : {"a:1", "b:2"}) {
+    for (const double rate : {1000.0, 2000.0, 4000.0}) {
+      LoadMeasurement run{.what = "echo", .target = target, .rate = rate};
+      for (int i = 1; i <= 100; ++i) {
+        run.report.stats.latency.Record(static_cast<uint64_t>(rate) * 100 * i);
+        ++run.report.stats.outcomes[0];
+      }
+      run.report.elapsed = absl::Seconds(1);
+      runs.push_back(std::move(run));
+    }
+  }
+  return runs;
+}
+
+TEST(LoadTableTest, HasALineForEachRun) {
+  const std::string text = LoadTableText(Ramp());
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 7);
+  EXPECT_NE(text.find("b:2"), std::string::npos);
+  const auto json = nlohmann::json::parse(LoadTableJson(Ramp()));
+  ASSERT_EQ(json.size(), 6);
+  EXPECT_EQ(json[5]["target"], "b:2");
+  EXPECT_EQ(json[5]["rate"], 4000);
+  EXPECT_EQ(json[0]["received"], 100);
+}
+
+TEST(RampPlotTest, HasALineForEachTarget) {
+  const std::string svg = RampPlotSvg("ramp", Ramp());
+  for (const char* part : {"a:1, 1000", "b:2, 4000", "99th percentile"}) {
+    EXPECT_NE(svg.find(part), std::string::npos) << part;
+  }
+  EXPECT_EQ(svg.find("nan"), std::string::npos);
 }
 
 }  // namespace
