@@ -26,13 +26,8 @@ constexpr std::array<std::pair<std::string_view, ServiceMix>, 6> kMixes = {{
     {"frozen-backend", ServiceMix::kFrozenBackend},
 }};
 
-constexpr double kSlowdown = 3;
 // A unit of simulated time, for PhantomPending and the histogram.
 constexpr absl::Duration kUnit = absl::Milliseconds(1);
-
-double Exponential(Random& random, double mean) {
-  return -mean * std::log1p(-random.Unit());
-}
 
 struct SimulatedCall {
   double arrived = 0;
@@ -53,23 +48,28 @@ struct Ending {
 class Simulation {
  public:
   explicit Simulation(const BalanceSimulationOptions& options)
-      : options_(options), random_(options.seed), backends_(options.backends) {
+      : options_(options),
+        times_(options.mix),
+        random_(options.seed),
+        backends_(options.backends) {
     for (int i = 0; i < options.balancers; ++i) {
       balancers_.push_back(std::make_unique<BalancerSide>(options, random_()));
     }
   }
 
   BalanceSimulationResult Run() {
-    const double rate = options_.load * Capacity();
+    const double rate =
+        options_.load * times_.Capacity(options_.backends, options_.workers);
     double now = 0;
     for (uint64_t i = 0; i < options_.calls; ++i) {
-      now += Exponential(random_, 1 / rate);
+      now += ServiceTimes::Exponential(random_) / rate;
       RunUntil(now);
       Arrive(now, static_cast<int>(i % balancers_.size()));
     }
     RunUntil(std::numeric_limits<double>::infinity());
     BalanceSimulationResult result;
     result.mean_latency = latency_.mean() / kScale;
+    result.p50_latency = static_cast<double>(latency_.Percentile(50)) / kScale;
     result.p99_latency = static_cast<double>(latency_.Percentile(99)) / kScale;
     result.failed =
         1 - static_cast<double>(latency_.count()) / static_cast<double>(options_.calls);
@@ -93,6 +93,7 @@ class Simulation {
     std::vector<Candidate> candidates;
     std::vector<PhantomPending> phantoms;
     std::vector<int64_t> pending;
+    std::deque<double> queue;  // late binding: when the calls arrived that wait
   };
 
   bool Special(int backend) const { return backend == 0; }
@@ -102,46 +103,45 @@ class Simulation {
   bool Frozen(int backend) const {
     return options_.mix == ServiceMix::kFrozenBackend && Special(backend);
   }
-  // Calls that the backends end in a unit of time.
-  double Capacity() const {
-    double capacity = options_.backends;
-    if (Fails(0) || Frozen(0)) capacity -= 1;
-    if (options_.mix == ServiceMix::kSlowBackend) capacity -= 1 - 1 / kSlowdown;
-    return capacity * options_.workers;
-  }
-
   double ServiceTime(int backend) {
-    switch (options_.mix) {
-      case ServiceMix::kFixed:
-        return 1;
-      case ServiceMix::kOnePercentSlow:
-        return random_.Chance(0.01) ? 50.5 : 0.5;
-      case ServiceMix::kSlowBackend:
-        return Exponential(random_, Special(backend) ? kSlowdown : 1);
-      default:
-        return Exponential(random_, 1);
-    }
+    const double time = times_.Next(random_);
+    const bool slow = options_.mix == ServiceMix::kSlowBackend && Special(backend);
+    return slow ? time * kSlowBackendFactor : time;
   }
 
   void Arrive(double now, int index) {
     BalancerSide& side = *balancers_[index];
+    side.queue.push_back(now);
+    Dispatch(now, index);
+  }
+
+  // Gives backends what waits in a balancer: all, or in late mode what they have
+  // workers for.
+  void Dispatch(double now, int index) {
+    BalancerSide& side = *balancers_[index];
     const absl::Time time = absl::UnixEpoch() + now * kUnit;
-    for (int i = 0; i < options_.backends; ++i) {
-      side.candidates[i].pending = side.pending[i] + side.phantoms[i].Count(time);
-    }
-    const int backend =
-        static_cast<int>(*Pick(options_.policy, side.candidates, side.pick));
-    if (Fails(backend)) {
-      side.phantoms[backend].Ended(absl::StatusCode::kUnavailable, time);
-      return;
-    }
-    ++side.pending[backend];
-    if (Frozen(backend)) return;
-    const SimulatedCall call{now, index, backend};
-    if (backends_[backend].busy < options_.workers) {
-      Begin(now, call);
-    } else {
-      backends_[backend].waiting.push_back(call);
+    while (!side.queue.empty()) {
+      for (int i = 0; i < options_.backends; ++i) {
+        side.candidates[i].pending = side.pending[i] + side.phantoms[i].Count(time);
+        side.candidates[i].usable =
+            !options_.late || side.pending[i] < options_.workers;
+      }
+      const auto picked = Pick(options_.policy, side.candidates, side.pick);
+      if (!picked) return;
+      const int backend = static_cast<int>(*picked);
+      const SimulatedCall call{side.queue.front(), index, backend};
+      side.queue.pop_front();
+      if (Fails(backend)) {
+        side.phantoms[backend].Ended(absl::StatusCode::kUnavailable, time);
+        continue;
+      }
+      ++side.pending[backend];
+      if (Frozen(backend)) continue;
+      if (backends_[backend].busy < options_.workers) {
+        Begin(now, call);
+      } else {
+        backends_[backend].waiting.push_back(call);
+      }
     }
   }
 
@@ -159,14 +159,17 @@ class Simulation {
       --balancers_[call.balancer]->pending[call.backend];
       Backend& backend = backends_[call.backend];
       --backend.busy;
-      if (backend.waiting.empty()) continue;
-      const SimulatedCall next = backend.waiting.front();
-      backend.waiting.pop_front();
-      Begin(ending.at, next);
+      if (!backend.waiting.empty()) {
+        const SimulatedCall next = backend.waiting.front();
+        backend.waiting.pop_front();
+        Begin(ending.at, next);
+      }
+      Dispatch(ending.at, call.balancer);
     }
   }
 
   const BalanceSimulationOptions options_;
+  const ServiceTimes times_;
   Random random_;
   std::vector<Backend> backends_;
   std::vector<std::unique_ptr<BalancerSide>> balancers_;
@@ -197,19 +200,36 @@ BalanceSimulationResult SimulateBalancing(const BalanceSimulationOptions& option
   return Simulation(options).Run();
 }
 
-Estimate EstimateOf(const std::vector<double>& samples) {
-  // 97.5 % quantiles of Student's t by degrees of freedom; the last for all above.
-  constexpr double kT[] = {0,     12.71, 4.303, 3.182, 2.776, 2.571, 2.447,
-                           2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
-                           2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086};
-  const auto count = static_cast<double>(samples.size());
-  Estimate estimate;
-  for (const double sample : samples) estimate.mean += sample / count;
-  double squares = 0;
-  for (const double sample : samples) squares += std::pow(sample - estimate.mean, 2);
-  const size_t freedom = std::min(samples.size() - 1, std::size(kT) - 1);
-  estimate.half_width = kT[freedom] * std::sqrt(squares / (count - 1) / count);
-  return estimate;
+double ServiceTimes::Exponential(Random& random) { return -std::log1p(-random.Unit()); }
+
+double ServiceTimes::Next(Random& random) const {
+  switch (mix_) {
+    case ServiceMix::kFixed:
+      return 1;
+    case ServiceMix::kOnePercentSlow:
+      return random.Chance(0.01) ? 50.5 : 0.5;
+    default:
+      return Exponential(random);
+  }
+}
+
+double ServiceTimes::Capacity(int backends, int workers) const {
+  double capacity = backends;
+  if (mix_ == ServiceMix::kFailingBackend || mix_ == ServiceMix::kFrozenBackend) {
+    capacity -= 1;
+  }
+  if (mix_ == ServiceMix::kSlowBackend) capacity -= 1 - 1 / kSlowBackendFactor;
+  return capacity * workers;
+}
+
+std::vector<ComparedPolicy> ComparedPolicies() {
+  std::vector<ComparedPolicy> policies;
+  for (const PickPolicy policy : {PickPolicy::kLeastPending, PickPolicy::kPowerOfTwo,
+                                  PickPolicy::kRandom, PickPolicy::kRoundRobin}) {
+    policies.push_back({.name = std::string(PickPolicyName(policy)), .policy = policy});
+  }
+  policies.push_back({.name = "late-binding", .late = true});
+  return policies;
 }
 
 }  // namespace skep

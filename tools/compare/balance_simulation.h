@@ -9,10 +9,12 @@
 #define SKEP_TOOLS_COMPARE_BALANCE_SIMULATION_H_
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/random.h"
 #include "rpc/balance/pick.h"
 
 namespace skep {
@@ -32,8 +34,45 @@ std::string_view ServiceMixName(ServiceMix mix);
 // InvalidArgument lists the names.
 absl::StatusOr<ServiceMix> ParseServiceMix(std::string_view name);
 
+// How much longer than the others the slow backend takes.
+inline constexpr double kSlowBackendFactor = 3;
+
+// What a mix means, but for what is special about one backend.
+class ServiceTimes {
+ public:
+  explicit ServiceTimes(ServiceMix mix) : mix_(mix) {}
+  double Next(Random& random) const;
+  // Of mean 1.
+  static double Exponential(Random& random);
+  // Calls that `backends` end in a unit of time, of those that work and at their
+  // speeds.
+  double Capacity(int backends, int workers) const;
+
+ private:
+  ServiceMix mix_;
+};
+
+// What is compared: Pick's policies, and late binding: calls wait in the balancer until
+// a backend has a worker free.
+struct ComparedPolicy {
+  std::string name;
+  PickPolicy policy = PickPolicy::kLeastPending;
+  bool late = false;
+};
+// All of them, the one that others are measured against first.
+std::vector<ComparedPolicy> ComparedPolicies();
+
+// What a policy came to under a mix: one value of each a round.
+struct BalanceSamples {
+  std::vector<double> mean;  // latency, in mean service times, of answered calls
+  std::vector<double> p50;
+  std::vector<double> p99;
+  std::vector<double> failed;  // the share of calls that failed, or never ended
+};
+
 struct BalanceSimulationOptions {
   PickPolicy policy = PickPolicy::kLeastPending;
+  bool late = false;
   ServiceMix mix = ServiceMix::kOnePercentSlow;
   int backends = 8;
   int workers = 2;  // of a backend
@@ -47,19 +86,12 @@ struct BalanceSimulationOptions {
 
 struct BalanceSimulationResult {
   double mean_latency = 0;  // of calls that were answered
+  double p50_latency = 0;
   double p99_latency = 0;
   double failed = 0;  // the share of calls that failed, or never ended
 };
 
 BalanceSimulationResult SimulateBalancing(const BalanceSimulationOptions& options);
-
-// A mean over seeds, and the half-width of its 95 % confidence interval (Student's t).
-struct Estimate {
-  double mean = 0;
-  double half_width = 0;
-};
-// At least two samples.
-Estimate EstimateOf(const std::vector<double>& samples);
 
 }  // namespace skep
 
