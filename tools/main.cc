@@ -34,7 +34,7 @@ constexpr Command kCommands[] = {
     {"load", "Load a server, and report rate and latency", RunLoad},
     {"bench", "Measure what calls cost here", RunBench},
     {"gen", "Make inputs for the jobs", RunGen},
-    {"compare", "Compare balancing policies in simulation", RunCompare},
+    {"compare", "Compare alternatives side by side: balancing policies", RunCompare},
     {"executor", nullptr, RunExecutor},
     {"version", "Print the version", RunVersion},
 };

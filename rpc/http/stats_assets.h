@@ -51,7 +51,7 @@ td.name{font-weight:500}
 .lat .b99{fill:var(--blue);opacity:.25}.lat .bmax{fill:var(--red)}
 .chip{display:inline-block;border-radius:9px;padding:0 8px;font-size:12px;
 border:1px solid currentColor;margin-right:4px}
-.up,.ok{color:var(--green)}.down,.err{color:var(--red)}.draining{color:var(--amber)}
+.up,.ok{color:var(--green)}.down,.err{color:var(--red)}.draining,.ejected{color:var(--amber)}
 .stages{display:flex;width:180px;height:12px;border-radius:3px;overflow:hidden;
 background:var(--line)}
 .stages i{display:block;height:100%}

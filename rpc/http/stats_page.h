@@ -22,7 +22,7 @@ std::string StatsHtml(const StatsReport& report, const StatsHistory& history,
 //   skep_uptime_seconds, skep_connections, skep_unknown_calls_total
 //   skep_calls_pending{method="s.M"}             or {backend="host:port"}
 //   skep_calls_total{method="s.M",code="OK"}     ended calls
-//   skep_backend_up{backend="host:port"}         1, or 0 when down or draining
+//   skep_backend_up{backend="host:port"}         1, or 0 when down, ejected or draining
 //   skep_call_duration_seconds_bucket{method="s.M",le="0.001"}, _sum, _count
 //   process_cpu_seconds_total, process_resident_memory_bytes and their like
 // and the figures of the report's sections.

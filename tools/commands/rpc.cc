@@ -1,8 +1,5 @@
-#include <unistd.h>
-
 #include <cstdio>
 
-#include "absl/synchronization/notification.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "rpc/server.h"
@@ -10,12 +7,10 @@
 #include "tools/client/session.h"
 #include "tools/command_line.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/rpc_top.h"
 #include "tools/commands/service_error.h"
 #include "tools/exit_code.h"
 #include "tools/reflection/dynamic_service.h"
-#include "tools/signals.h"
-#include "tools/top/http_get.h"
-#include "tools/top/top_view.h"
 
 namespace skep {
 namespace {
@@ -28,6 +23,8 @@ struct RpcFlags {
   int64_t timeout_seconds = 10;
   int64_t interval_seconds = 1;
   int64_t count = 0;
+  bool once = false;
+  bool top_json = false;
 };
 
 absl::Status List(Channel& channel, absl::Duration timeout) {
@@ -60,42 +57,17 @@ absl::Status Call(Channel& channel, const RpcFlags& flags, absl::Duration timeou
   return absl::OkStatus();
 }
 
-// Reads the metrics again and again, until a signal or `count` readings.
-absl::Status Top(const RpcFlags& flags) {
-  if (!flags.method.empty()) {
-    return InvalidArgument("`skep rpc top ADDR` takes nothing more");
-  }
-  SKEP_ASSIGN_OR_RETURN(const Address address, Address::Parse(flags.address));
-  const absl::Duration timeout = absl::Seconds(flags.timeout_seconds);
-  const bool terminal = isatty(STDOUT_FILENO) != 0;
-  TcpTransport transport(1);
-  const auto read = [&]() -> absl::StatusOr<MetricsSample> {
-    SKEP_ASSIGN_OR_RETURN(const std::string page,
-                          HttpGet(transport, address, "/metrics", timeout));
-    return ParseMetrics(page);
-  };
-  SKEP_ASSIGN_OR_RETURN(MetricsSample before, read());
-  absl::Notification stopped;
-  const StopSignal stop([&stopped] { stopped.Notify(); });
-  for (int64_t i = 0; flags.count == 0 || i < flags.count; ++i) {
-    if (stopped.WaitForNotificationWithTimeout(absl::Seconds(flags.interval_seconds))) {
-      break;
-    }
-    SKEP_ASSIGN_OR_RETURN(MetricsSample after, read());
-    const std::string text =
-        terminal ? StrCat("\x1b[H\x1b[J", TopScreen(address.ToString(), before, after))
-                 : TopLines(absl::Now(), before, after);
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
-        std::fflush(stdout) != 0) {
-      break;  // nobody reads on
-    }
-    before = std::move(after);
-  }
-  return absl::OkStatus();
-}
-
 absl::Status Rpc(const RpcFlags& flags) {
-  if (flags.action == "top") return Top(flags);
+  if (flags.action == "top") {
+    if (!flags.method.empty()) {
+      return InvalidArgument("`skep rpc top ADDR` takes nothing more");
+    }
+    return RunRpcTop({.address = flags.address,
+                      .interval = absl::Seconds(flags.interval_seconds),
+                      .timeout = absl::Seconds(flags.timeout_seconds),
+                      .count = flags.once ? 1 : flags.count,
+                      .json = flags.top_json});
+  }
   const bool list = flags.action == "list";
   if (!list && flags.action != "call") {
     return InvalidArgument("there is no `skep rpc ", flags.action,
@@ -129,6 +101,7 @@ int RunRpc(const Args& args) {
   line.Example(
       "skep rpc call 127.0.0.1:8888 echo.EchoService.Echo '{\"payload\":\"hi\"}'");
   line.Example("skep rpc top 127.0.0.1:9982");
+  line.Example("skep rpc top 127.0.0.1:9982 --once --json");
   line.Positional("ACTION", &flags.action, "list, call or top");
   line.Positional("ADDR", &flags.address, "The server; for top its --stats address");
   line.Positional("METHOD", &flags.method, "package.Service.Method", false);
@@ -138,6 +111,8 @@ int RunRpc(const Args& args) {
             1);
   line.Flag("count", &flags.count, "Top: so many readings, then it ends; 0: for ever",
             "N");
+  line.Flag("once", &flags.once, "Top: one reading, as --count 1");
+  line.Flag("json", &flags.top_json, "Top: an object of JSON a line");
   if (const auto code = line.Parse(args)) return *code;
   const absl::Status status = Rpc(flags);
   return status.ok() ? kOk : ReportServiceError(status);

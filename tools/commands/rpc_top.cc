@@ -70,10 +70,10 @@ absl::Status RunRpcTop(const RpcTopOptions& options) {
     const absl::StatusOr<MetricsSample> after = read();
     if (!after.ok()) {
       if (!terminal || options.count != 0) return after.status();
-      last = StrCat(address, ": no answer for ",
-                    absl::FormatDuration(
-                        absl::Trunc(absl::Now() - answered, absl::Seconds(1))),
-                    ", trying again; Ctrl-C ends\n", Message(after.status()), "\n");
+      last = StrCat(
+          address, ": no answer for ",
+          absl::FormatDuration(absl::Trunc(absl::Now() - answered, absl::Seconds(1))),
+          ", trying again; Ctrl-C ends\n", Message(after.status()), "\n");
       continue;
     }
     answered = absl::Now();

@@ -18,9 +18,9 @@ struct RpcTopOptions {
   int64_t count = 0;  // readings; 0: until a signal
   bool json = false;
 };
-// Shows what the server's metrics say, again and again: a screen on a terminal, lines in
-// a pipe, or an object of JSON a line. Unavailable when the server cannot be reached; a
-// terminal's screen waits for one that went away, since somebody is looking.
+// Shows what the server's metrics say, again and again: a screen on a terminal, lines
+// in a pipe, or an object of JSON a line. Unavailable when the server cannot be
+// reached; a terminal's screen waits for one that went away, since somebody is looking.
 absl::Status RunRpcTop(const RpcTopOptions& options);
 
 }  // namespace skep

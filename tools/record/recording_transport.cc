@@ -26,7 +26,7 @@ class RecordingStream final : public Stream, StreamHandler {
     stream_->Start(this);
   }
   void Write(std::string_view bytes) override { stream_->Write(bytes); }
-  void WriteBulk(std::string_view bytes) override { stream_->WriteBulk(bytes); }
+  void WriteOwned(std::string bytes) override { stream_->WriteOwned(std::move(bytes)); }
   char* BeginWrite(size_t most) override { return stream_->BeginWrite(most); }
   void EndWrite(size_t count) override { stream_->EndWrite(count); }
   size_t unsent() const override { return stream_->unsent(); }

@@ -1,8 +1,10 @@
 #include "tools/top/top_view.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
@@ -64,6 +66,8 @@ std::optional<MetricLine> ParseLine(std::string_view text) {
 void Put(const MetricLine& line, MetricsSample* sample) {
   if (line.name == "skep_uptime_seconds") sample->uptime = line.value;
   if (line.name == "skep_connections") sample->connections = line.value;
+  if (line.name == "process_cpu_seconds_total") sample->cpu_seconds = line.value;
+  if (line.name == "process_resident_memory_bytes") sample->resident_bytes = line.value;
   if (line.labels.empty()) return;
   const auto& [kind, name] = line.labels[0];
   if (kind != "method" && kind != "backend") return;
@@ -96,6 +100,11 @@ double Percentile(const std::map<double, double>& buckets, double percent) {
     below = count;
   }
   return lower;
+}
+
+double CoresUsed(const MetricsSample& before, const MetricsSample& after) {
+  const double seconds = after.uptime - before.uptime;
+  return seconds <= 0 ? 0 : (after.cpu_seconds - before.cpu_seconds) / seconds;
 }
 
 }  // namespace
@@ -144,28 +153,84 @@ std::vector<TopRow> Compare(const MetricsSample& before, const MetricsSample& af
 }
 
 std::string TopScreen(const std::string& address, const MetricsSample& before,
-                      const MetricsSample& after) {
+                      const MetricsSample& after, TopSize size) {
   const std::vector<TopRow> rows = Compare(before, after);
-  double calls = 0, failed = 0;
+  double calls = 0, failed = 0, pending = 0;
   for (const TopRow& row : rows) {
     calls += row.calls_per_second;
     failed += row.failed_per_second;
+    pending += row.pending;
   }
-  std::string out = absl::StrFormat(
-      "%s   up %s   %.0f connections   %.0f calls/s   %.0f failed/s\n\n", address,
-      absl::FormatDuration(absl::Trunc(absl::Seconds(after.uptime), absl::Seconds(1))),
-      after.connections, calls, failed);
-  const bool backends = after.kind == "backend";
-  out += absl::StrFormat("%-40s %12s %12s %10s %10s %10s\n",
-                         backends ? "BACKEND" : "METHOD", "CALLS/S", "FAILED/S",
-                         "PENDING", "P50 us", "P99 us");
-  for (const TopRow& row : rows) {
-    out += absl::StrFormat("%-40s %12.1f %12.1f %10.0f %10.1f %10.1f\n",
-                           row.name + (row.state == "down" ? " (down)" : ""),
-                           row.calls_per_second, row.failed_per_second, row.pending,
-                           row.p50_us, row.p99_us);
+  const std::string head[] = {
+      absl::StrFormat("%s   up %s", address,
+                      absl::FormatDuration(
+                          absl::Trunc(absl::Seconds(after.uptime), absl::Seconds(1)))),
+      absl::StrFormat(
+          "%.0f calls/s   %.0f failed/s   %.0f pending   %.0f connections   "
+          "%.2f cores   %.1f MiB",
+          calls, failed, pending, after.connections, CoresUsed(before, after),
+          after.resident_bytes / (1 << 20))};
+  const auto width = static_cast<size_t>(std::max(size.columns, 20));
+  std::string out;
+  for (const std::string& line : head) out += line.substr(0, width) + "\n";
+  out += "\n";
+  // The names take what the numbers leave; the last columns go first where it is
+  // narrow.
+  constexpr size_t kNumber = 12;
+  const size_t numbers = std::min<size_t>(5, width < 32 ? 1 : (width - 20) / kNumber);
+  const size_t names = std::clamp<size_t>(width - numbers * kNumber, 12, 60);
+  const auto line_of = [&](const std::string& name,
+                           const std::array<std::string, 5>& cells) {
+    std::string line = absl::StrFormat("%-*s", names, name.substr(0, names));
+    for (size_t i = 0; i < numbers; ++i) line += absl::StrFormat("%12s", cells[i]);
+    return line.substr(0, width);
+  };
+  const auto coloured = [](const char* colour, const std::string& line) {
+    return StrCat(colour, line, "\x1b[0m\n");
+  };
+  out += coloured("\x1b[7m",
+                  line_of(after.kind == "backend" ? "BACKEND" : "METHOD",
+                          {"CALLS/S", "FAILED/S", "PENDING", "MEDIAN us", "P99 us"}));
+  const size_t room = static_cast<size_t>(std::max(size.lines, 8)) - 6;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (i >= room && rows.size() > room + 1) {
+      out += absl::StrFormat("and %d more\n", rows.size() - i);
+      break;
+    }
+    const TopRow& row = rows[i];
+    const bool bad = row.state == "down" || row.failed_per_second > 0;
+    const std::string line = line_of(
+        (row.state == "down" ? "(down) " : "") + row.name,
+        {absl::StrFormat("%.1f", row.calls_per_second),
+         absl::StrFormat("%.1f", row.failed_per_second),
+         absl::StrFormat("%.0f", row.pending), absl::StrFormat("%.1f", row.p50_us),
+         absl::StrFormat("%.1f", row.p99_us)});
+    out += bad ? coloured("\x1b[31m", line) : line + "\n";
   }
   return out;
+}
+
+std::string TopJson(absl::Time now, const MetricsSample& before,
+                    const MetricsSample& after) {
+  nlohmann::ordered_json json;
+  json["time"] = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", now, absl::UTCTimeZone());
+  json["uptime_s"] = after.uptime;
+  json["connections"] = after.connections;
+  json["cores"] = CoresUsed(before, after);
+  json["resident_bytes"] = after.resident_bytes;
+  json["kind"] = after.kind;
+  json["rows"] = nlohmann::ordered_json::array();
+  for (const TopRow& row : Compare(before, after)) {
+    nlohmann::ordered_json one = {{"name", row.name},
+                                  {"calls_per_s", row.calls_per_second},
+                                  {"failed_per_s", row.failed_per_second},
+                                  {"pending", row.pending},
+                                  {"p50_us", row.p50_us},
+                                  {"p99_us", row.p99_us}};
+    if (!row.state.empty()) one["state"] = row.state;
+    json["rows"].push_back(std::move(one));
+  }
+  return json.dump() + "\n";
 }
 
 std::string TopLines(absl::Time now, const MetricsSample& before,

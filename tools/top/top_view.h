@@ -24,6 +24,8 @@ struct MetricsSample {
     std::map<double, double> buckets;  // bound in seconds -> calls no slower; and +Inf
   };
   double uptime = 0;  // seconds
+  double cpu_seconds = 0;
+  double resident_bytes = 0;
   double connections = 0;
   std::string kind;  // "method" or "backend"
   std::map<std::string, Row> rows;
@@ -46,12 +48,21 @@ struct TopRow {
 // begun at zero. Busiest first.
 std::vector<TopRow> Compare(const MetricsSample& before, const MetricsSample& after);
 
-// For a terminal: a screen. `address` names the server.
+// For a terminal: a screen, no wider and no higher than this, with colours. `address`
+// names the server.
+struct TopSize {
+  int columns = 100;
+  int lines = 40;
+};
 std::string TopScreen(const std::string& address, const MetricsSample& before,
-                      const MetricsSample& after);
+                      const MetricsSample& after, TopSize size = {});
 // For a pipe: a line for each row that had or has calls, and one if none had.
 std::string TopLines(absl::Time now, const MetricsSample& before,
                      const MetricsSample& after);
+
+// For programs: an object of JSON and a line end, with every row.
+std::string TopJson(absl::Time now, const MetricsSample& before,
+                    const MetricsSample& after);
 
 }  // namespace skep
 

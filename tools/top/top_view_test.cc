@@ -1,5 +1,8 @@
 #include "tools/top/top_view.h"
 
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 #include "rpc/http/stats_page.h"
 #include "tools/top/http_get.h"
@@ -101,6 +104,47 @@ TEST(HttpGetTest, ReadsResponses) {
             absl::StatusCode::kUnavailable);
   EXPECT_EQ(ParseHttpResponse("HTTP/1.1").status().code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(ParseHttpResponse("").status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(TopViewTest, AScreenFitsItsTerminal) {
+  Server server;
+  server.Calls(10, absl::Microseconds(100));
+  const MetricsSample before = server.Read(10);
+  server.Calls(10, absl::Microseconds(100), absl::StatusCode::kInternal);
+  MetricsSample after = server.Read(11);
+  for (int i = 0; i < 50; ++i) {
+    after.rows["a.very.long.package.name.Service.Method" + std::to_string(i)] = {};
+  }
+  for (const TopSize size : {TopSize{80, 24}, TopSize{40, 10}, TopSize{200, 60}}) {
+    std::string screen = TopScreen("h:1", before, after, size);
+    // Without the colours.
+    for (size_t at; (at = screen.find('\x1b')) != std::string::npos;) {
+      screen.erase(at, screen.find('m', at) - at + 1);
+    }
+    int lines = 0;
+    for (const absl::string_view line : absl::StrSplit(screen, '\n')) {
+      EXPECT_LE(line.size(), static_cast<size_t>(size.columns)) << line;
+      ++lines;
+    }
+    EXPECT_LE(lines, size.lines);
+    EXPECT_NE(screen.find(size.lines < 60 ? "more\n" : "Method49"), std::string::npos);
+  }
+  EXPECT_NE(TopScreen("h:1", before, after).find("\x1b[31ma.\"B\".C"),
+            std::string::npos)
+      << "what fails is red";
+}
+
+TEST(TopViewTest, JsonHasEveryRow) {
+  Server server;
+  const MetricsSample before = server.Read(10, "backend");
+  server.Calls(30, absl::Microseconds(100));
+  const auto json = nlohmann::json::parse(
+      TopJson(absl::UnixEpoch(), before, server.Read(12, "backend")));
+  EXPECT_EQ(json["kind"], "backend");
+  EXPECT_EQ(json["connections"], 3);
+  ASSERT_EQ(json["rows"].size(), 2);
+  EXPECT_EQ(json["rows"][0]["calls_per_s"], 15);
+  EXPECT_EQ(json["rows"][0]["state"], "down");
 }
 
 }  // namespace
