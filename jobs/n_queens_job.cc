@@ -31,7 +31,7 @@ struct HalvesCost {
   double seconds;
   int megabytes;
 };
-constexpr HalvesCost kHalvesCosts[] = {{0.05, 1}, {0.65, 1}, {1.4, 8},   {15, 11},
+constexpr HalvesCost kHalvesCosts[] = {{0.05, 1}, {0.57, 1}, {1.35, 8},  {12, 10},
                                        {63, 62},  {630, 74}, {5000, 530}};
 constexpr int kFirstHalvesCost = 16;
 
