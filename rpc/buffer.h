@@ -11,12 +11,10 @@ namespace skep {
 
 // Amortized O(1) a byte for any mixture of appends and consumption: bytes move only
 // when the free space in front is at least as large as what is moved, or when it
-// doubles. Not thread-safe.
+// doubles. An empty buffer holds no memory: what it had goes to the next of its thread,
+// which keeps a few MiB for that. Not thread-safe.
 class Buffer {
  public:
-  // Empty buffers give memory over this back.
-  static constexpr size_t kKeptBytes = 256 << 10;
-
   Buffer() = default;
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;

@@ -37,13 +37,35 @@ TEST(Buffer, HoldsWhatWasAppendedAndNotConsumed) {
   }
 }
 
-TEST(Buffer, GivesLargeMemoryBackWhenEmpty) {
+TEST(Buffer, HoldsNoMemoryWhenEmpty) {
   Buffer buffer;
-  buffer.Append(std::string(Buffer::kKeptBytes * 4, 'x'));
-  buffer.Consume(buffer.size());
-  EXPECT_LE(buffer.room(), Buffer::kKeptBytes);
-  buffer.Append("abc");
-  EXPECT_EQ(buffer.view(), "abc");
+  for (const size_t size : {1u, 5000u, 1u << 20, 1u << 24}) {
+    buffer.Append(std::string(size, 'x'));
+    EXPECT_GE(buffer.size() + buffer.room(), size);
+    buffer.Consume(buffer.size());
+    EXPECT_EQ(buffer.room(), 0u);
+    buffer.Append("abc");
+    EXPECT_EQ(buffer.view(), "abc");
+    buffer.Consume(3);
+  }
+}
+
+// Memory that goes round is one buffer's at a time.
+TEST(Buffer, SharesMemoryWithNoOther) {
+  Random random(8);
+  Buffer buffers[5];
+  std::string models[5];
+  for (int i = 0; i < 20'000; ++i) {
+    const size_t which = random.Below(5);
+    if (random.Chance(0.5)) {
+      models[which] += std::string(random.Below(9000), static_cast<char>(random()));
+      buffers[which].Append(models[which].substr(buffers[which].size()));
+    } else {
+      buffers[which].Consume(buffers[which].size());
+      models[which].clear();
+    }
+    for (size_t j = 0; j < 5; ++j) ASSERT_EQ(buffers[j].view(), models[j]);
+  }
 }
 
 }  // namespace
