@@ -27,7 +27,7 @@ constexpr size_t kFewBytes = 2048;
 constexpr size_t kDirectBytes = 512 << 10;
 constexpr int kPiecesPerSend = 16;
 // Written at once, it makes the stream one that carries bulk.
-constexpr size_t kMuch = 256 << 10;
+constexpr size_t kMuch = 64 << 10;
 
 std::string EndName(const SocketAddress& address) {
   return address.family() == AF_UNIX && address.ToAddress() == Address()
@@ -251,9 +251,10 @@ bool TcpStream::ReadAvailable() {
     const size_t filled = std::min(received, direct.size());
     if (filled != 0 && !Tell([&] { handler_->OnFilled(filled); })) return false;
     if (!TakeIn(into.data(), received - filled, fresh)) return false;
+    const bool drained = received < direct.size() + into.size();
     const bool few = writes_ < kFewWrites && output_.size() < kFewBytes;
-    if (!few && !Flush()) return false;
-    if (received < direct.size() + into.size()) return true;
+    if (!(few && drained) && !Flush()) return false;
+    if (drained) return true;
   }
   return true;
 }
