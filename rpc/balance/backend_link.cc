@@ -65,6 +65,7 @@ void BackendLink::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream) {
     LOG(INFO) << "backend_up backend=" << backend_->address.ToString();
     stream_ = *std::move(stream);
     closed_ = scoped_ = going_away_ = false;
+    large_ = nullptr;
     checks_ = 0;
     check_open_ = answers_checks_ = false;
     if (backend_->links.fetch_add(1, std::memory_order_relaxed) == 0) {
@@ -108,6 +109,7 @@ void BackendLink::OnPeerClosed() {
 
 void BackendLink::OnClosed(const absl::Status& reason) {
   closed_ = true;
+  large_ = nullptr;
   held_.Set(0);
   shard_.executor().Cancel(check_timer_);
   backend_->links.fetch_sub(1, std::memory_order_relaxed);
@@ -140,16 +142,17 @@ void BackendLink::OnGoAway() {
 
 absl::Status BackendLink::Send(uint32_t place, std::string_view frame,
                                const Envelope& envelope,
-                               std::optional<uint32_t> budget_us) {
+                               std::optional<uint32_t> budget_us, std::string* owned) {
   CallSlab& calls = shard_.calls();
+  const bool large = frame.size() > kFewBytes;
   SKEP_RETURN_IF_ERROR(
-      WriteForwarded(*stream_, frame, envelope, calls.IdOf(place), budget_us));
+      WriteForwarded(*stream_, frame, envelope, calls.IdOf(place), budget_us, owned));
   calls[place].link = this;
   ++outstanding_;
   backend_->calls.Begin();
   backend_->pending.fetch_add(1, std::memory_order_relaxed);
   backend_->forwarded.fetch_add(1, std::memory_order_relaxed);
-  if (frame.size() > kFewBytes) CountHeld();
+  if (large) CountHeld();
   return absl::OkStatus();
 }
 
@@ -178,35 +181,74 @@ void BackendLink::Released() {
 size_t BackendLink::OnData(std::string_view bytes) {
   const absl::Time now = shard_.Now();
   size_t consumed = 0;
+  bool frames = false;
   while (true) {
-    const Frame frame = ParseFrame(bytes.substr(consumed));
-    if (frame.state == Frame::State::kNeedMore) break;
+    if (large_ != nullptr) {
+      consumed += large_->Take(bytes.substr(consumed));
+      if (!large_->complete()) break;
+      if (!HandleLarge(now)) return bytes.size();
+      frames = true;
+      continue;
+    }
+    const std::string_view rest = bytes.substr(consumed);
+    const Frame frame = ParseFrame(rest);
+    if (frame.state == Frame::State::kNeedMore) {
+      large_ = WholeFrame::Begin(rest);
+      if (large_ == nullptr) break;
+      continue;
+    }
     if (frame.state == Frame::State::kBad ||
-        !HandleFrame(bytes.substr(consumed, frame.length), frame.body, now)) {
-      // Where the next frame begins is not known: this connection is of no further use.
-      stream_->Abort(
-          DataLoss("backend ", backend_->address, " sent a bad frame: ", frame.fault));
+        !HandleFrame(rest.substr(0, frame.length), frame.body, nullptr, now)) {
+      BadFrame(frame.fault);
       return bytes.size();
     }
     consumed += frame.length;
+    frames = true;
   }
-  if (consumed > 0) {
+  if (!bytes.empty()) Heard(frames, now);
+  return consumed;
+}
+
+void BackendLink::OnFilled(size_t count) {
+  const absl::Time now = shard_.Now();
+  large_->Filled(count);
+  const bool complete = large_->complete();
+  if (complete && !HandleLarge(now)) return;
+  Heard(complete, now);
+}
+
+bool BackendLink::HandleLarge(absl::Time now) {
+  const std::unique_ptr<WholeFrame> large = std::move(large_);
+  const Frame frame = ParseFrame(large->bytes());
+  if (frame.state == Frame::State::kReady &&
+      HandleFrame(large->bytes(), frame.body, &large->bytes(), now)) {
+    return true;
+  }
+  return BadFrame(frame.fault);
+}
+
+bool BackendLink::BadFrame(std::string_view fault) {
+  // Where the next frame begins is not known: this connection is of no further use.
+  stream_->Abort(DataLoss("backend ", backend_->address, " sent a bad frame: ", fault));
+  return false;
+}
+
+// A part of a large frame is a sign of life, too.
+void BackendLink::Heard(bool frames, absl::Time now) {
+  if (frames) {
     // It serves: only now is the next attempt to connect a first one again.
     backoff_ = absl::ZeroDuration();
     if (shard_.options().mode == BindMode::kLate) shard_.Pump(now);
   }
-  // A part of a large frame is a sign of life, too.
-  if (!heard_ && !bytes.empty()) {
-    heard_ = true;
-    if (shard_.options().check_method.empty()) {
-      shard_.shared().OnCheck(*backend_, true, now);
-    }
+  if (heard_) return;
+  heard_ = true;
+  if (shard_.options().check_method.empty()) {
+    shard_.shared().OnCheck(*backend_, true, now);
   }
-  return consumed;
 }
 
 bool BackendLink::HandleFrame(std::string_view frame, std::string_view body,
-                              absl::Time now) {
+                              std::string* owned, absl::Time now) {
   Envelope envelope;
   if (!body.starts_with(kRpc0Tag) ||
       !ParseEnvelope(body.substr(kRpc0Tag.size()), &envelope)) {
@@ -231,13 +273,13 @@ bool BackendLink::HandleFrame(std::string_view frame, std::string_view body,
                  Health::SpeaksAgainst(StatusOfReply(envelope, "").code());
     if (own_method && !check_bad_) shard_.shared().OnCheck(*backend_, true, now);
   } else {
-    OnReply(frame, envelope, now);
+    OnReply(frame, envelope, owned, now);
   }
   return true;
 }
 
 void BackendLink::OnReply(std::string_view frame, const Envelope& envelope,
-                          absl::Time now) {
+                          std::string* owned, absl::Time now) {
   const uint32_t place = shard_.calls().Find(envelope.id);
   if (place == kNoPlace || shard_.calls()[place].link != this) {
     LOG_EVERY_N(WARNING, 1000)
@@ -251,7 +293,7 @@ void BackendLink::OnReply(std::string_view frame, const Envelope& envelope,
                                          : StatusOfReply(envelope, "").code(),
       now);
   if (ended.client != nullptr) {
-    ended.client->Reply(frame, envelope, ended.client_id, ended.extended);
+    ended.client->Reply(frame, envelope, owned, ended.client_id, ended.extended);
   }
 }
 

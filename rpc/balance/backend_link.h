@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "rpc/balance/balancer_shard.h"
 #include "rpc/balance/slow_start.h"
+#include "rpc/balance/whole_frame.h"
 #include "rpc/transport.h"
 
 namespace skep {
@@ -51,7 +54,7 @@ class BackendLink final : public StreamHandler,
   // link's then. Requires Usable(). InvalidArgument: it does not fit into a frame in
   // our order of fields, and is nobody's.
   absl::Status Send(uint32_t place, std::string_view frame, const Envelope& envelope,
-                    std::optional<uint32_t> budget_us);
+                    std::optional<uint32_t> budget_us, std::string* owned);
   // The same for a call that wants no reply: nothing of it stays.
   void SendOneWay(std::string_view frame, const Envelope& envelope,
                   std::optional<uint32_t> budget_us);
@@ -60,10 +63,18 @@ class BackendLink final : public StreamHandler,
   // A call of this link has ended.
   void Released();
   // Tells the shard's account what is held here.
-  void CountHeld() { held_.Set(connected() ? stream_->unsent() : 0); }
+  void CountHeld() {
+    held_.Set(!connected()        ? 0
+              : large_ == nullptr ? stream_->unsent()
+                                  : stream_->unsent() + large_->filled());
+  }
 
   // --- StreamHandler ------------------------------------------------------------
   size_t OnData(std::string_view bytes) override;
+  std::span<char> Room() override {
+    return large_ == nullptr ? std::span<char>() : large_->Room();
+  }
+  void OnFilled(size_t count) override;
   void OnPeerClosed() override;
   void OnDrained() override;
   void OnClosed(const absl::Status& reason) override;
@@ -71,8 +82,14 @@ class BackendLink final : public StreamHandler,
  private:
   void OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream);
   void ReconnectLater();
-  bool HandleFrame(std::string_view frame, std::string_view body, absl::Time now);
-  void OnReply(std::string_view frame, const Envelope& envelope, absl::Time now);
+  bool HandleFrame(std::string_view frame, std::string_view body, std::string* owned,
+                   absl::Time now);
+  void OnReply(std::string_view frame, const Envelope& envelope, std::string* owned,
+               absl::Time now);
+  // The large frame is complete. False: the connection is done with.
+  bool HandleLarge(absl::Time now);
+  bool BadFrame(std::string_view fault);
+  void Heard(bool frames, absl::Time now);
   void OnHelloReply(const Envelope& reply);
   void OnGoAway();
   // Asks whether the backend answers, and judges whether it did since the last time.
@@ -82,6 +99,7 @@ class BackendLink final : public StreamHandler,
   BalancerShard& shard_;  // outlives its links' connections: see Stop
   const std::shared_ptr<SharedBackend> backend_;
   std::unique_ptr<Stream> stream_;
+  std::unique_ptr<WholeFrame> large_;  // that is arriving
   int outstanding_ = 0;
   bool starting_ = true;
   bool closed_ = false;

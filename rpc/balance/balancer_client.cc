@@ -9,13 +9,14 @@
 #include "base/status.h"
 #include "rpc/balance/control_frames.h"
 #include "rpc/balance/forwarded_frame.h"
+#include "rpc/bulk.h"
 #include "rpc/frame.h"
 
 namespace skep {
 namespace {
 
-// Room is made sure of before more of a frame of this size is taken in.
-constexpr size_t kLargeFrame = 256 << 10;
+// A peer that stops in the middle of a large frame is given up after this.
+constexpr absl::Duration kStalledFor = absl::Seconds(30);
 // Unsent bytes up to this are not worth counting.
 constexpr size_t kFewBytes = 64 << 10;
 // Told with every refusal: long enough for a queue to move.
@@ -37,19 +38,25 @@ size_t BalancerClient::OnData(std::string_view bytes) {
   const auto self = shared_from_this();
   if (closing_) return bytes.size();
   const absl::Time now = shard_.Now();
+  if (!bytes.empty()) last_bytes_ = now;
   size_t consumed = std::min(skip_, bytes.size());
   skip_ -= consumed;
   while (MayRead()) {
     const std::string_view rest = bytes.substr(consumed);
+    if (large_ != nullptr) {
+      consumed += large_->Take(rest);
+      if (!large_->complete()) break;
+      large_arrived_ = now;
+      HandleLarge(now);
+      continue;
+    }
     const Frame frame = ParseFrame(rest);
     if (frame.state == Frame::State::kNeedMore) {
       if (!AwaitRest(rest, &consumed)) Close();
-      break;
-    }
-    promised_ = 0;
-    if (frame.state == Frame::State::kBad) {
+      if (large_ == nullptr) break;
+    } else if (frame.state == Frame::State::kBad) {
       Fault(frame.fault);
-    } else if (!Handle(rest.substr(0, frame.length), frame.body,
+    } else if (!Handle(rest.substr(0, frame.length), frame.body, nullptr,
                        ArrivalOf(consumed + frame.length, now), now)) {
       Close();
     } else if (!waiting_) {
@@ -63,6 +70,35 @@ size_t BalancerClient::OnData(std::string_view bytes) {
   return consumed;
 }
 
+void BalancerClient::OnFilled(size_t count) {
+  const auto self = shared_from_this();
+  if (closing_) return;
+  const absl::Time now = shard_.Now();
+  last_bytes_ = now;
+  large_->Filled(count);
+  if (large_->complete()) {
+    large_arrived_ = now;
+    HandleLarge(now);
+    shard_.AfterRead();
+    UpdateReading();
+  } else if (!shard_.HasRoom(0)) {
+    const std::string_view front = large_->bytes();
+    if (!Refuse(front, large_->filled())) Close();
+  }
+  Carry(0, 0, now);
+}
+
+void BalancerClient::HandleLarge(absl::Time now) {
+  const Frame frame = ParseFrame(large_->bytes());
+  if (frame.state != Frame::State::kReady) {
+    Fault(frame.fault);
+  } else if (!Handle(large_->bytes(), frame.body, &large_->bytes(), large_arrived_,
+                     now)) {
+    Close();
+  }
+  if (!waiting_) large_ = nullptr;
+}
+
 void BalancerClient::Carry(size_t consumed, size_t left, absl::Time now) {
   if (consumed < carried_) {
     // Some of it is still what came before.
@@ -71,19 +107,24 @@ void BalancerClient::Carry(size_t consumed, size_t left, absl::Time now) {
     carried_ = left;
     carried_at_ = now;
   }
-  held_in_.Set(std::max(left, promised_));
+  held_in_.Set(left + (large_ == nullptr ? 0 : large_->filled()));
 }
 
 bool BalancerClient::AwaitRest(std::string_view front, size_t* consumed) {
-  if (front.size() < kMinFrameSize + kFrameSizeBytes || promised_ != 0) return true;
+  if (front.size() < kMinFrameSize + kFrameSizeBytes) return true;
   const size_t size = LoadBig32(front.data()) + kFrameSizeBytes;
-  if (size < kLargeFrame) return true;
-  if (shard_.HasRoom(size)) {
-    promised_ = size;
-    return true;
-  }
   // Unless its id can be seen nobody can be told.
-  if (front.size() < kIdOffset + 8) return true;
+  if (size < kLeastBulkBytes || front.size() < kIdOffset + 8) return true;
+  if (!shard_.HasRoom(size - std::min(size, carried_))) {
+    *consumed += front.size();
+    return Refuse(front, front.size());
+  }
+  large_ = WholeFrame::Begin(front);
+  return true;
+}
+
+bool BalancerClient::Refuse(std::string_view front, size_t all) {
+  const size_t size = LoadBig32(front.data()) + kFrameSizeBytes;
   LOG(WARNING) << "balancer_no_room client=" << stream_->peer() << " bytes=" << size
                << " held=" << shard_.shared().held.total();
   if (!HasFixedLayout(front) ||
@@ -95,13 +136,13 @@ bool BalancerClient::AwaitRest(std::string_view front, size_t* consumed) {
                                " bytes: it holds ", shard_.shared().held.total(),
                                " of ", shard_.options().max_bytes),
              HasFixedBudget(front));
-  skip_ = size - front.size();
-  *consumed += front.size();
+  skip_ = size - all;
+  large_ = nullptr;
   return true;
 }
 
 bool BalancerClient::Handle(std::string_view frame, std::string_view body,
-                            absl::Time arrived, absl::Time now) {
+                            std::string* owned, absl::Time arrived, absl::Time now) {
   Envelope envelope;
   if (!body.starts_with(kRpc0Tag) ||
       !ParseEnvelope(body.substr(kRpc0Tag.size()), &envelope)) {
@@ -116,7 +157,7 @@ bool BalancerClient::Handle(std::string_view frame, std::string_view body,
     return true;
   }
   last_accepted_id_ = envelope.id;
-  waiting_ = shard_.Forward(*this, frame, envelope, arrived, now) ==
+  waiting_ = shard_.Forward(*this, frame, envelope, owned, arrived, now) ==
              BalancerShard::Outcome::kWait;
   return true;
 }
@@ -179,7 +220,7 @@ void BalancerClient::CallEnds(uint32_t place, uint64_t client_id) {
 // --- Replies -----------------------------------------------------------------------
 
 void BalancerClient::Reply(std::string_view frame, const Envelope& envelope,
-                           uint64_t id, bool extended) {
+                           std::string* owned, uint64_t id, bool extended) {
   if (closed_) return;
   const size_t unsent = stream_->unsent();
   const size_t then = unsent + frame.size();
@@ -192,7 +233,8 @@ void BalancerClient::Reply(std::string_view frame, const Envelope& envelope,
                           " bytes of earlier ones are not taken"),
         extended);
   }
-  const absl::Status written = WriteForwarded(*stream_, frame, envelope, id);
+  const absl::Status written =
+      WriteForwarded(*stream_, frame, envelope, id, std::nullopt, owned);
   if (!written.ok()) return ReplyError(id, written, extended);
   if (then > kFewBytes) CountHeld();
   Settle();
@@ -210,6 +252,14 @@ void BalancerClient::ReplyError(uint64_t id, const absl::Status& status,
   Settle();
 }
 
+void BalancerClient::Tick(absl::Time now) {
+  CountHeld();
+  const bool partial = large_ != nullptr ? !large_->complete() : carried_ > kFewBytes;
+  if (!partial || !MayRead() || now - last_bytes_ < kStalledFor) return;
+  LOG(WARNING) << "balancer_stalled_client client=" << stream_->peer();
+  stream_->Abort(DeadlineExceeded("stopped in the middle of a frame"));
+}
+
 void BalancerClient::CountHeld() {
   const size_t unsent = closed_ ? 0 : stream_->unsent();
   held_out_.Set(unsent > kFewBytes ? unsent : 0);
@@ -224,7 +274,14 @@ void BalancerClient::Settle() {
 // --- The connection ------------------------------------------------------------------
 
 void BalancerClient::Resume() {
-  if (std::exchange(waiting_, false) && !closed_) UpdateReading();
+  if (!std::exchange(waiting_, false) || closed_) return;
+  if (large_ != nullptr && large_->complete()) {
+    // The stream has no bytes to offer again.
+    HandleLarge(shard_.Now());
+    held_in_.Set(large_ == nullptr ? 0 : large_->filled());
+    shard_.AfterRead();
+  }
+  UpdateReading();
 }
 
 bool BalancerClient::MayRead() const {
@@ -284,6 +341,7 @@ void BalancerClient::Close() {
 void BalancerClient::OnClosed(const absl::Status& /*reason*/) {
   const auto self = shared_from_this();
   closed_ = true;
+  large_ = nullptr;
   held_in_.Set(0);
   held_out_.Set(0);
   shard_.ClientClosed(*this);

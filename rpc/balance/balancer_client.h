@@ -4,10 +4,13 @@
 #define SKEP_RPC_BALANCE_BALANCER_CLIENT_H_
 
 #include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
 #include "rpc/balance/balancer_shard.h"
+#include "rpc/balance/whole_frame.h"
 #include "rpc/transport.h"
 
 namespace skep {
@@ -30,35 +33,47 @@ class BalancerClient final : public StreamHandler,
 
   // The reply to a call that has ended: a whole frame with another id, and its parsed
   // envelope. One for which there is no room becomes an error.
-  void Reply(std::string_view frame, const Envelope& envelope, uint64_t id,
-             bool extended);
+  // `owned`: as WriteForwarded's.
+  void Reply(std::string_view frame, const Envelope& envelope, std::string* owned,
+             uint64_t id, bool extended);
   // An error as the reply to a request; `extended`: it used skep's fields.
   void ReplyError(uint64_t id, const absl::Status& status, bool extended);
   // Looks again at what could not be forwarded before.
   void Resume();
-  // Tells the shard's account what is held here.
-  void CountHeld();
+  // Every second: tells the shard's account what is held here, and gives up a peer that
+  // stopped in the middle of a large frame.
+  void Tick(absl::Time now);
 
   // --- StreamHandler ------------------------------------------------------------
   size_t OnData(std::string_view bytes) override;
+  std::span<char> Room() override {
+    return large_ == nullptr || !MayRead() ? std::span<char>() : large_->Room();
+  }
+  void OnFilled(size_t count) override;
   void OnPeerClosed() override;
   void OnDrained() override;
   void OnClosed(const absl::Status& reason) override;
 
  private:
   // False: it is no request that can be served, and the connection is done with.
-  bool Handle(std::string_view frame, std::string_view body, absl::Time arrived,
-              absl::Time now);
+  bool Handle(std::string_view frame, std::string_view body, std::string* owned,
+              absl::Time arrived, absl::Time now);
+  // The same for the large frame, once complete; it stays if it has to wait.
+  void HandleLarge(absl::Time now);
   void OnControl(const Envelope& request);
   void OnHello(const Envelope& request);
-  // The front of a frame that is still arriving: sees that there will be room for it,
-  // else refuses it and passes over its bytes. False as above.
+  // The front of a frame that is still arriving. Collects a large one; without room
+  // refuses it, and passes over its bytes. False as above.
   bool AwaitRest(std::string_view front, size_t* consumed);
+  // There is no room for the rest of the frame that begins with `front`, of which `all`
+  // bytes are here. False as above.
+  bool Refuse(std::string_view front, size_t all);
   // When the bytes up to `end` of the current read arrived.
   absl::Time ArrivalOf(size_t end, absl::Time now) const {
     return end <= carried_ ? carried_at_ : now;
   }
   void Carry(size_t consumed, size_t left, absl::Time now);
+  void CountHeld();
   void Fault(std::string_view what);
   bool MayRead() const;
   void UpdateReading();
@@ -76,8 +91,10 @@ class BalancerClient final : public StreamHandler,
   // Unconsumed bytes at the front of what comes next, and when they came.
   size_t carried_ = 0;
   absl::Time carried_at_;
-  size_t promised_ = 0;  // of a large frame that is arriving
-  size_t skip_ = 0;      // bytes of a refused frame that are still to come
+  std::unique_ptr<WholeFrame> large_;  // that is arriving, or waits for a backend
+  absl::Time last_bytes_;
+  absl::Time large_arrived_;
+  size_t skip_ = 0;  // bytes of a refused frame that are still to come
   HeldPart held_in_;
   HeldPart held_out_;
   bool is_skep_ = false;  // it said hello

@@ -132,7 +132,8 @@ BackendLink* BalancerShard::PickLink(bool windowed, absl::Time now) {
 BalancerShard::Outcome BalancerShard::Forward(BalancerClient& client,
                                               std::string_view frame,
                                               const Envelope& envelope,
-                                              absl::Time arrived, absl::Time now) {
+                                              std::string* owned, absl::Time arrived,
+                                              absl::Time now) {
   const bool wants_reply = (envelope.flags & kFlagNoReply) == 0;
   const auto refuse = [&](const absl::Status& status) {
     if (wants_reply) client.ReplyError(envelope.id, status, envelope.HasExtension());
@@ -156,7 +157,7 @@ BalancerShard::Outcome BalancerShard::Forward(BalancerClient& client,
                                     " bytes, over its bound of ", options().max_bytes));
   }
   if (options().mode == BindMode::kLate && wants_reply) {
-    return Enqueue(client, frame, envelope, arrived, now);
+    return Enqueue(client, frame, envelope, owned, arrived, now);
   }
   BackendLink* const link = PickLink(/*windowed=*/false, now);
   if (link == nullptr) {
@@ -170,7 +171,7 @@ BalancerShard::Outcome BalancerShard::Forward(BalancerClient& client,
     return Outcome::kTaken;
   }
   const uint32_t place = AddCall(client, envelope, arrived, deadline);
-  const absl::Status sent = link->Send(place, frame, envelope, budget);
+  const absl::Status sent = link->Send(place, frame, envelope, budget, owned);
   if (sent.ok()) return Outcome::kTaken;
   Detach(place);
   calls_.Free(place);
@@ -309,7 +310,8 @@ void BalancerShard::Expire(uint32_t place, absl::Time now) {
 BalancerShard::Outcome BalancerShard::Enqueue(BalancerClient& client,
                                               std::string_view frame,
                                               const Envelope& envelope,
-                                              absl::Time arrived, absl::Time now) {
+                                              std::string* owned, absl::Time arrived,
+                                              absl::Time now) {
   const absl::Status none = WhyNone(absl::ZeroDuration());
   if (absl::IsUnavailable(none)) {
     client.ReplyError(envelope.id, none, envelope.HasExtension());
@@ -327,10 +329,14 @@ BalancerShard::Outcome BalancerShard::Enqueue(BalancerClient& client,
                                              ? absl::Microseconds(envelope.budget_us)
                                              : options().default_timeout);
   const uint32_t place = AddCall(client, envelope, arrived, deadline);
-  calls_[place].queued = frame;
-  queue_.Set(place, deadline);
   ++queued_;
   queued_size_ += frame.size();
+  if (owned != nullptr) {
+    calls_[place].queued = std::move(*owned);
+  } else {
+    calls_[place].queued = frame;
+  }
+  queue_.Set(place, deadline);
   queued_bytes_.Set(queued_size_);
   Pump(now);
   return Outcome::kTaken;
@@ -354,7 +360,7 @@ void BalancerShard::Pump(absl::Time now) {
     BackendLink* const link = PickLink(/*windowed=*/true, now);
     if (link == nullptr) return;
     Unqueue(place);
-    const std::string frame = std::exchange(call.queued, std::string());
+    std::string frame = std::exchange(call.queued, std::string());
     const auto refuse = [&](const absl::Status& status) {
       BalancerClient* const client = Detach(place);
       client->ReplyError(call.client_id, status, call.extended);
@@ -373,7 +379,7 @@ void BalancerShard::Pump(absl::Time now) {
     if (envelope.Has(Envelope::kBudget)) {
       budget = static_cast<uint32_t>(absl::ToInt64Microseconds(call.deadline - now));
     }
-    const absl::Status sent = link->Send(place, frame, envelope, budget);
+    const absl::Status sent = link->Send(place, frame, envelope, budget, &frame);
     if (!sent.ok()) refuse(sent);
   }
 }
@@ -406,7 +412,7 @@ void BalancerShard::Tick() {
     if (const auto self = weak.lock()) self->Tick();
   });
   const absl::Time now = Now();
-  for (const auto& [number, client] : clients_) client->CountHeld();
+  for (const auto& [number, client] : clients_) client->Tick(now);
   for (const std::shared_ptr<BackendLink>& link : links_) link->CountHeld();
   if (leader_ && options().health.slow_factor > 0) shared_->CompareLatencies(now);
   DropIdleLeaving();

@@ -46,9 +46,11 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
     kTaken,  // forwarded, queued, or answered with an error
     kWait,   // there is no backend for it just now: Resume follows
   };
-  // A whole, checked request frame that arrived then.
+  // A whole, checked request frame that arrived then. `owned`: as WriteForwarded's; it
+  // is left alone for kWait.
   Outcome Forward(BalancerClient& client, std::string_view frame,
-                  const Envelope& envelope, absl::Time arrived, absl::Time now);
+                  const Envelope& envelope, std::string* owned, absl::Time arrived,
+                  absl::Time now);
   // The end of a read: what it made takes effect.
   void AfterRead() { ArmTimer(); }
   // Whether so many bytes more may be held.
@@ -89,7 +91,8 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
   // Why there is none, or nothing if it is worth waiting for one.
   absl::Status WhyNone(absl::Duration waited) const;
   Outcome Enqueue(BalancerClient& client, std::string_view frame,
-                  const Envelope& envelope, absl::Time arrived, absl::Time now);
+                  const Envelope& envelope, std::string* owned, absl::Time arrived,
+                  absl::Time now);
   uint32_t AddCall(BalancerClient& client, const Envelope& envelope, absl::Time arrived,
                    absl::Time deadline);
   // Takes the call from its client, if it has one; it is in its list no more.

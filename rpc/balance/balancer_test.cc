@@ -611,6 +611,73 @@ TEST_F(BalancerTest, LargeFramesPassUnharmed) {
   EXPECT_EQ(balancer_->held_bytes(), 0);
 }
 
+TEST_F(BalancerTest, ALargeFrameWaitsForABackend) {
+  Backend& backend = AddBackend();
+  network_.Stall("b", backend.address.host(), absl::Milliseconds(500));
+  Listen();
+  const auto client = DialRaw();
+  const std::string large(300'000, 'l');
+  client->Write(RequestFrame(1, large, absl::Seconds(2)) +
+                RequestFrame(2, "small", absl::Seconds(2)));
+  Run(absl::Milliseconds(100));
+  EXPECT_EQ(backend.echo.calls, 0);
+  Run(absl::Seconds(1));
+  for (const uint64_t id : {1, 2}) {
+    const std::optional<Envelope> reply = client->Next();
+    ASSERT_TRUE(reply.has_value()) << id;
+    EXPECT_EQ(reply->id, id);
+    EXPECT_EQ(reply->error, WireError::kNone);
+  }
+  EXPECT_EQ(balancer_->held_bytes(), 0);
+}
+
+TEST_F(BalancerTest, WhoAnnouncesMuchAndSendsLittleIsGivenUp) {
+  AddBackend();
+  Listen({.max_bytes = 16 << 20});
+  const std::string front =
+      EchoRequestFrame(1, std::string(8 << 20, 'x')).substr(0, 1000);
+  std::vector<std::unique_ptr<RawPeer>> idlers;
+  for (int i = 0; i < 10; ++i) {
+    idlers.push_back(DialRaw());
+    idlers.back()->Write(front);
+  }
+  Run();
+  EXPECT_EQ(balancer_->held_bytes(), 10'000) << "what came, not what was announced";
+  const auto channel = Dial();
+  std::optional<Outcome> outcome;
+  Echo(*channel, "x", &outcome);
+  Run();
+  EXPECT_EQ(CodeOf(outcome), absl::StatusCode::kOk);
+  Run(absl::Seconds(40));
+  for (const auto& idler : idlers) EXPECT_TRUE(idler->closed.has_value());
+  EXPECT_EQ(balancer_->connections(), 1);
+  EXPECT_EQ(balancer_->held_bytes(), 0);
+}
+
+TEST_F(BalancerTest, LargeLateCallsKeepToTheirPlaces) {
+  Backend& backend = AddBackend();
+  Listen({.mode = BindMode::kLate, .window = 1});
+  const auto channel = Dial();
+  std::vector<std::optional<Outcome>> outcomes(4);
+  const std::string attachment(500'000, 'a');
+  for (auto& outcome : outcomes) {
+    Echo(*channel, "hold", &outcome, {.attachment = attachment});
+  }
+  Run();
+  EXPECT_GT(balancer_->held_bytes(), 1'500'000);
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_EQ(backend.echo.held.size(), 1u);
+    backend.echo.Release();
+    Run();
+  }
+  for (auto& outcome : outcomes) {
+    ASSERT_EQ(CodeOf(outcome), absl::StatusCode::kOk);
+    EXPECT_TRUE((*outcome)->attachment == attachment);
+  }
+  Run(absl::Seconds(2));
+  EXPECT_EQ(balancer_->held_bytes(), 0) << "counted again every second";
+}
+
 // --- Late binding --------------------------------------------------------------------
 
 TEST_F(BalancerTest, LateBindingKeepsToTheWindowAndGoesByDeadline) {

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "base/checksum.h"
 #include "base/coding.h"
@@ -12,7 +13,7 @@ namespace skep {
 namespace {
 
 // Frames of this size and more go to the kernel uncopied.
-constexpr size_t kBulkBytes = 64 << 10;
+constexpr size_t kBulkBytes = 32 << 10;
 // What changes is in front of this.
 constexpr size_t kHeadBytes = kBudgetOffset + 4;
 
@@ -50,8 +51,14 @@ void WritePatchedBulk(Stream& to, std::string_view frame, uint64_t id,
 
 absl::Status WriteForwarded(Stream& to, std::string_view frame,
                             const Envelope& envelope, uint64_t id,
-                            std::optional<uint32_t> budget_us) {
+                            std::optional<uint32_t> budget_us, std::string* owned) {
   if (CanPatch(frame, envelope, budget_us.has_value())) {
+    if (owned != nullptr && frame.size() >= kBulkBytes) {
+      RewriteId(owned->data(), owned->size(), id);
+      if (budget_us) RewriteBudget(owned->data(), owned->size(), *budget_us);
+      to.WriteOwned(std::move(*owned));
+      return absl::OkStatus();
+    }
     if (frame.size() >= kBulkBytes) {
       WritePatchedBulk(to, frame, id, budget_us);
       return absl::OkStatus();

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -20,9 +21,14 @@ namespace skep {
 // its fields in another order, or with a second id, is encoded anew, in our order and
 // without fields that are not known. InvalidArgument: then it does not fit into a
 // frame; DataLoss: it is damaged by now. Nothing was written then.
+//
+// `owned`, if not null, holds the frame's bytes and may be given away: a large frame in
+// our layout is then not copied at all. `frame` and `envelope` are views of it, and not
+// to be used afterwards.
 absl::Status WriteForwarded(Stream& to, std::string_view frame,
                             const Envelope& envelope, uint64_t id,
-                            std::optional<uint32_t> budget_us = std::nullopt);
+                            std::optional<uint32_t> budget_us = std::nullopt,
+                            std::string* owned = nullptr);
 
 }  // namespace skep
 
