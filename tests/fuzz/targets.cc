@@ -7,6 +7,7 @@ std::span<const FuzzTarget> FuzzTargets() {
       {"rpc0", FuzzRpc0},
       {"typed_frames", FuzzTypedFrames},
       {"connection", FuzzConnection},
+      {"control", FuzzControl},
       {"balancer", FuzzBalancer},
       {"http", FuzzHttp},
       {"sudoku_text", FuzzSudokuText},

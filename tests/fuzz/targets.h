@@ -19,6 +19,8 @@ void FuzzTypedFrames(std::string_view bytes);
 // A server's connection: calls, hello, control messages and nonsense, over the
 // simulated network.
 void FuzzConnection(std::string_view bytes);
+// Hello, cancel, go-away and ping, in any order and with any ids, at either end.
+void FuzzControl(std::string_view bytes);
 // The balancer, with a client and a backend that send anything.
 void FuzzBalancer(std::string_view bytes);
 // The HTTP server of the statistics pages.

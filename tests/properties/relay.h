@@ -29,6 +29,9 @@ class Relay {
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
+  // With the port really taken. On any thread.
+  const Address& address() const { return listener_->address(); }
+
   // Once so many more bytes have gone in that direction, the connection that carried
   // the last of them ends so. Once.
   void CutAfter(Direction direction, uint64_t bytes, End end);
