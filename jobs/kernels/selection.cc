@@ -43,10 +43,12 @@ __attribute__((target("avx512f,avx512vl,popcnt"))) size_t FilterAvx512(
   return count + FilterScalar(keys, range, kept + count);
 }
 
-RankCounts CountScalar(std::span<const uint64_t> keys, uint64_t guess) {
+// Each counts keys as they compare after the bits of `turn` are turned over: none for
+// unsigned numbers, the highest for signed ones.
+RankCounts CountScalar(std::span<const uint64_t> keys, uint64_t guess, uint64_t turn) {
   RankCounts counts;
   for (const uint64_t key : keys) {
-    counts.smaller += key < guess;
+    counts.smaller += (key ^ turn) < (guess ^ turn);
     counts.same += key == guess;
   }
   return counts;
@@ -54,8 +56,9 @@ RankCounts CountScalar(std::span<const uint64_t> keys, uint64_t guess) {
 
 // AVX2 compares signed numbers only: the highest bit is turned over.
 __attribute__((target("avx2"))) RankCounts CountAvx2(std::span<const uint64_t> keys,
-                                                     uint64_t guess) {
-  const __m256i high = _mm256_set1_epi64x(INT64_MIN);
+                                                     uint64_t guess, uint64_t turn) {
+  const __m256i high =
+      _mm256_set1_epi64x(static_cast<int64_t>(turn ^ uint64_t{1} << 63));
   const __m256i wanted = _mm256_set1_epi64x(static_cast<int64_t>(guess));
   const __m256i signed_wanted = _mm256_xor_si256(wanted, high);
   __m256i smaller = _mm256_setzero_si256(), same = _mm256_setzero_si256();
@@ -71,7 +74,7 @@ __attribute__((target("avx2"))) RankCounts CountAvx2(std::span<const uint64_t> k
   alignas(32) uint64_t lanes[8];
   _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), smaller);
   _mm256_store_si256(reinterpret_cast<__m256i*>(lanes + 4), same);
-  RankCounts counts = CountScalar(keys, guess);
+  RankCounts counts = CountScalar(keys, guess, turn);
   for (int i = 0; i < 4; ++i) {
     counts.smaller += lanes[i];
     counts.same += lanes[4 + i];
@@ -81,14 +84,16 @@ __attribute__((target("avx2"))) RankCounts CountAvx2(std::span<const uint64_t> k
 
 // Two vectors a step: one chain of additions would wait for itself.
 __attribute__((target("avx512f"))) RankCounts CountAvx512(
-    std::span<const uint64_t> keys, uint64_t guess) {
-  const __m512i wanted = _mm512_set1_epi64(static_cast<int64_t>(guess));
+    std::span<const uint64_t> keys, uint64_t guess, uint64_t turn) {
+  const __m512i turned = _mm512_set1_epi64(static_cast<int64_t>(turn));
+  const __m512i wanted = _mm512_set1_epi64(static_cast<int64_t>(guess ^ turn));
   const __m512i one = _mm512_set1_epi64(1);
   __m512i smaller[2] = {}, same[2] = {};
   for (; keys.size() >= 16; keys = keys.subspan(16)) {
     for (int i = 0; i < 2; ++i) {
       PrefetchAhead(keys.data() + 8 * i);
-      const __m512i eight = _mm512_loadu_si512(keys.data() + 8 * i);
+      const __m512i eight =
+          _mm512_xor_si512(_mm512_loadu_si512(keys.data() + 8 * i), turned);
       smaller[i] = _mm512_mask_add_epi64(
           smaller[i], _mm512_cmplt_epu64_mask(eight, wanted), smaller[i], one);
       same[i] = _mm512_mask_add_epi64(same[i], _mm512_cmpeq_epu64_mask(eight, wanted),
@@ -98,12 +103,25 @@ __attribute__((target("avx512f"))) RankCounts CountAvx512(
   alignas(64) uint64_t lanes[16];
   _mm512_store_si512(lanes, _mm512_add_epi64(smaller[0], smaller[1]));
   _mm512_store_si512(lanes + 8, _mm512_add_epi64(same[0], same[1]));
-  RankCounts counts = CountScalar(keys, guess);
+  RankCounts counts = CountScalar(keys, guess, turn);
   for (int i = 0; i < 8; ++i) {
     counts.smaller += lanes[i];
     counts.same += lanes[8 + i];
   }
   return counts;
+}
+
+RankCounts CountTurned(std::span<const uint64_t> keys, uint64_t guess, uint64_t turn,
+                       CpuPath path) {
+  switch (path) {
+    case CpuPath::kAvx512:
+      return CountAvx512(keys, guess, turn);
+    case CpuPath::kAvx2:
+      return CountAvx2(keys, guess, turn);
+    case CpuPath::kScalar:
+      break;
+  }
+  return CountScalar(keys, guess, turn);
 }
 
 }  // namespace
@@ -168,15 +186,12 @@ uint64_t SelectRank(std::span<uint64_t> keys, uint64_t rank) {
 }
 
 RankCounts CountAround(std::span<const uint64_t> keys, uint64_t guess, CpuPath path) {
-  switch (path) {
-    case CpuPath::kAvx512:
-      return CountAvx512(keys, guess);
-    case CpuPath::kAvx2:
-      return CountAvx2(keys, guess);
-    case CpuPath::kScalar:
-      break;
-  }
-  return CountScalar(keys, guess);
+  return CountTurned(keys, guess, 0, path);
+}
+
+RankCounts CountAround(std::span<const int64_t> values, int64_t guess, CpuPath path) {
+  return CountTurned({reinterpret_cast<const uint64_t*>(values.data()), values.size()},
+                     static_cast<uint64_t>(guess), uint64_t{1} << 63, path);
 }
 
 }  // namespace skep

@@ -82,6 +82,8 @@ struct RankCounts {
 };
 RankCounts CountAround(std::span<const uint64_t> keys, uint64_t guess,
                        CpuPath path = BestCpuPath());
+RankCounts CountAround(std::span<const int64_t> values, int64_t guess,
+                       CpuPath path = BestCpuPath());
 
 }  // namespace skep
 

@@ -152,7 +152,7 @@ TEST(Selection, CountsAroundAGuess) {
   EXPECT_EQ(CountAround(keys, 2).same, 2u);
   EXPECT_EQ(CountAround(keys, 0).smaller, 0u);
   EXPECT_EQ(CountAround(keys, UINT64_MAX).smaller, 4u);
-  EXPECT_EQ(CountAround({}, 5).same, 0u);
+  EXPECT_EQ(CountAround(std::span<const uint64_t>(), 5).same, 0u);
 }
 
 uint64_t Lower(const char* q, uint64_t n) {
@@ -265,6 +265,14 @@ TEST(Selection, EveryPathCountsAndCollectsTheSame) {
         const RankCounts counts = CountAround(keys, guess, path);
         EXPECT_EQ(counts.smaller, static_cast<uint64_t>(smaller)) << size;
         EXPECT_EQ(counts.same, static_cast<uint64_t>(same)) << size;
+        std::vector<int64_t> values(keys.begin(), keys.end());
+        const auto value = static_cast<int64_t>(guess);
+        const RankCounts of_signed = CountAround(values, value, path);
+        EXPECT_EQ(of_signed.smaller,
+                  static_cast<uint64_t>(
+                      std::count_if(values.begin(), values.end(),
+                                    [&](int64_t other) { return other < value; })));
+        EXPECT_EQ(of_signed.same, static_cast<uint64_t>(same)) << size;
       }
     }
     for (const KeyRange range :

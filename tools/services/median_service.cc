@@ -1,9 +1,12 @@
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "base/mutex.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "jobs/kernels/number_sums.h"
+#include "jobs/kernels/selection.h"
 #include "rpc/controller.h"
 #include "rpc/services/median.pb.h"
 #include "tools/services/services.h"
@@ -25,13 +28,12 @@ class MedianServiceImpl final : public median::Sorter {
     const Numbers numbers = Snapshot();
     response->set_count(static_cast<int64_t>(numbers->size()));
     if (!numbers->empty()) {
-      const auto [min, max] = std::minmax_element(numbers->begin(), numbers->end());
+      IntegerTotals totals;
+      AddIntegers(*numbers, &totals);
+      response->set_min(totals.min);
+      response->set_max(totals.max);
       // The sum wraps around as the family's does: its field has 64 bits.
-      uint64_t sum = 0;
-      for (const int64_t n : *numbers) sum += static_cast<uint64_t>(n);
-      response->set_min(*min);
-      response->set_max(*max);
-      response->set_sum(static_cast<int64_t>(sum));
+      response->set_sum(static_cast<int64_t>(totals.sum));
     }
     done->Run();
   }
@@ -39,14 +41,9 @@ class MedianServiceImpl final : public median::Sorter {
   void Search(RpcController* /*controller*/, const median::SearchRequest* request,
               median::SearchResponse* response, Closure* done) override {
     const Numbers numbers = Snapshot();
-    int64_t smaller = 0;
-    int64_t same = 0;
-    for (const int64_t n : *numbers) {
-      smaller += n < request->guess();
-      same += n == request->guess();
-    }
-    response->set_smaller(smaller);
-    response->set_same(same);
+    const RankCounts counts = CountAround(*numbers, request->guess());
+    response->set_smaller(static_cast<int64_t>(counts.smaller));
+    response->set_same(static_cast<int64_t>(counts.same));
     done->Run();
   }
 
