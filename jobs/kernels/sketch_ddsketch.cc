@@ -11,33 +11,54 @@ namespace skep {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-// Buckets in bytes are numbered from here, to be unsigned; far beyond those of doubles.
-constexpr int kLowestBucket = -(1 << 28);
+// Beyond the buckets of all doubles, whatever the error.
+constexpr int kMostBuckets = 1 << 22;
 
-void PutBuckets(std::string* out, const std::map<int, uint64_t>& buckets) {
-  PutVarint(out, buckets.size());
-  for (const auto& [bucket, count] : buckets) {
-    PutVarint(out, static_cast<uint64_t>(bucket - kLowestBucket));
-    PutVarint(out, count);
+}  // namespace
+
+void DdSketch::Buckets::Add(int bucket, uint64_t count) {
+  if (counts.empty()) first = bucket;
+  if (bucket < first) {
+    counts.insert(counts.begin(), static_cast<size_t>(first - bucket), 0);
+    first = bucket;
   }
+  const auto index = static_cast<size_t>(bucket - first);
+  if (index >= counts.size()) counts.resize(index + 1);
+  counts[index] += count;
 }
 
-bool GetBuckets(std::string_view* in, std::map<int, uint64_t>* buckets,
-                uint64_t* total) {
-  uint64_t size;
-  if (!GetVarint(in, &size) || size > in->size()) return false;
-  for (uint64_t i = 0; i < size; ++i) {
-    uint64_t bucket, count;
-    if (!GetVarint(in, &bucket) || !GetVarint(in, &count) || bucket > 1 << 29) {
-      return false;
+bool DdSketch::Buckets::Find(uint64_t* rank, bool from_last, int* bucket) const {
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const size_t index = from_last ? counts.size() - 1 - i : i;
+    if (*rank <= counts[index]) {
+      *bucket = first + static_cast<int>(index);
+      return true;
     }
-    (*buckets)[static_cast<int>(bucket) + kLowestBucket] += count;
+    *rank -= counts[index];
+  }
+  return false;
+}
+
+void DdSketch::PutBuckets(std::string* out, const Buckets& buckets) {
+  PutVarint(out, static_cast<uint64_t>(buckets.first + kMostBuckets));
+  PutVarint(out, buckets.counts.size());
+  for (const uint64_t count : buckets.counts) PutVarint(out, count);
+}
+
+bool DdSketch::GetBuckets(std::string_view* in, Buckets* buckets, uint64_t* total) {
+  uint64_t first, size;
+  if (!GetVarint(in, &first) || !GetVarint(in, &size) || first > 2 * kMostBuckets ||
+      size > in->size()) {
+    return false;
+  }
+  buckets->first = static_cast<int>(first) - kMostBuckets;
+  buckets->counts.resize(size);
+  for (uint64_t& count : buckets->counts) {
+    if (!GetVarint(in, &count)) return false;
     *total += count;
   }
   return true;
 }
-
-}  // namespace
 
 DdSketch::DdSketch(double error)
     : error_(error), log_base_(std::log((1 + error) / (1 - error))) {}
@@ -50,7 +71,7 @@ void DdSketch::Add(double value) {
     ++(value > 0 ? highest_ : lowest_);
   } else {
     const double place = std::ceil(std::log(std::fabs(value)) / log_base_);
-    ++(value > 0 ? positive_ : negative_)[static_cast<int>(place)];
+    (value > 0 ? positive_ : negative_).Add(static_cast<int>(place), 1);
   }
 }
 
@@ -60,8 +81,13 @@ void DdSketch::Merge(const QuantileSketch& other) {
   lowest_ += theirs.lowest_;
   zeros_ += theirs.zeros_;
   highest_ += theirs.highest_;
-  for (const auto& [bucket, count] : theirs.negative_) negative_[bucket] += count;
-  for (const auto& [bucket, count] : theirs.positive_) positive_[bucket] += count;
+  const auto add = [](const Buckets& from, Buckets* to) {
+    for (size_t i = 0; i < from.counts.size(); ++i) {
+      if (from.counts[i] > 0) to->Add(from.first + static_cast<int>(i), from.counts[i]);
+    }
+  };
+  add(theirs.negative_, &negative_);
+  add(theirs.positive_, &positive_);
 }
 
 // The bucket holds (base^(b - 1), base^b]: this is within the error of both ends. By
@@ -74,17 +100,11 @@ double DdSketch::ValueOfBucket(int bucket) const {
 double DdSketch::ValueOfRank(uint64_t rank) {
   if (rank <= lowest_) return -kInfinity;
   rank -= lowest_;
-  for (auto it = negative_.rbegin(); it != negative_.rend(); ++it) {
-    if (rank <= it->second) return -ValueOfBucket(it->first);
-    rank -= it->second;
-  }
+  int bucket;
+  if (negative_.Find(&rank, true, &bucket)) return -ValueOfBucket(bucket);
   if (rank <= zeros_) return 0;
   rank -= zeros_;
-  for (const auto& [bucket, count] : positive_) {
-    if (rank <= count) return ValueOfBucket(bucket);
-    rank -= count;
-  }
-  return kInfinity;
+  return positive_.Find(&rank, false, &bucket) ? ValueOfBucket(bucket) : kInfinity;
 }
 
 std::string DdSketch::Bound() const {
@@ -92,8 +112,7 @@ std::string DdSketch::Bound() const {
 }
 
 size_t DdSketch::memory_used() const {
-  // A node of a map: three pointers, a colour, the pair.
-  return (negative_.size() + positive_.size()) * 48;
+  return (negative_.counts.capacity() + positive_.counts.capacity()) * sizeof(uint64_t);
 }
 
 std::string DdSketch::Serialize() const {
@@ -109,7 +128,7 @@ absl::StatusOr<std::unique_ptr<DdSketch>> DdSketch::Parse(std::string_view bytes
   uint64_t bits = 0;
   const bool headed = GetBig64(&bytes, &bits);
   const double error = std::bit_cast<double>(bits);
-  if (!headed || !(error > 0 && error < 1)) {
+  if (!headed || !(error >= kLeastError && error < 1)) {
     return DataLoss("a DDSketch is damaged or of another version");
   }
   auto sketch = std::make_unique<DdSketch>(error);

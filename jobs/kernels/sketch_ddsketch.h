@@ -7,7 +7,7 @@
 #define SKEP_JOBS_KERNELS_SKETCH_DDSKETCH_H_
 
 #include <cmath>
-#include <map>
+#include <vector>
 
 #include "jobs/kernels/quantile_sketch.h"
 
@@ -16,8 +16,10 @@ namespace skep {
 class DdSketch final : public QuantileSketch {
  public:
   static constexpr double kDefaultError = 0.01;
+  static constexpr double kLeastError = 0.001;
 
-  // 0 < error < 1: of a value, relative to it.
+  // kLeastError <= error < 1: of a value, relative to it. Only sketches of the same
+  // error may be merged.
   explicit DdSketch(double error = kDefaultError);
   static absl::StatusOr<std::unique_ptr<DdSketch>> Parse(std::string_view bytes);
 
@@ -33,14 +35,26 @@ class DdSketch final : public QuantileSketch {
   double error() const { return error_; }
 
  private:
+  // Counts by bucket, in an array from the first used one to the last.
+  struct Buckets {
+    int first = 0;
+    std::vector<uint64_t> counts;
+
+    void Add(int bucket, uint64_t count);
+    // The bucket of that rank, from 1, counted from the first or from the last one;
+    // false, with the rank reduced by all, if there are fewer.
+    bool Find(uint64_t* rank, bool from_last, int* bucket) const;
+  };
+  static void PutBuckets(std::string* out, const Buckets& buckets);
+  static bool GetBuckets(std::string_view* in, Buckets* buckets, uint64_t* total);
+
   double ValueOfBucket(int bucket) const;
 
   double error_;
   double log_base_;
   uint64_t count_ = 0;
   uint64_t lowest_ = 0, zeros_ = 0, highest_ = 0;  // infinities and zeros
-  // By bucket of the magnitude.
-  std::map<int, uint64_t> negative_, positive_;
+  Buckets negative_, positive_;                    // of magnitudes
 };
 
 }  // namespace skep

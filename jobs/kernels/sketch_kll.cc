@@ -13,13 +13,15 @@ namespace skep {
 namespace {
 
 constexpr size_t kLeastCapacity = 8;
+// The bottom waits for so many, so that levels are sorted seldom.
+constexpr size_t kLeastAtBottom = 512;
 constexpr uint64_t kMaxLevels = 60;
 constexpr int kMaxK = 1 << 16;
 
 }  // namespace
 
 KllSketch::KllSketch(uint64_t seed, int k)
-    : k_(k), random_(seed), room_at_bottom_(CapacityOf(0)) {}
+    : k_(k), random_(seed), room_at_bottom_(std::max(kLeastAtBottom, CapacityOf(0))) {}
 
 size_t KllSketch::CapacityOf(size_t level) const {
   const auto depth = static_cast<double>(levels_.size() - 1 - level);
@@ -40,7 +42,7 @@ void KllSketch::Compress() {
     for (size_t j = 0; j < pairs; ++j) levels_[i + 1].push_back(level[2 * j + coin]);
     level.erase(level.begin(), level.begin() + static_cast<ptrdiff_t>(2 * pairs));
   }
-  room_at_bottom_ = CapacityOf(0);
+  room_at_bottom_ = std::max(kLeastAtBottom, CapacityOf(0));
 }
 
 void KllSketch::Merge(const QuantileSketch& other) {
@@ -122,7 +124,7 @@ absl::StatusOr<std::unique_ptr<KllSketch>> KllSketch::Parse(std::string_view byt
     return DataLoss("a KLL sketch is damaged or of another version");
   }
   sketch->count_ = count;
-  sketch->room_at_bottom_ = sketch->CapacityOf(0);
+  sketch->room_at_bottom_ = std::max(kLeastAtBottom, sketch->CapacityOf(0));
   return sketch;
 }
 
