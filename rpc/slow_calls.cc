@@ -11,7 +11,7 @@ std::string SlowCallRule::ToString() const {
   if (at_least > absl::ZeroDuration()) {
     return StrCat("the last calls of ", absl::FormatDuration(at_least), " and more");
   }
-  return "the slowest call of each second, where over its method's p99";
+  return "the slowest call of each second, where over the p99 of its kind";
 }
 
 absl::StatusOr<SlowCallRule> SlowCallRule::Parse(const std::string& text) {

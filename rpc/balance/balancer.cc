@@ -157,6 +157,8 @@ class BalancerImpl final : public Balancer {
     report.kind = "backend";
     report.connections = connections();
     BalancerShared& shared = *shards_->shared;
+    report.slow_rule = shared.slow.rule().ToString();
+    report.slow = shared.slow.Newest();
     const absl::Time now = transport_.executor().clock().Now();
     MutexLock lock(shared.mutex);
     for (const auto& backend : shared.backends) {

@@ -95,6 +95,9 @@ struct BalancerOptions {
   std::string check_method;
   HealthOptions health;
 
+  // Which calls Stats keeps as slow.
+  SlowCallRule slow;
+
   // Told to peers and demanded of those that name one; "": none.
   std::string fleet;
   absl::Duration connect_timeout = absl::Seconds(2);

@@ -23,6 +23,7 @@ class BalancerClient final : public StreamHandler,
 
   void Start() { stream_->Start(this); }
   uint64_t number() const { return number_; }
+  const std::string& peer() const { return stream_->peer(); }
   // Asks the peer to go, or closes once it has been answered.
   void Drain();
 

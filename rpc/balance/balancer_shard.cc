@@ -186,6 +186,7 @@ uint32_t BalancerShard::AddCall(BalancerClient& client, const Envelope& envelope
   call.client_id = envelope.id;
   call.extended = envelope.HasExtension();
   call.arrived = arrived;
+  call.sent = arrived;
   calls_.SetDeadline(place, deadline);
   client.CallBegins(place, envelope.id);
   return place;
@@ -229,7 +230,18 @@ BalancerShard::Ended BalancerShard::End(uint32_t place, absl::StatusCode code,
   SharedBackend& backend = call.link->backend();
   const Ended ended = {
       .client = Detach(place), .client_id = call.client_id, .extended = call.extended};
-  if (ended.client != nullptr) backend.calls.End(code, now - call.arrived);
+  if (ended.client != nullptr) {
+    const absl::Duration took = now - call.arrived;
+    backend.calls.End(code, took);
+    if (shared_->slow.Wants(took, backend.calls.p99(), now)) {
+      shared_->slow.Add({.ended = now,
+                         .method = backend.address.ToString(),
+                         .peer = ended.client->peer(),
+                         .code = code,
+                         .queued = call.sent - call.arrived,
+                         .handler = now - call.sent});
+    }
+  }
   backend.held_errors.Ended(code, now);
   shared_->OnEnded(backend, code, now);
   call.link->Released();
@@ -379,6 +391,7 @@ void BalancerShard::Pump(absl::Time now) {
     if (envelope.Has(Envelope::kBudget)) {
       budget = static_cast<uint32_t>(absl::ToInt64Microseconds(call.deadline - now));
     }
+    call.sent = now;
     const absl::Status sent = link->Send(place, frame, envelope, budget, &frame);
     if (!sent.ok()) refuse(sent);
   }

@@ -122,7 +122,7 @@ class HeldPart {
 // shared_ptr because shards end on their own loops.
 struct BalancerShared {
   explicit BalancerShared(BalancerOptions given)
-      : options(std::move(given)), health(options.health) {}
+      : options(std::move(given)), slow(options.slow), health(options.health) {}
 
   // Tells of how calls and checks end. The lock is taken for errors only, and for the
   // first success after one.
@@ -141,6 +141,7 @@ struct BalancerShared {
   const BalancerOptions options;
   std::atomic<int> connections = 0;
   HeldBytes held;
+  SlowCallLog slow;
 
   Mutex mutex;
   CondVar idle;  // connections is 0

@@ -682,7 +682,9 @@ TEST_F(BalancerTest, LargeLateCallsKeepToTheirPlaces) {
 
 TEST_F(BalancerTest, LateBindingKeepsToTheWindowAndGoesByDeadline) {
   Backend& backend = AddBackend();
-  Listen({.mode = BindMode::kLate, .window = 2});
+  Listen({.mode = BindMode::kLate,
+          .window = 2,
+          .slow = {.at_least = absl::Seconds(1)}});
   const auto client = DialRaw();
   client->Write(RequestFrame(1, "hold", absl::Seconds(9)));
   client->Write(RequestFrame(2, "hold", absl::Seconds(9)));
@@ -711,6 +713,13 @@ TEST_F(BalancerTest, LateBindingKeepsToTheWindowAndGoesByDeadline) {
     ASSERT_TRUE(reply.has_value());
     EXPECT_EQ(reply->error, WireError::kNone);
   }
+  // Of the calls that took long, the last were queued and the first were not.
+  const std::vector<SlowCall> slow = balancer_->Stats().slow;
+  ASSERT_EQ(slow.size(), 4u);
+  EXPECT_GE(slow[0].queued, absl::Seconds(1));
+  EXPECT_EQ(slow[3].queued, absl::ZeroDuration());
+  EXPECT_GE(slow[3].handler, absl::Seconds(1));
+  EXPECT_NE(slow[0].peer, "");
 }
 
 TEST_F(BalancerTest, TheLateQueueIsBounded) {

@@ -34,6 +34,7 @@ struct BalancerCall {
   BackendLink* link = nullptr;       // null: queued
   uint64_t client_id = 0;
   absl::Time arrived;
+  absl::Time sent;  // to its backend; after `arrived` if it was queued
   absl::Time deadline;
   // The other calls of the same client.
   uint32_t previous = kNoPlace;

@@ -142,40 +142,52 @@ std::string SlowTable(const StatsReport& report) {
   if (report.slow.empty()) {
     return out + "<p class=\"empty\">None so far.</p>\n";
   }
-  out +=
-      "<p><span class=\"key\"><i class=\"q\"></i>waited</span>"
-      "<span class=\"key\"><i class=\"h\"></i>handler</span>"
-      "<span class=\"key\"><i class=\"e\"></i>encoding the reply</span>"
-      "<span class=\"key\"><i class=\"w\"></i>until the socket had it</span></p>\n"
-      "<div class=\"scroll\"><table><tr><th>ago</th><th>took</th>"
-      "<th class=\"t\">stages</th><th>waited</th><th>handler</th><th>encoding</th>"
-      "<th>socket</th><th class=\"t\">method</th><th class=\"t\">caller</th>"
-      "<th>request</th><th>reply</th><th class=\"t\">trace</th>"
-      "<th class=\"t\">outcome</th></tr>\n";
+  // A balancer's calls have two stages only: in its queue, and at the backend.
+  const bool backends = report.kind == "backend";
+  const size_t stages = backends ? 2 : 4;
+  const std::array<std::pair<const char*, const char*>, 4> names = {
+      {{"q", "waited"},
+       {"h", backends ? "backend" : "handler"},
+       {"e", "encoding the reply"},
+       {"w", "until the socket had it"}}};
+  out += "<p>";
+  for (size_t i = 0; i < stages; ++i) {
+    StrAppend(&out, "<span class=\"key\"><i class=\"", names[i].first, "\"></i>",
+              names[i].second, "</span>");
+  }
+  StrAppend(&out,
+            "</p>\n<div class=\"scroll\"><table><tr><th>ago</th><th>took</th>"
+            "<th class=\"t\">stages</th><th>waited</th><th>",
+            names[1].second, "</th>",
+            backends ? "" : "<th>encoding</th><th>socket</th>", "<th class=\"t\">",
+            Html(report.kind), "</th><th class=\"t\">caller</th>",
+            backends ? "" : "<th>request</th><th>reply</th><th class=\"t\">trace</th>",
+            "<th class=\"t\">outcome</th></tr>\n");
   for (const SlowCall& call : report.slow) {
     const double total = std::max(1.0, absl::ToDoubleNanoseconds(call.total()));
-    const std::array<std::pair<const char*, absl::Duration>, 4> stages = {
-        {{"q", call.queued},
-         {"h", call.handler},
-         {"e", call.encoding},
-         {"w", call.writing}}};
+    const absl::Duration times[] = {call.queued, call.handler, call.encoding,
+                                    call.writing};
     StrAppend(&out, "<tr><td>", Ago(report.now - call.ended), "</td><td>",
               TimeOf(call.total()), "</td><td class=\"t\"><div class=\"stages\">");
-    for (const auto& [style, time] : stages) {
-      absl::StrAppendFormat(&out, "<i class=\"%s\" style=\"width:%.1f%%\"></i>", style,
-                            100 * absl::ToDoubleNanoseconds(time) / total);
+    for (size_t i = 0; i < stages; ++i) {
+      absl::StrAppendFormat(&out, "<i class=\"%s\" style=\"width:%.1f%%\"></i>",
+                            names[i].first,
+                            100 * absl::ToDoubleNanoseconds(times[i]) / total);
     }
     out += "</div>";
-    for (const auto& [style, time] : stages) {
-      StrAppend(&out, "</td><td>", TimeOf(time));
+    for (size_t i = 0; i < stages; ++i) {
+      StrAppend(&out, "</td><td>", TimeOf(times[i]));
     }
     StrAppend(&out, "</td><td class=\"t\">", Html(call.method), "</td><td class=\"t\">",
-              Html(call.peer), "</td><td>",
-              ShortBytes(static_cast<double>(call.request_bytes)), "</td><td>",
-              ShortBytes(static_cast<double>(call.reply_bytes)),
-              "</td><td class=\"t\">",
-              call.trace == 0 ? std::string() : absl::StrFormat("%016x", call.trace),
-              "</td><td class=\"t\"><span class=\"chip ",
+              Html(call.peer), "</td>");
+    if (!backends) {
+      StrAppend(&out, "<td>", ShortBytes(static_cast<double>(call.request_bytes)),
+                "</td><td>", ShortBytes(static_cast<double>(call.reply_bytes)),
+                "</td><td class=\"t\">",
+                call.trace == 0 ? std::string() : absl::StrFormat("%016x", call.trace),
+                "</td>");
+    }
+    StrAppend(&out, "<td class=\"t\"><span class=\"chip ",
               call.code == absl::StatusCode::kOk ? "ok" : "err", "\">",
               absl::StatusCodeToString(call.code), "</span></td></tr>\n");
   }

@@ -135,7 +135,15 @@ TEST(StatsPageTest, BackendsHaveAState) {
   report.kind = "backend";
   report.rows.push_back({.name = "h:1", .state = "up"});
   report.rows.push_back({.name = "h:2", .state = "draining"});
-  EXPECT_NE(StatsHtml(report, {}, {}).find("draining"), std::string::npos);
+  report.slow_rule = "the slow ones";
+  report.slow.push_back({.method = "h:1",
+                         .queued = absl::Milliseconds(3),
+                         .handler = absl::Milliseconds(4)});
+  const std::string html = StatsHtml(report, {}, {});
+  ExpectWellFormed(html);
+  EXPECT_NE(html.find("draining"), std::string::npos);
+  EXPECT_NE(html.find("<td>3 ms</td><td>4 ms</td><td class=\"t\">h:1</td>"),
+            std::string::npos);
   const std::string text = StatsPrometheus(report, {});
   EXPECT_NE(text.find("skep_backend_up{backend=\"h:1\"} 1\n"), std::string::npos);
   EXPECT_NE(text.find("skep_backend_up{backend=\"h:2\"} 0\n"), std::string::npos);

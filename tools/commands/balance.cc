@@ -266,6 +266,14 @@ void AddFlags(CommandLine& line, BalanceFlags& flags) {
             "Where the statistics page is, also for Prometheus and `skep rpc top`",
             "ADDR");
   line.Flag("loops", &flags.loops, "Event loops for connections", "N", 1);
+  line.ParsedFlag("slow",
+                  "Which calls the page keeps as slow: p99, the slowest of each second "
+                  "that is over its backend's p99; or all of a time and more",
+                  "p99|TIME", "p99", [&flags](const std::string& text) -> absl::Status {
+                    SKEP_ASSIGN_OR_RETURN(flags.options.slow,
+                                          SlowCallRule::Parse(text));
+                    return absl::OkStatus();
+                  });
   flags.record.Declare(line);
   line.Flag("insecure", &flags.insecure,
             "Allow addresses that other machines reach, without TLS");

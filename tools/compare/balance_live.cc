@@ -78,7 +78,9 @@ class Lane {
   }
 
   ~Lane() {
+    // What is outstanding, after an error, completes with it.
     channel_->Close(absl::OkStatus());
+    AwaitAll(kReadyTimeout);
     channel_.reset();
     balancer_.reset();
     std::latch stopped(1);
