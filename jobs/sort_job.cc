@@ -1,14 +1,21 @@
 // Sort: the MapReduce paper's benchmark. A first stage samples the lines, the planner
 // cuts the samples into ranges of equal size, and a second stage sends each line to the
 // reduce task of its range; the parts in order are the sorted whole.
+//
+// A record's key is the line's sort key (kernels/sort_key.h). Equal keys are told apart
+// by the values, which the shuffle sorts too: the lines themselves, or their places
+// where the first comes first (--stable, --unique).
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/coding.h"
 #include "jobs/api/job.h"
+#include "jobs/kernels/sort_key.h"
 
 namespace skep {
 namespace {
@@ -18,6 +25,18 @@ namespace {
 constexpr uint64_t kSamples = 10'000;
 // A bound may be a prefix of a line.
 constexpr size_t kMaxSampleBytes = 64;
+
+absl::StatusOr<SortKey> MakeKey(const Options& options) {
+  return SortKey::Create({.keys = options.GetString("key"),
+                          .separator = options.GetString("field-separator"),
+                          .numeric = options.GetBool("numeric"),
+                          .reverse = options.GetBool("reverse")});
+}
+
+bool ByPlace(const Options& options) {
+  return options.GetBool("stable") || options.GetBool("unique");
+}
+constexpr size_t kPlaceBytes = 12;  // task, offset
 
 // Samples the lines that hold a multiple of the step (the stage's args) among the
 // offsets of their bytes: independent of the splits, and a line counts as much as it
@@ -30,11 +49,15 @@ class SampleLines final : public Mapper {
     if (!GetVarint(&args, &step) || step == 0) {
       return Internal("sort: the stage's arguments are malformed");
     }
+    SKEP_ASSIGN_OR_RETURN(const SortKey sort_key, MakeKey(context.options()));
+    std::string key;
     uint64_t begin = block.file_offset;
     ForEachLine(block.bytes, [&](std::string_view line) {
       const uint64_t end = begin + line.size() + 1;
       if ((begin + step - 1) / step * step < end) {
-        PutBytes(&samples_, line.substr(0, kMaxSampleBytes));
+        key.clear();
+        sort_key.Append(line, &key);
+        PutBytes(&samples_, std::string_view(key).substr(0, kMaxSampleBytes));
       }
       begin = end;
     });
@@ -53,10 +76,32 @@ class SampleLines final : public Mapper {
 class EmitLines final : public Mapper {
  public:
   absl::Status Map(const Block& block, MapContext& context) override {
+    SKEP_ASSIGN_OR_RETURN(const SortKey sort_key, MakeKey(context.options()));
+    const bool reverse = context.options().GetBool("reverse");
+    const bool by_place = ByPlace(context.options());
     uint64_t lines = 0;
+    uint64_t begin = block.file_offset;
+    std::string key, value;
     ForEachLine(block.bytes, [&](std::string_view line) {
-      context.Emit(line, "");
       ++lines;
+      const uint64_t place = begin;
+      begin += line.size() + 1;
+      // Lines that are their keys are equal in all.
+      if (sort_key.IsLine()) return context.Emit(line, "");
+      key.clear();
+      value.clear();
+      sort_key.Append(line, &key);
+      if (by_place) {
+        value.resize(kPlaceBytes);
+        StoreBig32(static_cast<uint32_t>(context.task()), value.data());
+        StoreBig64(place, value.data() + 4);
+        value += line;
+      } else if (reverse) {
+        SortKey::AppendOrdered(line, true, &value);
+      } else {
+        value += line;
+      }
+      context.Emit(key, value);
     });
     context.Count("lines", lines);
     return absl::OkStatus();
@@ -65,13 +110,27 @@ class EmitLines final : public Mapper {
 
 class WriteLines final : public Reducer {
  public:
-  absl::Status Reduce(std::string_view line, Values& values,
+  absl::Status Reduce(std::string_view key, Values& values,
                       ReduceContext& context) override {
-    line_.assign(line);
-    line_ += '\n';
-    const bool unique = context.options().GetBool("unique");
+    const Options& options = context.options();
+    if (!sort_key_) {
+      SKEP_ASSIGN_OR_RETURN(sort_key_, MakeKey(options));
+    }
+    const bool unique = options.GetBool("unique");
+    const bool by_place = ByPlace(options);
     std::string_view value;
     while (values.Next(&value)) {
+      if (sort_key_->IsLine()) {
+        line_.assign(key);
+      } else if (by_place && value.size() >= kPlaceBytes) {
+        line_.assign(value.substr(kPlaceBytes));
+      } else if (by_place || (options.GetBool("reverse") &&
+                              !SortKey::DecodeOrdered(value, true, &line_))) {
+        return Internal("sort: a value of ", value.size(), " bytes is malformed");
+      } else if (!options.GetBool("reverse")) {
+        line_.assign(value);
+      }
+      line_ += '\n';
       context.Write(line_);
       ++written_;
       if (unique) break;
@@ -85,6 +144,7 @@ class WriteLines final : public Reducer {
   }
 
  private:
+  std::optional<SortKey> sort_key_;
   std::string line_;
   uint64_t written_ = 0;
 };
@@ -152,17 +212,42 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
 }  // namespace
 
 void Sort(Job& job) {
-  job.Summary("Sorts lines in the order of their bytes")
-      .Example("skep run sort --output sorted.txt names.txt")
+  const auto add_switch = [&](std::string name, char letter, std::string help) {
+    job.AddFlag({.name = std::move(name),
+                 .type = Flag::Type::kBool,
+                 .help = std::move(help),
+                 .letter = letter});
+  };
+  job.Summary("Sorts lines, by their bytes or as sort(1) does")
+      .Example("skep run sort --key '2,2n 1,1' --output sorted.txt table.txt")
       .AddFlag({.name = "unique",
                 .type = Flag::Type::kBool,
-                .help = "Write equal lines once",
+                .help = "Of lines with equal keys write the first only",
                 .letter = 'u'})
+      .AddFlag({.name = "key",
+                .type = Flag::Type::kString,
+                .value_name = "KEYS",
+                .help = "Sort by fields as sort(1)'s -k: FIELD[.BYTE][bfnr][,FIELD"
+                        "[.BYTE][b]], several with spaces between them",
+                .letter = 'k'})
+      .AddFlag({.name = "field-separator",
+                .type = Flag::Type::kString,
+                .value_name = "BYTE",
+                .help = "What parts fields; by default a field begins where blanks do",
+                .letter = 't'})
+      .Input([](const Options& options) -> absl::StatusOr<InputFormat> {
+        SKEP_RETURN_IF_ERROR(MakeKey(options).status());
+        return InputFormat{};
+      })
       .Output(OutputShape::kFile)
       .AddStage("sample", {.mapper = [] { return std::make_unique<SampleLines>(); }})
       .AddStage("sort", {.mapper = [] { return std::make_unique<EmitLines>(); },
                          .reducer = [] { return std::make_unique<WriteLines>(); }})
       .Plan(Plan);
+  add_switch("numeric", 'n',
+             "By the number that a line or key begins with, of any size");
+  add_switch("reverse", 'r', "Largest first");
+  add_switch("stable", 's', "Leave lines with equal keys in the order of the input");
 }
 
 }  // namespace skep

@@ -1,4 +1,8 @@
 #include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <utility>
 
 #include "base/random.h"
 #include "base/strings.h"
@@ -78,6 +82,68 @@ TEST(Sort, SamplesDoNotDependOnTheSplits) {
   ASSERT_TRUE(once.ok() && again.ok());
   EXPECT_EQ(once->stages, (std::vector<std::string>{"sample", "sort"}));
   EXPECT_TRUE(once->parts == again->parts);
+}
+
+TEST(Sort, RefusesKeysThatAreNone) {
+  for (const char* key : {"0", "x", "1.0", "1,", "1,2,3", "1q", "1.", "1n,2.x"}) {
+    EXPECT_EQ(RunJob(Sort, {{"key", key}}, "x").status().code(),
+              absl::StatusCode::kInvalidArgument)
+        << key;
+  }
+  EXPECT_FALSE(RunJob(Sort, {{"field-separator", "ab"}}, "x").ok());
+}
+
+TEST(Sort, NumbersOfAnySize) {
+  EXPECT_EQ(OutputOf(RunJob(Sort, {{"numeric", "true"}},
+                            "10\n9\n-1\n-10\n x\n0.5\n-0\n1e3\n00012\n"
+                            "123456789012345678901234567890\n-.25\n")),
+            "-10\n-1\n-.25\n x\n-0\n0.5\n1e3\n9\n10\n00012\n"
+            "123456789012345678901234567890\n");
+}
+
+TEST(Sort, AgreesWithTheSystems) {
+  constexpr const char* kKeys[] = {"",          "2",         "2,2",     "2n",
+                                   "2,2nr 1,1", "1.2,1",     "2b,2b",   "1,1f 3nr",
+                                   "3,3r",      "2.2b,2.3b", "1.1,2.1", "3n 2,2 1"};
+  const std::string file = testing::TempDir() + "/sort_peer.txt";
+  Random random(11);
+  for (int round = 0; round < 150; ++round) {
+    std::string text;
+    for (uint64_t lines = random.Below(60); lines > 0; --lines) {
+      for (uint64_t n = random.Below(8); n > 0; --n) {
+        constexpr std::string_view kPieces[] = {"a", "B", "b",  " ",  "  ", ":",
+                                                "1", "-", ".5", "10", "0",  "\t"};
+        text += kPieces[random.Below(std::size(kPieces))];
+      }
+      text += '\n';
+    }
+    std::ofstream(file, std::ios::binary) << text;
+    JobFlags flags;
+    std::string command = "LC_ALL=C sort";
+    for (const auto& [name, letter] : {std::pair{"numeric", "n"},
+                                       {"reverse", "r"},
+                                       {"stable", "s"},
+                                       {"unique", "u"}}) {
+      if (random.Below(3) != 0) continue;
+      flags[name] = "true";
+      StrAppend(&command, " -", letter);
+    }
+    if (random.Below(3) == 0) {
+      flags["field-separator"] = ":";
+      StrAppend(&command, " -t:");
+    }
+    flags["key"] = kKeys[random.Below(std::size(kKeys))];
+    std::istringstream keys(flags["key"]);
+    for (std::string key; keys >> key;) StrAppend(&command, " -k", key);
+    FILE* const pipe = popen(StrCat(command, " ", file).c_str(), "r");
+    std::string expected;
+    for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) {
+      expected += static_cast<char>(c);
+    }
+    ASSERT_EQ(pclose(pipe), 0) << command;
+    ASSERT_EQ(OutputOf(RunJob(Sort, flags, text)), expected) << command << " of\n"
+                                                             << text;
+  }
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
-// Word count: the MapReduce paper's first example. Words are runs of bytes between
-// white space.
+// Word count: the MapReduce paper's first example.
 
+#include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,8 +12,9 @@
 #include "base/coding.h"
 #include "jobs/api/job.h"
 #include "jobs/api/json_text.h"
-#include "jobs/kernels/tokenizer.h"
+#include "jobs/kernels/frequent_words.h"
 #include "jobs/kernels/top_k.h"
+#include "jobs/kernels/word_splitter.h"
 
 namespace skep {
 namespace {
@@ -20,17 +22,23 @@ namespace {
 // Reducers answer with their best words; this bounds what the planner is given.
 constexpr int64_t kMaxTop = 100'000;
 
+WordSplitterOptions SplitterOptions(const Options& options) {
+  return {.pattern = options.GetString("pattern"),
+          .ignore_case = options.GetBool("ignore-case"),
+          .min_length = static_cast<size_t>(options.GetInt("min-length")),
+          .stop_words = options.GetString("stop-words"),
+          .ngrams = static_cast<size_t>(options.GetInt("ngrams"))};
+}
+
 class CountWords final : public Mapper {
  public:
   absl::Status Map(const Block& block, MapContext& context) override {
-    std::string_view text = block.bytes;
-    if (context.options().GetBool("ignore-case")) {
-      folded_.resize(text.size());
-      FoldAsciiCase(text, folded_.data());
-      text = folded_;
+    if (splitter_ == nullptr) {
+      SKEP_ASSIGN_OR_RETURN(splitter_,
+                            WordSplitter::Create(SplitterOptions(context.options())));
     }
     uint64_t words = 0;
-    ForEachWords(text, [&](std::span<const std::string_view> batch) {
+    splitter_->ForEach(block.bytes, [&](std::span<const std::string_view> batch) {
       context.EmitEach(batch);
       words += batch.size();
     });
@@ -39,7 +47,32 @@ class CountWords final : public Mapper {
   }
 
  private:
-  std::string folded_;
+  std::unique_ptr<WordSplitter> splitter_;
+};
+
+// Answers with a summary of its split; nothing is shuffled.
+class Summarise final : public Mapper {
+ public:
+  absl::Status Map(const Block& block, MapContext& context) override {
+    if (splitter_ == nullptr) {
+      SKEP_ASSIGN_OR_RETURN(splitter_,
+                            WordSplitter::Create(SplitterOptions(context.options())));
+      summary_.emplace(context.options().GetInt("counters"));
+    }
+    splitter_->ForEach(block.bytes, [&](std::span<const std::string_view> batch) {
+      summary_->AddEach(batch);
+    });
+    return absl::OkStatus();
+  }
+
+  absl::Status Finish(MapContext& context) override {
+    if (summary_) context.SetResult(summary_->Encode());
+    return absl::OkStatus();
+  }
+
+ private:
+  std::unique_ptr<WordSplitter> splitter_;
+  std::optional<FrequentWords> summary_;
 };
 
 // Writes "word<TAB>count" lines.
@@ -115,17 +148,36 @@ absl::StatusOr<PlanResult> AnswerTop(const StageResult& stage, int64_t k) {
   return Done(std::move(text), StrCat("{\"words\":[", json, "]}"));
 }
 
+absl::StatusOr<PlanResult> AnswerApproximately(const StageResult& stage,
+                                               const Options& options) {
+  FrequentWords all(options.GetInt("counters"));
+  for (const std::string& result : stage.map_results()) {
+    if (!result.empty()) SKEP_RETURN_IF_ERROR(all.MergeEncoded(result));
+  }
+  std::string text, json;
+  for (const CountedKey& word : all.Top(options.GetInt("top"))) {
+    const uint64_t error = std::min(all.error(), word.count);
+    StrAppend(&text, word.key, "\t", word.count, "\t", error, "\n");
+    StrAppend(&json, json.empty() ? "" : ",", "{\"word\":", JsonString(word.key),
+              ",\"count\":", word.count, ",\"error\":", error, "}");
+  }
+  return Done(std::move(text), StrCat("{\"words\":[", json, "],\"total\":", all.total(),
+                                      ",\"error\":", all.error(), "}"));
+}
+
 absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
   const int64_t top = input.options.GetInt("top");
+  const bool approximate = input.options.GetBool("approx");
   if (input.finished.empty()) {
     StageSpec stage;
-    stage.set_name(top > 0 ? "top" : "count");
+    stage.set_name(approximate ? "summarise" : top > 0 ? "top" : "count");
     stage.set_job_input(true);
-    stage.set_partitions(input.default_partitions);
+    stage.set_partitions(approximate ? 0 : input.default_partitions);
     stage.set_writes_output(top == 0);
     return NextStage(std::move(stage));
   }
   const StageResult& result = input.finished.back();
+  if (approximate) return AnswerApproximately(result, input.options);
   if (top > 0) return AnswerTop(result, top);
   return Done("", StrCat("{\"total\":", CounterOf(result, "words"),
                          ",\"distinct\":", CounterOf(result, "distinct_words"), "}"));
@@ -136,6 +188,28 @@ absl::Status CheckTop(const std::string& value) {
   if (top >= 1 && top <= kMaxTop) return absl::OkStatus();
   return InvalidArgument("give a number from 1 to ", kMaxTop,
                          ", or leave it out to count all words");
+}
+
+template <int64_t kMost>
+absl::Status CheckCount(const std::string& value) {
+  const int64_t count = std::atoll(value.c_str());
+  if (count >= 1 && count <= kMost) return absl::OkStatus();
+  return InvalidArgument("give a number from 1 to ", kMost);
+}
+
+// What does not go together, before anything runs.
+absl::StatusOr<InputFormat> CheckFlags(const Options& options) {
+  if (options.GetBool("approx") && options.GetInt("top") == 0) {
+    return InvalidArgument(
+        "--approx finds the most frequent words: say how many with --top K");
+  }
+  if (options.GetBool("approx") && options.GetInt("counters") < options.GetInt("top")) {
+    return InvalidArgument("--counters ", options.GetInt("counters"),
+                           " cannot tell the best ", options.GetInt("top"),
+                           ": give more, the bound of the error is words / counters");
+  }
+  SKEP_RETURN_IF_ERROR(WordSplitter::Create(SplitterOptions(options)).status());
+  return InputFormat{};
 }
 
 }  // namespace
@@ -153,6 +227,46 @@ void WordCount(Job& job) {
       .AddFlag({.name = "ignore-case",
                 .type = Flag::Type::kBool,
                 .help = "Count A-Z as a-z; other bytes stay as they are"})
+      .AddFlag({.name = "pattern",
+                .type = Flag::Type::kString,
+                .value_name = "REGEX",
+                .help =
+                    "Words are what this regular expression (RE2's syntax) matches, "
+                    "the longest at each place; by default runs of bytes between "
+                    "white space"})
+      .AddFlag({.name = "min-length",
+                .type = Flag::Type::kInt,
+                .default_value = "1",
+                .value_name = "BYTES",
+                .help = "Leave out shorter words",
+                .check = CheckCount<1'000'000>})
+      .AddFlag({.name = "stop-words",
+                .type = Flag::Type::kString,
+                .value_name = "FILE",
+                .help =
+                    "Leave out the words of this file (between white space; at most "
+                    "1 MiB)",
+                .from_file = true})
+      .AddFlag({.name = "ngrams",
+                .type = Flag::Type::kInt,
+                .default_value = "1",
+                .value_name = "N",
+                .help = "Count N words that stand side by side in a line, joined by a "
+                        "space; a word that is left out parts its neighbours",
+                .check = CheckCount<100>})
+      .AddFlag({.name = "approx",
+                .type = Flag::Type::kBool,
+                .help =
+                    "With --top: in one pass and bounded memory. Each word's line is "
+                    "word, count, error: it stood there at most count times and at "
+                    "least count - error times"})
+      .AddFlag({.name = "counters",
+                .type = Flag::Type::kInt,
+                .default_value = "65536",
+                .value_name = "N",
+                .help = "Of --approx: the error is at most the number of words / N",
+                .check = CheckCount<10'000'000>})
+      .Input(CheckFlags)
       .Output([](const Options& options) {
         return options.GetInt("top") > 0 ? OutputShape::kNone : OutputShape::kDirectory;
       })
@@ -162,6 +276,7 @@ void WordCount(Job& job) {
       .AddStage("top", {.mapper = [] { return std::make_unique<CountWords>(); },
                         .reducer = [] { return std::make_unique<KeepTop>(); },
                         .combine = Combine::kSum})
+      .AddStage("summarise", {.mapper = [] { return std::make_unique<Summarise>(); }})
       .Plan(Plan);
 }
 

@@ -1,6 +1,9 @@
+#include <cstdio>
+#include <fstream>
 #include <map>
 #include <sstream>
 
+#include "base/random.h"
 #include "gtest/gtest.h"
 #include "jobs/job_testing.h"
 
@@ -47,6 +50,70 @@ TEST(WordCount, RefusesATopThatMeansNothing) {
   for (const char* value : {"0", "-3", "100001"}) {
     EXPECT_FALSE(options.Set("top", value).ok()) << value;
   }
+}
+
+TEST(WordCount, WordsAreChosenByFlags) {
+  const std::string text = "A rose is a ROSE is a rose.\nNo rose";
+  EXPECT_EQ(OutputOf(RunJob(WordCount,
+                            {{"pattern", "[a-z]+"},
+                             {"ignore-case", "true"},
+                             {"stop-words", "a\nis"},
+                             {"min-length", "3"}},
+                            text)),
+            "rose\t4\n");
+  EXPECT_EQ(
+      OutputOf(RunJob(WordCount, {{"ngrams", "3"}, {"ignore-case", "true"}}, text)),
+      "a rose is\t2\nis a rose\t1\nis a rose.\t1\nrose is a\t2\n");
+  EXPECT_EQ(AnswerOf(RunJob(WordCount, {{"ngrams", "2"}, {"top", "1"}}, text)),
+            "is a\t2\n");
+}
+
+TEST(WordCount, ApproximatelyIsExactWhereCountersSuffice) {
+  const auto result =
+      RunJob(WordCount, {{"top", "2"}, {"approx", "true"}}, "b a c a c a");
+  EXPECT_EQ(AnswerOf(result), "a\t3\t0\nc\t2\t0\n");
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->answer.json(),
+            "{\"words\":[{\"word\":\"a\",\"count\":3,\"error\":0},"
+            "{\"word\":\"c\",\"count\":2,\"error\":0}],\"total\":6,\"error\":0}");
+  EXPECT_EQ(AnswerOf(RunJob(WordCount, {{"top", "2"}, {"approx", "true"}}, "")), "");
+}
+
+TEST(WordCount, RefusesWhatDoesNotGoTogether) {
+  for (const JobFlags& flags :
+       {JobFlags{{"approx", "true"}}, JobFlags{{"pattern", "("}},
+        JobFlags{{"approx", "true"}, {"top", "10"}, {"counters", "9"}}}) {
+    EXPECT_EQ(RunJob(WordCount, flags, "x").status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(WordCount, EqualsTheShellsCountOfAnyBytes) {
+  Random random(5);
+  std::string text;
+  for (int i = 0; i < 30'000; ++i) {
+    const auto byte = static_cast<char>(random.Below(256));
+    text += random.Below(3) == 0 ? "ab \n"[random.Below(4)] : byte == '\0' ? 'x' : byte;
+  }
+  text += std::string(1 << 20, 'w') + " " + std::string(1 << 20, '\xff');
+  const std::string file = testing::TempDir() + "/words.txt";
+  std::ofstream(file, std::ios::binary) << text;
+  FILE* const pipe = popen(("LC_ALL=C tr -s '[:space:]' '\\n' <" + file +
+                            " | grep -a . | LC_ALL=C sort | LC_ALL=C uniq -c")
+                               .c_str(),
+                           "r");
+  std::string expected;
+  std::vector<char> buffer(4 << 20);
+  while (std::fgets(buffer.data(), static_cast<int>(buffer.size()), pipe) != nullptr) {
+    int at = 0;
+    long count = 0;
+    ASSERT_EQ(std::sscanf(buffer.data(), "%ld %n", &count, &at), 1);
+    std::string word(buffer.data() + at);
+    word.pop_back();
+    expected += word + "\t" + std::to_string(count) + "\n";
+  }
+  EXPECT_EQ(pclose(pipe), 0);
+  EXPECT_TRUE(OutputOf(RunJob(WordCount, {}, text)) == expected);
 }
 
 TEST(WordCount, EqualsAStraightforwardCountOfABook) {

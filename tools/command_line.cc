@@ -15,9 +15,11 @@ namespace {
 
 // A failure of ours inside CLI11's callbacks, which report by exception.
 void ThrowIfError(const std::string& flag, const absl::Status& status) {
-  if (!status.ok()) {
-    throw CLI::ValidationError(StrCat("--", flag), std::string(Message(status)));
-  }
+  if (status.ok()) return;
+  std::string message(Message(status));
+  const std::string name = StrCat("--", flag);
+  if (!message.starts_with(name)) message = StrCat(name, ": ", message);
+  throw CLI::ValidationError(message);
 }
 
 absl::Status ParseWhole(const std::string& text, int64_t least, int64_t* value) {
@@ -128,11 +130,14 @@ struct CommandLine::Impl {
   std::string command;
   std::string examples;
   std::vector<Known> flags;
-  std::vector<std::string>* inputs = nullptr;
+  bool takes_inputs = true;
 };
 
 std::string CommandLine::Impl::Unexpected(const std::string& word) const {
   if (word.size() < 2 || word[0] != '-') {
+    if (!takes_inputs) {
+      return StrCat("this takes no input: leave out '", word, "'");
+    }
     return StrCat("one argument too many: '", word, "'");
   }
   const std::string flag = word.substr(0, word.find('='));
@@ -223,11 +228,15 @@ void CommandLine::DurationFlag(std::string name, absl::Duration* value,
       });
 }
 
-void CommandLine::SizeFlag(std::string name, uint64_t* bytes, std::string help) {
+void CommandLine::SizeFlag(std::string name, uint64_t* bytes, std::string help,
+                           uint64_t least) {
   ParsedFlag(std::move(name), std::move(help), "SIZE",
              *bytes == 0 ? "" : StrCat(*bytes),
-             [bytes](const std::string& text) -> absl::Status {
+             [bytes, least](const std::string& text) -> absl::Status {
                SKEP_ASSIGN_OR_RETURN(*bytes, ParseSize(text));
+               if (*bytes < least) {
+                 return InvalidArgument("'", text, "' is less than ", least, " bytes");
+               }
                return absl::OkStatus();
              });
 }
@@ -272,8 +281,10 @@ void CommandLine::Inputs(std::string name, std::vector<std::string>* values,
       ->option_text(required ? "..." : "...")
       ->group("Arguments")
       ->required(required)
-      ->expected(required ? 1 : 0, 1 << 24);
+      ->expected(required ? 1 : 0, CLI::detail::expected_max_vector_size);
 }
+
+void CommandLine::NoInputs() { impl_->takes_inputs = false; }
 
 std::optional<int> CommandLine::Parse(const Args& args) {
   CLI::App& app = impl_->app;

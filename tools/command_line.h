@@ -51,7 +51,8 @@ class CommandLine {
   void Flag(std::string name, std::vector<std::string>* values, std::string help,
             std::string value_name);
   // Takes "64K", "1.5G" (powers of 1024), "4096".
-  void SizeFlag(std::string name, uint64_t* bytes, std::string help);
+  void SizeFlag(std::string name, uint64_t* bytes, std::string help,
+                uint64_t least = 0);
   // Takes "20ms", "1.5s", "0"; never less than zero.
   void DurationFlag(std::string name, absl::Duration* value, std::string help);
   // `set` gets the text and says what is wrong with it. `letter` is a short form: -n.
@@ -73,6 +74,9 @@ class CommandLine {
   // Takes the rest; at least one unless optional.
   void Inputs(std::string name, std::vector<std::string>* values, std::string help,
               bool required = true);
+
+  // Instead of Inputs, for a command that takes none: says so to who gives one.
+  void NoInputs();
 
   // Nothing: go on. Else the exit code: kOk after --help, which was printed, kUsage
   // after an error, which was printed on stderr with the nearest flag's name.

@@ -15,7 +15,7 @@ LocalFleet::LocalFleet(ScratchFolder scratch) : scratch_(std::move(scratch)) {}
 
 absl::StatusOr<std::unique_ptr<LocalFleet>> LocalFleet::Start(
     TcpTransport& transport, LocalFleetOptions options) {
-  SKEP_ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(ScratchDirectory()));
+  SKEP_ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(options.scratch));
   std::unique_ptr<LocalFleet> fleet(new LocalFleet(std::move(scratch)));
   MasterServerOptions master;
   master.listen = Address::Tcp("127.0.0.1", 0);

@@ -22,6 +22,7 @@ struct LocalFleetOptions {
   int workers = 1;  // of one slot each
   WorkerOptions::Executors executors = WorkerOptions::Executors::kInProcess;
   std::string binary_digest;
+  std::string scratch;  // where map output is kept
 };
 
 class LocalFleet {

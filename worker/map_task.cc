@@ -78,8 +78,11 @@ absl::Status MapSplit(const TaskInput& input, Mapper& mapper, RunningTask& state
   absl::Time report_at = absl::Now() + kProgressInterval;
   while (true) {
     FileBlock bytes;
-    SKEP_ASSIGN_OR_RETURN(const bool more, reader.Next(&bytes));
-    if (!more) return absl::OkStatus();
+    const absl::StatusOr<bool> more = reader.Next(&bytes);
+    // A damaged input stays damaged: only the user can mend it.
+    if (absl::IsDataLoss(more.status())) return InvalidArgument(Message(more.status()));
+    SKEP_RETURN_IF_ERROR(more.status());
+    if (!*more) return absl::OkStatus();
     const Block block{bytes.bytes, split.file().name(), bytes.file_offset};
     SKEP_RETURN_IF_ERROR(FromUserCode(mapper.Map(block, context), state));
     if (input.control.progress && absl::Now() >= report_at) {

@@ -21,6 +21,9 @@ std::string JsonNumber(double value);
 // {"name":count,...} in the order of the names.
 std::string JsonCounts(const std::map<std::string, uint64_t>& counts);
 
+// Whether the bytes are UTF-8.
+bool IsUtf8(std::string_view bytes);
+
 }  // namespace skep
 
 #endif  // SKEP_JOBS_API_JSON_TEXT_H_

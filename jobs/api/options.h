@@ -27,6 +27,8 @@ struct Flag {
   absl::Status (*check)(const std::string& value) = nullptr;
   // The one-letter form, "-e"; 0: none.
   char letter = 0;
+  // The user names a file of at most 1 MiB of UTF-8; the value is what stands in it.
+  bool from_file = false;
 };
 
 // The values of a job's flags: defaults, then what was given. Value type.

@@ -38,7 +38,10 @@ std::string JobJson(const JobStatus& status, std::string_view output_path,
   json["job"] = status.name();
   json["id"] = status.id();
   json["state"] = StateName(status.state());
-  json["answer"] = AnswerJson(status.answer());
+  // In a list of jobs, answers are left out.
+  if (status.has_answer() || status.state() != JOB_SUCCEEDED) {
+    json["answer"] = AnswerJson(status.answer());
+  }
   json["counters"] = Json::object();
   for (const auto& [name, count] : std::map<std::string, uint64_t>(
            status.counters().begin(), status.counters().end())) {

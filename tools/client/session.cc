@@ -46,6 +46,7 @@ class Session {
 
  private:
   absl::Status CheckOutput(OutputShape shape) const;
+  absl::Status CheckFree(OutputShape shape, const std::string& working_directory) const;
   absl::Status ServeFiles();
   absl::StatusOr<JobStatus> WatchUntilFinal(uint64_t id);
   int Present(const JobStatus& status, absl::Duration took);
@@ -83,6 +84,20 @@ absl::Status Session::CheckOutput(OutputShape shape) const {
   return absl::OkStatus();
 }
 
+// A file is replaced when the job ends; that must be wanted.
+absl::Status Session::CheckFree(OutputShape shape,
+                                const std::string& working_directory) const {
+  if (shape != OutputShape::kFile || options_.output.empty() || options_.force) {
+    return absl::OkStatus();
+  }
+  const auto there = fs_.Stat(JoinPath(working_directory, options_.output));
+  if (!there.ok() || there->is_directory || there->is_special) {
+    return absl::OkStatus();
+  }
+  return AlreadyExists("--output ", options_.output, " exists (", there->size,
+                       " bytes): name another file, or replace it with --force");
+}
+
 absl::Status Session::Prepare() {
   const OutputShape shape = request_.job->output(request_.options);
   SKEP_RETURN_IF_ERROR(CheckOutput(shape));
@@ -97,6 +112,7 @@ absl::Status Session::Prepare() {
         "--detach: standard input is kept here while the job runs; "
         "name a file that the workers can read");
   }
+  SKEP_RETURN_IF_ERROR(CheckFree(shape, working_directory));
   SKEP_ASSIGN_OR_RETURN(
       output_, JobOutput::Prepare(fs_, shape, options_.output, working_directory,
                                   ScratchDirectory()));

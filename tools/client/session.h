@@ -15,6 +15,7 @@ namespace skep {
 
 struct SessionOptions {
   std::string output;  // --output; empty: the terminal
+  bool force = false;  // replace an output file that is there
   bool json = false;
   bool quiet = false;   // no progress and no summary
   bool detach = false;  // only submit; prints the job's id

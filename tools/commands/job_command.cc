@@ -1,11 +1,13 @@
 #include "tools/commands/job_command.h"
 
 #include <cstdio>
+#include <fstream>
 #include <limits>
 #include <utility>
 #include <vector>
 
 #include "base/status.h"
+#include "jobs/api/json_text.h"
 #include "jobs/job_table.h"
 #include "tools/exit_code.h"
 
@@ -18,6 +20,7 @@ void AddEngineFlags(CommandLine& line, JobCommand* parsed) {
   line.Heading("Engine flags");
   line.Flag("output", &parsed->session.output,
             "Write the output to DIR (new or empty) or FILE", "PATH");
+  line.Flag("force", &parsed->session.force, "Replace a FILE that is there already");
   line.Flag("json", &parsed->session.json, "Print the result as one JSON object");
   line.Flag("quiet", &parsed->session.quiet, "No progress, no summary");
   const auto bounded = [&line](const char* name, int64_t* value, int64_t most,
@@ -37,15 +40,34 @@ void AddEngineFlags(CommandLine& line, JobCommand* parsed) {
   bounded("max-attempts", &parsed->request.max_attempts, 100,
           "Attempts at a task before its job fails; by default 4");
   line.SizeFlag("memory", &parsed->request.task_memory_bytes,
-                "Sort and combine buffers of one task; by default 256M");
+                "Sort and combine buffers of one task; by default 256M", 1);
   line.SizeFlag("split-size", &parsed->request.split_bytes,
-                "Input of one map task; by default as suits the input");
+                "Input of one map task; by default as suits the input", 1);
+}
+
+// It travels with the job, as text.
+absl::StatusOr<std::string> ReadFlagFile(const std::string& path) {
+  constexpr size_t kMaxFlagFile = 1 << 20;
+  std::ifstream file(path, std::ios::binary);
+  std::string content(kMaxFlagFile + 1, '\0');
+  file.read(content.data(), static_cast<std::streamsize>(content.size()));
+  if (!file.is_open() || file.bad()) return NotFound("cannot read '", path, "'");
+  content.resize(static_cast<size_t>(file.gcount()));
+  if (content.size() > kMaxFlagFile) {
+    return InvalidArgument("'", path, "' is larger than 1 MiB");
+  }
+  if (!IsUtf8(content)) {
+    return InvalidArgument("'", path, "' is not UTF-8");
+  }
+  return content;
 }
 
 void AddJobFlags(CommandLine& line, const Job& job, Options* options) {
   for (const Flag& flag : job.flags()) {
-    const auto set = [options, name = flag.name](const std::string& text) {
-      return options->Set(name, text);
+    const auto set = [options, &flag](const std::string& text) -> absl::Status {
+      if (!flag.from_file) return options->Set(flag.name, text);
+      SKEP_ASSIGN_OR_RETURN(const std::string content, ReadFlagFile(text));
+      return options->Set(flag.name, content);
     };
     if (flag.type == Flag::Type::kBool) {
       line.ParsedSwitch(flag.name, flag.help, set, flag.letter);
@@ -113,8 +135,14 @@ std::optional<int> ParseJobCommand(const std::string& command,
   line.Heading("Flags of this job");
   AddJobFlags(line, *job, &parsed->request.options);
   add_common(line);
-  line.Inputs("INPUT", &parsed->request.inputs,
-              "Files, directories, globs, or - for standard input", /*required=*/false);
+  const auto format = job->input(parsed->request.options);
+  if (format.ok() && format->kind == InputFormat::Kind::kNone) {
+    line.NoInputs();
+  } else {
+    line.Inputs("INPUT", &parsed->request.inputs,
+                "Files, directories, globs, or - for standard input",
+                /*required=*/false);
+  }
   line.Example(job->example());
   if (const auto code = line.Parse(rest)) return code;
   const absl::Status logging = InitLogging("skep", parsed->log);

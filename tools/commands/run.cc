@@ -9,6 +9,7 @@
 #include "tools/commands/master_flag.h"
 #include "tools/exit_code.h"
 #include "tools/local_fleet.h"
+#include "tools/scratch.h"
 
 namespace skep {
 namespace {
@@ -21,10 +22,12 @@ constexpr int64_t kMaxWorkers = 1024;
 int RunRun(const Args& args) {
   JobCommand command;
   LocalFleetOptions fleet_options;
+  fleet_options.scratch = ScratchDirectory();
   int64_t workers = std::max(1u, std::thread::hardware_concurrency());
   const auto more_flags = [&](CommandLine& line) {
     line.Flag("workers", &workers, "Tasks at a time; by default as many as cores", "N",
               1);
+    line.Flag("scratch", &fleet_options.scratch, "Where map output is kept", "DIR");
     AddExecutorFlag(line, &fleet_options.executors);
   };
   if (const auto code =

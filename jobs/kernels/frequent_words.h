@@ -1,0 +1,59 @@
+// The most frequent words of a stream in bounded memory, with a bound of the error.
+//
+// Space-Saving (A. Metwally, D. Agrawal, A. El Abbadi, 2005) in its mergeable form
+// (P. Agarwal and others, Mergeable Summaries, 2012): k counters say of every word how
+// often it stood there, too much by at most total / (k + 1), and a word that has no
+// counter stood there no oftener than that. Instead of replacing one counter at each
+// new word, twice as many are kept, then what the k-th has is taken from all: additions
+// go at the speed of a WordTable.
+
+#ifndef SKEP_JOBS_KERNELS_FREQUENT_WORDS_H_
+#define SKEP_JOBS_KERNELS_FREQUENT_WORDS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/word_table.h"
+#include "jobs/kernels/top_k.h"
+
+namespace skep {
+
+// Not thread-safe. What it answers depends on the order of the words and of the merges.
+class FrequentWords {
+ public:
+  // Counters kept, at least 1; in memory, up to twice as many.
+  explicit FrequentWords(size_t counters) : counters_(counters) {}
+
+  void AddEach(std::span<const std::string_view> words);
+
+  // As if the other's words had been added, too: the errors add up.
+  void Merge(const FrequentWords& other);
+  // As bytes, and as another sees them.
+  std::string Encode();
+  absl::Status MergeEncoded(std::string_view bytes);
+
+  // The k words of the largest counts, best first. A word stood there at most `count`
+  // times and at least count - error() times.
+  std::vector<CountedKey> Top(size_t k) const;
+  // What counts may be too large by; 0: they are exact.
+  uint64_t error() const { return error_; }
+  // Words added.
+  uint64_t total() const { return total_; }
+
+ private:
+  void Shrink();
+
+  size_t counters_;
+  WordTable table_;  // lower bounds
+  uint64_t error_ = 0;
+  uint64_t total_ = 0;
+};
+
+}  // namespace skep
+
+#endif  // SKEP_JOBS_KERNELS_FREQUENT_WORDS_H_
