@@ -20,6 +20,8 @@ struct KernelRow {
   // Does the work once; called with each path that the machine has if `has_paths`.
   std::function<void(CpuPath)> run;
   bool has_paths = false;
+  // Instead of `run`, for what runs in another process: CPU seconds of doing it once.
+  std::function<double()> seconds = nullptr;
   double published = 0;           // in the same unit; 0: none
   std::string published_by = "";  // what it is
   std::string baseline = "";      // the name of a row of the family; "": none
@@ -29,6 +31,8 @@ std::vector<KernelRow> QueensRows(const KernelBenchOptions& options);
 std::vector<KernelRow> SudokuRows(const KernelBenchOptions& options);
 std::vector<KernelRow> WordRows(const KernelBenchOptions& options);
 std::vector<KernelRow> NumberRows(const KernelBenchOptions& options);
+std::vector<KernelRow> SortRows(const KernelBenchOptions& options);
+std::vector<KernelRow> GrepRows(const KernelBenchOptions& options);
 
 }  // namespace skep
 
