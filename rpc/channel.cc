@@ -1,6 +1,9 @@
 #include "rpc/channel.h"
 
+#include <algorithm>
+#include <functional>
 #include <optional>
+#include <stop_token>
 #include <utility>
 
 #include "absl/strings/cord.h"
@@ -57,6 +60,45 @@ void Channel::CallMethod(const google::protobuf::MethodDescriptor* method,
           }
           done->Run();
         });
+}
+
+CallOptions Onward(const Controller& incoming, CallOptions options) {
+  options.timeout = std::min(options.timeout, incoming.remaining());
+  return options;
+}
+
+CallId StartOnward(const std::shared_ptr<Channel>& channel, const Controller& incoming,
+                   const google::protobuf::MethodDescriptor& method,
+                   const google::protobuf::Message& request,
+                   google::protobuf::Message* response, CallOptions options,
+                   Channel::Done done) {
+  using OnStop = std::stop_callback<std::function<void()>>;
+  struct Link {
+    Mutex mutex;
+    bool done ABSL_GUARDED_BY(mutex) = false;
+    std::unique_ptr<OnStop> on_stop ABSL_GUARDED_BY(mutex);
+  };
+  // shared: the call may complete on another thread before the link is made.
+  auto link = std::make_shared<Link>();
+  const CallId id =
+      channel->Start(method, request, response, Onward(incoming, std::move(options)),
+                     [link, done = std::move(done)](const Controller& outcome) mutable {
+                       std::unique_ptr<OnStop> on_stop;
+                       {
+                         MutexLock lock(link->mutex);
+                         link->done = true;
+                         on_stop = std::move(link->on_stop);
+                       }
+                       on_stop = nullptr;
+                       done(outcome);
+                     });
+  auto on_stop = std::make_unique<OnStop>(
+      incoming.stop_token(), [weak = std::weak_ptr<Channel>(channel), id] {
+        if (const std::shared_ptr<Channel> channel = weak.lock()) channel->Cancel(id);
+      });
+  MutexLock lock(link->mutex);
+  if (!link->done) link->on_stop = std::move(on_stop);
+  return id;
 }
 
 absl::Status BlockingStart(Channel& channel,

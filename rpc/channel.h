@@ -87,6 +87,17 @@ class Channel : public google::protobuf::RpcChannel {
                   google::protobuf::Closure* done) override;
 };
 
+// For a handler that calls on: `options` with a timeout that is no longer than what
+// `incoming` has left.
+CallOptions Onward(const Controller& incoming, CallOptions options = {});
+// Start with such options, cancelled when `incoming` is: when its caller cancelled it,
+// its deadline passed or its connection ended.
+CallId StartOnward(const std::shared_ptr<Channel>& channel, const Controller& incoming,
+                   const google::protobuf::MethodDescriptor& method,
+                   const google::protobuf::Message& request,
+                   google::protobuf::Message* response, CallOptions options,
+                   Channel::Done done);
+
 // Whether a call failed before a byte of it left this process: then it is safe to make
 // it elsewhere, even if its method is not idempotent.
 bool NeverSent(const absl::Status& status);

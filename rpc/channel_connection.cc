@@ -95,6 +95,8 @@ void ChannelCore::OnStream(std::unique_ptr<Stream> stream) {
   large_ = nullptr;
   seen_data_ = discarding_ = input_ended_ = draining_ = closing_ = false;
   reading_ = true;
+  watching_peer_ = still_here_ = memory_check_ = false;
+  partial_frame_ = 0;
   peer_is_skep_ = scoped_ = false;
   last_activity_ = Now();
   stream_->Start(this);
@@ -129,6 +131,7 @@ size_t ChannelCore::OnData(std::string_view bytes) {
     if (large_ != nullptr) {
       used += large_->Take(bytes.substr(used));
       if (!large_->complete()) break;
+      if (partial_frame_ > 0) NoteWholeFrame();
       std::string fault;
       if (!HandleLarge(now, self, &fault)) {
         Fault(fault);
@@ -143,6 +146,7 @@ size_t ChannelCore::OnData(std::string_view bytes) {
       if (large_ == nullptr) break;
       continue;
     }
+    if (partial_frame_ > 0) NoteWholeFrame();
     if (frame.state == Frame::State::kBad ||
         !HandleBody(frame.body, now, self, &frame.fault)) {
       Fault(frame.fault);
@@ -154,7 +158,12 @@ size_t ChannelCore::OnData(std::string_view bytes) {
   }
   // What this read made: deadlines of calls that handlers hold.
   ArmTimer();
-  return discarding_ ? bytes.size() : used;
+  const size_t rest = discarding_ ? 0 : bytes.size() - used;
+  const size_t partial = large_ != nullptr ? large_->received() : rest;
+  if (options_.accepted && (partial > 0 || partial_frame_ > 0)) {
+    NotePartialFrame(partial, now);
+  }
+  return bytes.size() - rest;
 }
 
 bool ChannelCore::HandleBody(std::string_view body, absl::Time now,
@@ -222,6 +231,7 @@ void ChannelCore::OnFilled(size_t count) {
   if (delegate_ != nullptr) return delegate_->OnFilled(count);
   last_activity_ = Now();
   large_->Filled(count);
+  if (options_.accepted) NotePartialFrame(large_->received(), last_activity_);
 }
 
 void ChannelCore::OnRequest(const Envelope& request, absl::Time now,
@@ -266,6 +276,8 @@ void ChannelCore::Reply(ServedCall call, const Envelope& reply,
 
 void ChannelCore::BeginShutdown() {
   if (stream_ == nullptr || closing_) return;
+  // The handler of another protocol answers what it has, as if its peer were done.
+  if (delegate_ != nullptr) return delegate_->OnPeerClosed();
   if (scoped_) {
     ControlGoAway go_away;
     go_away.set_last_accepted_id(last_accepted_id_);
@@ -298,13 +310,18 @@ void ChannelCore::UpdateReading() {
   // A client never stops for unsent bytes: if both ends did, neither would move.
   const bool full =
       serving_->in_progress() >= options_.max_calls ||
+      serving_->request_bytes() >= options_.max_request_bytes ||
       (options_.accepted &&
-       stream_->unsent() > std::max(options_.high_water_bytes, kStreamHighWater)) ||
+       (stream_->unsent() > std::max(options_.high_water_bytes, kStreamHighWater) ||
+        HoldsTooMuch())) ||
       (draining_ && options_.accepted);
   const bool read = discarding_ || !full;
-  if (read == reading_) return;
-  reading_ = read;
-  stream_->SetReading(read);
+  if (read != reading_) {
+    reading_ = read;
+    stream_->SetReading(read);
+    if (!read) SayStillHere();
+  }
+  if (options_.accepted) CountMemory();
 }
 
 void ChannelCore::OnDrained() {
@@ -375,7 +392,10 @@ void ChannelCore::OnClosed(const absl::Status& reason) {
   // Not destroyed inside its own event.
   executor_.Post([stream = std::move(stream_), delegate = std::move(delegate_)] {});
   ++connection_;
+  partial_frame_ = 0;
+  CountMemory();
   executor_.Cancel(std::exchange(idle_timer_, TimerId()));
+  executor_.Cancel(std::exchange(frame_timer_, TimerId()));
   serving_->StopAll();
   scoped_ = peer_is_skep_ = false;
   EndCalls(reason.ok()
@@ -457,6 +477,8 @@ void ChannelCore::DropNow(absl::Status reason) {
   if (serving_ != nullptr) serving_->StopAll();
   delegate_ = nullptr;
   stream_ = nullptr;
+  partial_frame_ = 0;
+  CountMemory();
 }
 
 void ChannelCore::CheckIdle() {

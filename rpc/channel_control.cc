@@ -31,7 +31,10 @@ void ChannelCore::OnControl(const Envelope& request) {
     }
   } else if (request.method == "GoAway") {
     if (scoped_) OnGoAway();
-  } else if (request.method != "Ping" && (request.flags & kFlagNoReply) == 0) {
+  } else if (request.method == "Ping") {
+    ControlPing ping;
+    if (scoped_ && ParseMessage(request.request, &ping)) OnPing(ping);
+  } else if ((request.flags & kFlagNoReply) == 0) {
     WriteFrame(EncodeErrorReply(
         request.id, WireError::kNoMethod,
         Unimplemented(ControlName(), " has no method ", request.method),

@@ -73,7 +73,7 @@ ChannelCore::ChannelCore(Executor& executor, std::string peer,
       options_(std::move(options)),
       load_(options_.load != nullptr
                 ? options_.load
-                : std::make_shared<ServerLoad>(ServerOptions().max_request_bytes)),
+                : std::make_shared<ServerLoad>(ServerOptions().max_memory_bytes)),
       random_(options_.connect.seed != 0 ? options_.connect.seed : SystemRandom64()) {}
 
 ChannelCore::~ChannelCore() {
@@ -170,6 +170,7 @@ CallId ChannelCore::Start(const google::protobuf::MethodDescriptor& method,
           Request{id, OutFrame(), deadline, now, flags.wants_reply});
   }
   if (here) ArmTimerAt(earliest);
+  if (at_once && !watching_peer_) WatchPeer();
   if (!flags.wants_reply) {
     executor_.Post([done = std::move(done)]() mutable { done(Controller()); });
   }
@@ -218,6 +219,7 @@ void ChannelCore::Flush() {
   }
   // First, since they have been told their place.
   for (Request& request : requests) Transmit(std::move(request));
+  if (!requests.empty() && !watching_peer_) WatchPeer();
   for (QueuedReply& reply : replies) FinishCall(reply.call, std::move(reply.frame));
   ArmTimer();
 }

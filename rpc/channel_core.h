@@ -34,6 +34,7 @@
 namespace skep {
 
 class ControlHello;
+class ControlPing;
 
 struct ChannelCoreOptions {
   ConnectOptions connect;
@@ -42,7 +43,9 @@ struct ChannelCoreOptions {
   bool accepted = false;
   size_t high_water_bytes = 4 << 20;
   int max_calls = 10'000;
+  size_t max_request_bytes = 64 << 20;
   absl::Duration idle_timeout = absl::InfiniteDuration();
+  absl::Duration frame_timeout = absl::InfiniteDuration();
   std::function<std::unique_ptr<StreamHandler>(Stream&)> other_protocol;
   // Shared by the server's connections; made if null.
   std::shared_ptr<ServerLoad> load;
@@ -173,6 +176,20 @@ class ChannelCore final : public Channel,
   // channel_written.cc: when replies have left.
   void AwaitWritten(ServedCall call, absl::Time since,
                     std::function<void(absl::Time)> done);
+  // channel_limits.cc: memory, slow frames, silent peers.
+  void CountMemory();
+  bool HoldsTooMuch() const;
+  // `bytes` of a frame wait for the rest.
+  void NotePartialFrame(size_t bytes, absl::Time now);
+  // The rest has come.
+  void NoteWholeFrame();
+  void CheckFrameIn(absl::Duration delay);
+  void CheckFrame();
+  void WatchPeer();
+  void CheckPeerIn(absl::Duration delay);
+  void CheckPeer();
+  void OnPing(const ControlPing& ping);
+  void SayStillHere();
   // channel_control.cc: hello, cancel, go-away.
   void OnControl(const Envelope& request);
   void OnHello(const Envelope& request);
@@ -223,6 +240,14 @@ class ChannelCore final : public Channel,
   bool draining_ = false;     // closes when its calls are done
   bool closing_ = false;      // our half is closed, or will be when drained
   bool reading_ = true;
+  bool watching_peer_ = false;  // calls are outstanding: it must say something
+  bool peer_asked_ = false;     // whether it is there
+  bool still_here_ = false;     // the peer is told so soon
+  bool memory_check_ = false;   // is due
+  size_t counted_memory_ = 0;   // of ours, in load_
+  size_t partial_frame_ = 0;    // bytes
+  absl::Time frame_began_;
+  TimerId frame_timer_;
   bool peer_is_skep_ = false;
   bool scoped_ = false;  // nothing between us and the peer: control messages work
   uint64_t last_accepted_id_ = 0;

@@ -475,7 +475,7 @@ TEST_F(ChannelTest, ARefusedChannelBacksOff) {
 }
 
 TEST_F(ChannelTest, RequestsInProgressAreBoundedInBytes) {
-  Listen({.max_request_bytes = 1000});
+  Listen({.max_memory_bytes = 1000});
   const auto channel = Dial();
   std::optional<Outcome> first, second, third;
   Echo(*channel, "hold" + std::string(900, 'x'), &first);

@@ -1,5 +1,6 @@
 #include "rpc/controller.h"
 
+#include <algorithm>
 #include <atomic>
 
 namespace skep {
@@ -27,11 +28,16 @@ class CancelHook {
 
 }  // namespace
 
+absl::Duration Controller::remaining() const {
+  return std::max(deadline_ - clock_->Now(), absl::ZeroDuration());
+}
+
 void Controller::Reset() {
   status_ = absl::OkStatus();
   retry_after_ = absl::ZeroDuration();
   timeout_ = kDefaultCallTimeout;
   deadline_ = absl::InfiniteFuture();
+  clock_ = &Clock::Real();
   request_attachment_.clear();
   response_attachment_.clear();
   on_cancel_ = nullptr;

@@ -18,6 +18,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "google/protobuf/service.h"
 
 namespace skep {
@@ -62,6 +63,9 @@ class Controller final : public google::protobuf::RpcController {
   // --- Server ---------------------------------------------------------------
   // When the caller gives up; absl::InfiniteFuture() if it did not say.
   absl::Time deadline() const { return deadline_; }
+  // What is left until then, by the server's clock; never negative. A handler that
+  // calls on passes this on: Onward and StartOnward (channel.h).
+  absl::Duration remaining() const;
   // Stopped when the caller cancelled, its deadline passed or its connection ended.
   std::stop_token stop_token() const {
     stop_token_taken_ = true;
@@ -73,7 +77,11 @@ class Controller final : public google::protobuf::RpcController {
   // where there is none. shared: the connection may end while a handler holds it.
   const std::shared_ptr<Channel>& peer() const { return peer_; }
 
-  void set_deadline(absl::Time deadline) { deadline_ = deadline; }
+  // `clock` outlives the call.
+  void set_deadline(absl::Time deadline, const Clock& clock = Clock::Real()) {
+    deadline_ = deadline;
+    clock_ = &clock;
+  }
   void set_stop_token(std::stop_token token) { stop_token_ = std::move(token); }
   void set_peer(std::shared_ptr<Channel> peer) { peer_ = std::move(peer); }
 
@@ -95,6 +103,7 @@ class Controller final : public google::protobuf::RpcController {
   absl::Duration retry_after_;
   absl::Duration timeout_ = kDefaultCallTimeout;
   absl::Time deadline_ = absl::InfiniteFuture();
+  const Clock* clock_ = &Clock::Real();
   std::string request_attachment_;
   mutable std::string response_attachment_;
   std::stop_token stop_token_;

@@ -35,6 +35,8 @@ class LargeFrame {
   std::span<char> Room();
   void Filled(size_t count);
 
+  // Bytes of it that have come.
+  size_t received() const { return head_.size() + filled_ + tail_size_; }
   bool complete() const { return tail_size_ == kFrameChecksumBytes; }
   // --- Once complete ---
   // False: the checksum is wrong, and *fault says so.

@@ -111,7 +111,9 @@ class Connections : public std::enable_shared_from_this<Connections> {
     core.accepted = true;
     core.high_water_bytes = options_.high_water_bytes;
     core.max_calls = options_.max_calls_per_connection;
+    core.max_request_bytes = options_.max_request_bytes_per_connection;
     core.idle_timeout = options_.idle_timeout;
+    core.frame_timeout = options_.frame_timeout;
     core.other_protocol = options_.other_protocol;
     core.load = load_;
     core.on_ended = [weak = weak_from_this(), id] {
@@ -133,7 +135,7 @@ class Connections : public std::enable_shared_from_this<Connections> {
   const ServiceTable& services_;
   const ServerOptions options_;
   const std::shared_ptr<ServerLoad> load_ =
-      std::make_shared<ServerLoad>(options_.max_request_bytes);
+      std::make_shared<ServerLoad>(options_.max_memory_bytes);
   mutable Mutex mutex_;
   CondVar changed_;
   std::map<uint64_t, std::shared_ptr<ChannelCore>> cores_ ABSL_GUARDED_BY(mutex_);
@@ -164,6 +166,7 @@ class ServerImpl final : public Server {
 
   const Address& address() const override { return address_; }
   int connections() const override { return connections_->size(); }
+  size_t memory_bytes() const override { return connections_->load().held(); }
 
   void Shutdown(absl::Duration grace) override {
     connections_->Stop();

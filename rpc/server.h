@@ -26,9 +26,16 @@ struct ServerOptions {
   size_t high_water_bytes = 4 << 20;
   // Requests a connection may have in progress before it is no longer read.
   int max_calls_per_connection = 10'000;
-  // Bytes of requests in progress over all connections; a call beyond them is answered
-  // with ResourceExhausted, unless it is alone.
-  size_t max_request_bytes = 1 << 30;
+  // And bytes of their requests.
+  size_t max_request_bytes_per_connection = 64 << 20;
+  // Bytes over all connections, of requests in progress, replies that are not sent and
+  // frames that have come in part. A call beyond them is answered with
+  // ResourceExhausted, unless it is alone; connections that hold some of them are not
+  // read until there is room.
+  size_t max_memory_bytes = 1 << 30;
+  // How long a frame may take to arrive from its first byte on, beside a second for
+  // each 64 KiB of it; then its connection is ended.
+  absl::Duration frame_timeout = absl::Seconds(30);
   // Idle connections are kept for ever by default.
   absl::Duration idle_timeout = absl::InfiniteDuration();
   // Where handlers run that were registered with Run::kPool. Borrowed; null: inline.
@@ -38,7 +45,8 @@ struct ServerOptions {
   std::string job_table_digest;
   // Makes the handler of a connection that speaks another protocol: one whose first
   // byte is over 0x04, which no frame's is. The stream, borrowed, has been started; the
-  // handler gets all its events from the first byte on. Null: no other protocol.
+  // handler gets all its events from the first byte on; at Shutdown OnPeerClosed comes
+  // early, and again when the peer closes. Null: no other protocol.
   std::function<std::unique_ptr<StreamHandler>(Stream&)> other_protocol;
 };
 
@@ -81,6 +89,8 @@ class Server {
 
   // With the port really taken.
   virtual const Address& address() const = 0;
+  // What counts towards max_memory_bytes.
+  virtual size_t memory_bytes() const = 0;
   // Connections now open.
   virtual int connections() const = 0;
   // Stops listening, lets calls in progress finish for at most `grace`, closes. Blocks
@@ -107,6 +117,11 @@ struct ConnectOptions {
   // Bytes of calls that wait for a connection or for the socket; a call beyond them
   // fails with ResourceExhausted.
   size_t max_unsent_bytes = 256 << 20;
+  // A peer of our make that has said nothing for so long while calls are outstanding is
+  // asked whether it is there, and taken for dead when it is silent for as long again:
+  // its calls fail with Unavailable. Infinite: a frozen peer holds calls until their
+  // deadlines. The accepting ends use the default.
+  absl::Duration keepalive = absl::Seconds(30);
   // Whether to say hello. Peers of other makes answer it with an error or not at all,
   // which costs nothing; without it, cancel and go-away stay within this process.
   bool hello = true;

@@ -83,20 +83,29 @@ class ServerCall final : public google::protobuf::Closure {
   google::protobuf::Message& request() { return *request_; }
   Controller& controller() { return controller_; }
 
-  // At `now`, or a little later.
-  void Execute(absl::Time now) {
+  // At `now`, or a little later. False: its caller no longer waits, and it was not
+  // begun.
+  bool Execute(absl::Time now) {
     begun_ = method_.counts == nullptr ? now : clock_->Now();
     if (controller_.deadline() <= now) {
       controller_.SetStatus(DeadlineExceeded(
           method_.method->full_name(), " was not begun before its caller's deadline"));
-      return Run();
+      Run();
+      return false;
+    }
+    if (controller_.stop_token().stop_requested()) {
+      controller_.SetStatus(
+          Cancelled(method_.method->full_name(), " was cancelled before it was begun"));
+      Run();
+      return false;
     }
     method_.service->CallMethod(method_.method, &controller_, request_.get(),
                                 response_.get(), this);
+    return true;
   }
 
-  void FailFull(absl::Status status) {
-    controller_.set_retry_after(kFullRetryAfter);
+  void FailFull(absl::Status status, absl::Duration retry_after = kFullRetryAfter) {
+    controller_.set_retry_after(retry_after);
     Fail(std::move(status), WireError::kTimeout);
   }
 
@@ -191,11 +200,19 @@ class ServerCall final : public google::protobuf::Closure {
         absl::StrCat(method_.method->full_name(), ": ", room.status().message())));
   }
 
+  // As its caller sees it, who does not take a reply that comes too late.
+  absl::StatusCode Outcome(absl::Time now) const {
+    if (controller_.deadline() <= now) return absl::StatusCode::kDeadlineExceeded;
+    if (controller_.stop_token().stop_requested()) return absl::StatusCode::kCancelled;
+    return controller_.status().code();
+  }
+
   // What there is to say of the call, if it was slow.
   std::unique_ptr<SlowCall> Count() {
     const absl::Time now = clock_->Now();
     const absl::Duration total = now - arrived_;
-    method_.counts->End(controller_.status().code(), total);
+    const absl::StatusCode code = Outcome(now);
+    method_.counts->End(code, total);
     if (!method_.metrics->slow()->Wants(total, method_.counts->p99(), now)) {
       return nullptr;
     }
@@ -204,7 +221,7 @@ class ServerCall final : public google::protobuf::Closure {
         .ended = now,
         .method = method_.method->full_name(),
         .peer = peer == nullptr ? "" : peer->peer(),
-        .code = controller_.status().code(),
+        .code = code,
         .request_bytes = bytes_,
         .reply_bytes =
             response_->ByteSizeLong() + controller_.response_attachment().size(),
@@ -275,14 +292,29 @@ void Dispatch(ServerCall* call, const ServedMethod& method, ThreadPool* pool,
     call->Execute(now);
     return;
   }
+  Admission::Ticket ticket;
+  const absl::Duration left = call->controller().deadline() - now;
+  const Admission::Verdict verdict =
+      load->admission().Arrive(method.method, pool->threads(), left, &ticket);
+  if (!verdict.admitted) {
+    return call->FailFull(
+        ResourceExhausted("overloaded: the call would wait ",
+                          absl::FormatDuration(verdict.wait), " for a thread and has ",
+                          absl::FormatDuration(left)),
+        verdict.retry_after);
+  }
   // Counted apart from the call: a handler may answer and still be running.
   load->HandlerBegins();
-  const bool queued = pool->Schedule([call, &clock, load] {
-    call->Execute(clock.Now());
+  const bool queued = pool->Schedule([call, &clock, load, ticket] {
+    const absl::Time begun = clock.Now();
+    load->admission().Begin(ticket);
+    const bool ran = call->Execute(begun);
+    load->admission().End(ticket, clock.Now() - begun, ran);
     load->HandlerEnds();
   });
   if (queued) return;
   load->HandlerEnds();
+  load->admission().Drop(ticket);
   call->FailFull(ResourceExhausted("the server's pool has ", pool->queued(),
                                    " calls waiting: try again later"));
 }
@@ -290,11 +322,11 @@ void Dispatch(ServerCall* call, const ServedMethod& method, ThreadPool* pool,
 }  // namespace
 
 absl::Status ServerLoad::Admit(size_t bytes) const {
-  const size_t held = request_bytes_.load(std::memory_order_relaxed);
-  if (held == 0 || held + bytes <= max_request_bytes_) return absl::OkStatus();
+  const size_t held = this->held();
+  if (held == 0 || held + bytes <= max_memory_bytes_) return absl::OkStatus();
   return ResourceExhausted("the server holds ", held,
-                           " bytes of requests: with another ", bytes,
-                           " it is over its limit of ", max_request_bytes_);
+                           " bytes of requests and replies: with another ", bytes,
+                           " it is over its limit of ", max_memory_bytes_);
 }
 
 void ServerLoad::HandlerBegins() {
@@ -326,7 +358,7 @@ Serving::Serving(const ServiceTable* services, ThreadPool* pool, const Clock& cl
 
 Serving::~Serving() { StopAll(); }
 
-uint32_t Serving::Begin(uint64_t id, absl::Time deadline) {
+uint32_t Serving::Begin(uint64_t id, size_t bytes, absl::Time deadline) {
   if (free_.empty()) {
     free_.push_back(static_cast<uint32_t>(slots_.size()));
     slots_.emplace_back();
@@ -335,10 +367,12 @@ uint32_t Serving::Begin(uint64_t id, absl::Time deadline) {
   free_.pop_back();
   Slot& slot = slots_[index];
   slot.id = id;
+  slot.bytes = bytes;
   slot.live = true;
   if (!slot.stop.stop_possible()) slot.stop = std::stop_source();
   deadlines_.Set(index, deadline);
   ++live_;
+  request_bytes_ += bytes;
   return index;
 }
 
@@ -354,7 +388,8 @@ void Serving::Handle(const Envelope& request, absl::Time now, bool extended,
   if (request.Has(Envelope::kBudget)) {
     deadline = now + absl::Microseconds(request.budget_us);
   }
-  const uint32_t slot = Begin(request.id, deadline);
+  const size_t bytes = request.request.size() + request.attachment.size();
+  const uint32_t slot = Begin(request.id, bytes, deadline);
   const ServedCall name{connection_, slot};
 
   WireError error = WireError::kNoService;
@@ -376,7 +411,6 @@ void Serving::Handle(const Envelope& request, absl::Time now, bool extended,
     sink->FinishCall(name, std::move(frame));
     return;
   }
-  const size_t bytes = request.request.size() + request.attachment.size();
   absl::Status admitted = load_->Admit(bytes);
   ServerCall* const call = ServerCall::Take(*method);
   call->Begin(*method, origin, name, bytes, now, std::move(sink), *load_, clock_);
@@ -390,7 +424,7 @@ void Serving::Handle(const Envelope& request, absl::Time now, bool extended,
   }
   Controller& controller = call->controller();
   controller.mutable_request_attachment() = TakeAttachment(request);
-  controller.set_deadline(deadline);
+  controller.set_deadline(deadline, clock_);
   controller.set_stop_token(slots_[slot].stop.get_token());
   controller.set_peer(std::move(peer));
   Dispatch(call, *method, pool_, now, clock_, load_);
@@ -401,7 +435,8 @@ void Serving::HandlePb(const PbMessage& request, std::shared_ptr<ReplySink> sink
   Origin origin;
   origin.id = request.id();
   origin.pb = true;
-  const uint32_t slot = Begin(origin.id, absl::InfiniteFuture());
+  const size_t bytes = request.request().size();
+  const uint32_t slot = Begin(origin.id, bytes, absl::InfiniteFuture());
   const ServedCall name{connection_, slot};
   const ServedMethod* const method =
       services_ == nullptr ? nullptr
@@ -411,7 +446,6 @@ void Serving::HandlePb(const PbMessage& request, std::shared_ptr<ReplySink> sink
     sink->FinishCall(name, FromWhole(EncodePbError(origin.id, WireError::kNoMethod)));
     return;
   }
-  const size_t bytes = request.request().size();
   absl::Status admitted = load_->Admit(bytes);
   const absl::Time now = clock_.Now();
   ServerCall* const call = ServerCall::Take(*method);
@@ -436,6 +470,7 @@ void Serving::Finished(ServedCall call) {
   deadlines_.Clear(call.slot);
   free_.push_back(call.slot);
   --live_;
+  request_bytes_ -= slots_[slot].bytes;
 }
 
 void Serving::Cancel(uint64_t id) {

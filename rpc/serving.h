@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "base/mutex.h"
 #include "base/thread_pool.h"
+#include "rpc/admission.h"
 #include "rpc/channel.h"
 #include "rpc/deadline_heap.h"
 #include "rpc/pb_message.pb.h"
@@ -27,21 +28,30 @@ namespace skep {
 // What a server holds, over all its connections. Thread-safe.
 class ServerLoad {
  public:
-  explicit ServerLoad(size_t max_request_bytes)
-      : max_request_bytes_(max_request_bytes) {}
+  explicit ServerLoad(size_t max_memory_bytes) : max_memory_bytes_(max_memory_bytes) {}
 
   // `bytes`: of the call's request.
   void CallBegins(size_t bytes) {
     calls_.fetch_add(1, std::memory_order_relaxed);
-    request_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    held_.fetch_add(bytes, std::memory_order_relaxed);
   }
   void CallEnds(size_t bytes) {
     calls_.fetch_sub(1, std::memory_order_relaxed);
-    request_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    held_.fetch_sub(bytes, std::memory_order_relaxed);
   }
   uint32_t calls() const { return calls_.load(std::memory_order_relaxed); }
+  // What a connection holds beside that, unsent replies and the front of a frame, has
+  // changed.
+  void Hold(size_t now, size_t before) {
+    held_.fetch_add(now - before, std::memory_order_relaxed);
+  }
+  size_t held() const { return held_.load(std::memory_order_relaxed); }
+  bool full() const { return held() > max_memory_bytes_; }
   // Ok if a request of `bytes` may be taken on.
   absl::Status Admit(size_t bytes) const;
+
+  // Whether calls may wait for the pool.
+  Admission& admission() { return admission_; }
 
   // Handlers queued or running on the pool: they use the services that the server
   // borrows.
@@ -51,9 +61,10 @@ class ServerLoad {
   bool AwaitHandlers(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  const size_t max_request_bytes_;
+  const size_t max_memory_bytes_;
   std::atomic<uint32_t> calls_{0};
-  std::atomic<size_t> request_bytes_{0};
+  std::atomic<size_t> held_{0};
+  Admission admission_;
   Mutex mutex_;
   CondVar idle_;
   int handlers_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -107,6 +118,8 @@ class Serving {
   // The sink got the reply.
   void Finished(ServedCall call);
   int in_progress() const { return live_; }
+  // Of the requests in progress.
+  size_t request_bytes() const { return request_bytes_; }
 
   // Stops what the peer calls `id`, if it is in progress.
   void Cancel(uint64_t id);
@@ -118,11 +131,12 @@ class Serving {
  private:
   struct Slot {
     uint64_t id = 0;
+    size_t bytes = 0;
     bool live = false;
     // Serves one call after another until somebody took its token or it was stopped.
     std::stop_source stop{std::nostopstate};
   };
-  uint32_t Begin(uint64_t id, absl::Time deadline);
+  uint32_t Begin(uint64_t id, size_t bytes, absl::Time deadline);
 
   const ServiceTable* const services_;
   ThreadPool* const pool_;
@@ -132,6 +146,7 @@ class Serving {
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
   int live_ = 0;
+  size_t request_bytes_ = 0;
   DeadlineHeap deadlines_;
 };
 

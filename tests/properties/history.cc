@@ -120,7 +120,7 @@ class History {
   void DrawServer(ServerHost& host) {
     if (random_.Chance(0.4)) host.options.max_calls_per_connection = Upto(8);
     // Far below what a history's requests add up to, and above the largest.
-    host.options.max_request_bytes = 2 * largest_ + random_.Below(4 * largest_);
+    host.options.max_memory_bytes = 2 * largest_ + random_.Below(4 * largest_);
     if (random_.Chance(0.2)) {
       // Over what losses stand still for.
       host.options.idle_timeout = absl::Seconds(1) + Milliseconds(200);
@@ -338,7 +338,7 @@ class History {
   // A request as large as the bound is taken on only by a server that counts no bytes.
   void ProbeRequestBytes(ServerHost& host) {
     TrialRequest request;
-    request.set_attachment_bytes(static_cast<uint32_t>(host.options.max_request_bytes) +
+    request.set_attachment_bytes(static_cast<uint32_t>(host.options.max_memory_bytes) +
                                  1);
     // The network may still break a connection or two.
     for (int i = 0; i < 5; ++i) {

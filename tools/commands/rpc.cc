@@ -1,7 +1,10 @@
 #include <cstdio>
 
+#include "absl/strings/str_split.h"
+#include "base/random.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "rpc/balance/balanced_channel.h"
 #include "rpc/server.h"
 #include "rpc/tcp_transport.h"
 #include "tools/client/session.h"
@@ -21,6 +24,7 @@ struct RpcFlags {
   std::string method;
   std::string json = "{}";
   int64_t timeout_seconds = 10;
+  absl::Duration hedge = absl::InfiniteDuration();
   int64_t interval_seconds = 1;
   int64_t count = 0;
   bool once = false;
@@ -79,13 +83,26 @@ absl::Status Rpc(const RpcFlags& flags) {
                                : "`skep rpc call ADDR Service.Method '{json}'` needs a "
                                  "method");
   }
-  SKEP_ASSIGN_OR_RETURN(const Address address, Address::Parse(flags.address));
+  std::vector<Address> addresses;
+  for (const std::string_view text : absl::StrSplit(flags.address, ',')) {
+    SKEP_ASSIGN_OR_RETURN(Address address, Address::Parse(text));
+    addresses.push_back(std::move(address));
+  }
   const absl::Duration timeout = absl::Seconds(flags.timeout_seconds);
   TcpTransport transport(1);
   ConnectOptions options;
   options.connect_timeout = timeout;
-  options.reconnect = false;
-  const auto channel = Connect(transport, address, options);
+  std::shared_ptr<Channel> channel;
+  if (addresses.size() == 1) {
+    options.reconnect = false;
+    channel = Connect(transport, addresses[0], options);
+  } else {
+    BalancedOptions balanced;
+    balanced.connect = options;
+    balanced.hedge.delay = flags.hedge;
+    balanced.seed = SystemRandom64();
+    channel = BalancedChannel::Create(transport, addresses, balanced);
+  }
   return list ? List(*channel, timeout) : Call(*channel, flags, timeout);
 }
 
@@ -103,10 +120,23 @@ int RunRpc(const Args& args) {
   line.Example("skep rpc top 127.0.0.1:9982");
   line.Example("skep rpc top 127.0.0.1:9982 --once --json");
   line.Positional("ACTION", &flags.action, "list, call or top");
-  line.Positional("ADDR", &flags.address, "The server; for top its --stats address");
+  line.Positional("ADDR", &flags.address,
+                  "The server, or several with commas between them: each call goes to "
+                  "one, and to another if that fails and may be repeated. For top its "
+                  "--stats address");
   line.Positional("METHOD", &flags.method, "package.Service.Method", false);
   line.Positional("JSON", &flags.json, "The request", false);
   line.Flag("timeout", &flags.timeout_seconds, "Seconds before it gives up", "S", 1);
+  line.ParsedFlag("hedge",
+                  "Of several servers: ask a second one too after so long, if the "
+                  "method is idempotent; the first reply counts",
+                  "TIME", "never", [&flags](const std::string& text) -> absl::Status {
+                    if (text == "never" || (absl::ParseDuration(text, &flags.hedge) &&
+                                            flags.hedge > absl::ZeroDuration())) {
+                      return absl::OkStatus();
+                    }
+                    return InvalidArgument("'", text, "' is no time: say 20ms or 1.5s");
+                  });
   line.Flag("interval", &flags.interval_seconds, "Top: seconds between readings", "S",
             1);
   line.Flag("count", &flags.count, "Top: so many readings, then it ends; 0: for ever",

@@ -41,6 +41,8 @@ struct ServeFlags {
   int64_t seed = 1;
   absl::Duration delay;
   absl::Duration grace = absl::Seconds(5);
+  int64_t max_connections = ServerOptions().max_connections;
+  uint64_t max_memory = ServerOptions().max_memory_bytes;
   LogOptions log;
 };
 
@@ -112,6 +114,8 @@ absl::Status Serve(const ServeFlags& flags) {
                               .clock = clock};
   ServerOptions options;
   options.pool = pool.get();
+  options.max_connections = static_cast<int>(flags.max_connections);
+  options.max_memory_bytes = flags.max_memory;
 
   std::unique_ptr<google::protobuf::Service> service;
   auto run = ServiceTable::Run::kPool;
@@ -209,6 +213,11 @@ int RunServe(const Args& args) {
   flags.record.Declare(line);
   line.Flag("numbers", &flags.numbers, "Median: a file of integers to hold", "FILE");
   line.Flag("seed", &flags.seed, "Median: of what Generate makes", "N");
+  line.Flag("max-connections", &flags.max_connections,
+            "More are closed as they come", "N", 1);
+  line.SizeFlag("max-memory", &flags.max_memory,
+                "What requests and unread replies may take over all connections; calls "
+                "beyond it are refused, and connections that hold some are not read");
   line.Flag("insecure", &flags.insecure,
             "Allow addresses that other machines reach, without TLS");
   line.LogFlags(&flags.log);

@@ -43,6 +43,8 @@ struct LoadStats {
   uint64_t ok() const { return outcomes[0]; }
   uint64_t answered() const;
   uint64_t failed() const { return answered() - ok(); }
+  // Not even by their deadline: the run was ended before.
+  uint64_t unanswered() const { return sent - answered(); }
 };
 
 // The family's load tests write histograms of this step.

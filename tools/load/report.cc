@@ -40,8 +40,8 @@ std::string LoadReportText(const std::string& what, const LoadReport& report) {
   const LoadStats& stats = report.stats;
   std::string out = what + "\n";
   out += absl::StrFormat(
-      "sent %d  received %d (%.0f/s)  failed %d  in flight at the end %d\n", stats.sent,
-      stats.ok(), Rate(report), stats.failed(), stats.in_flight);
+      "sent %d  received %d (%.0f/s)  failed %d  unanswered %d\n", stats.sent,
+      stats.ok(), Rate(report), stats.failed(), stats.unanswered());
   out += LatencyLine(stats.latency);
   if (stats.lag.count() > 0) {
     out += absl::StrFormat(
@@ -79,7 +79,8 @@ std::string LoadReportJson(const std::string& what, const LoadReport& report) {
   json["per_second"] = Rate(report);
   json["failed"] = stats.failed();
   json["not_sent"] = stats.not_sent;
-  json["in_flight"] = stats.in_flight;
+  json["unanswered"] = stats.unanswered();
+  json["in_flight_when_sending_ended"] = stats.in_flight;
   json["seconds"] = absl::ToDoubleSeconds(report.elapsed);
   json["errors"] = nlohmann::ordered_json::object();
   for (size_t i = 1; i < stats.outcomes.size(); ++i) {

@@ -28,7 +28,7 @@ TEST(LoadReportTest, TextHasTheFamilysNumbers) {
   const std::string text = LoadReportText("echo", Example());
   for (const char* part :
        {"echo\n", "sent 103", "received 100 (50/s)", "failed 3",
-        "in flight at the end 7", "min 1.0", "max 100.0", "average 50.5", "median 50.0",
+        "unanswered 0", "min 1.0", "max 100.0", "average 50.5", "median 50.0",
         "p90 89.9", "p99 99.1", "cpu: 2.00 us a call here, 1.00 us in process 42",
         "failed: UNAVAILABLE 3"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " is not in\n" << text;

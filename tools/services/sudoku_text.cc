@@ -1,5 +1,6 @@
 #include "tools/services/sudoku_text.h"
 
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct Outbox : std::enable_shared_from_this<Outbox> {
 
   Executor& executor;
   Session* session = nullptr;  // on the executor only; null once the connection is gone
+  std::stop_source stop;       // requested then
   Mutex mutex;
   std::string finished ABSL_GUARDED_BY(mutex);
   size_t count ABSL_GUARDED_BY(mutex) = 0;
@@ -53,19 +55,27 @@ class Session final : public StreamHandler {
         outbox_(std::make_shared<Outbox>(stream.executor())) {
     outbox_->session = this;
   }
-  ~Session() override { outbox_->session = nullptr; }
+  ~Session() override { Forget(); }
 
   size_t OnData(std::string_view bytes) override;
   void OnPeerClosed() override {
     peer_closed_ = true;
     CloseIfFinished();
   }
-  void OnClosed(const absl::Status& /*reason*/) override { closing_ = true; }
+  void OnClosed(const absl::Status& /*reason*/) override {
+    closing_ = true;
+    Forget();
+  }
 
   // What the pool has finished.
   void Flush();
 
  private:
+  // Nobody waits for what is in progress.
+  void Forget() {
+    outbox_->session = nullptr;
+    outbox_->stop.request_stop();
+  }
   // Queues the batch for the pool; answers ServerTooBusy where that cannot be.
   void Submit(std::vector<Request> batch);
   // The fault that ends the connection is answered after the replies before it.
@@ -93,7 +103,9 @@ void Solve(const std::vector<Request>& batch, const SudokuTextServer& server,
            Outbox& outbox) {
   std::string replies;
   for (const Request& request : batch) {
-    const SudokuResult result = SolveSudoku(request.puzzle, {.dots = false});
+    const SudokuResult result =
+        SolveSudoku(request.puzzle, {.dots = false, .stop = outbox.stop.get_token()});
+    if (result.outcome == SudokuOutcome::kStopped) break;
     const bool solved = result.outcome == SudokuOutcome::kSolved;
     replies += Reply(request.id, solved ? result.solution() : "NoSolution");
     server.stats.RecordResponse(server.clock.Now() - request.arrived, solved);

@@ -1,0 +1,131 @@
+// A peer that is frozen does not hold calls for ever; one that is busy is left alone.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "rpc/channel_testing.h"
+#include "rpc/server.h"
+#include "rpc/services/echo.pb.h"
+#include "rpc/sim_transport.h"
+
+namespace skep {
+namespace {
+
+class KeepaliveTest : public ::testing::Test {
+ protected:
+  KeepaliveTest() { services_.Add(&echo_); }
+  ~KeepaliveTest() override {
+    echo_.ReleaseAll();
+    Run(absl::Seconds(1));
+  }
+
+  void Start(ServerOptions options = {}) {
+    server_ = *Server::Listen(network_.host("s"), at_, services_, std::move(options));
+    channel_ =
+        Connect(network_.host("c"), at_, {.keepalive = absl::Seconds(10), .seed = 2});
+    Run(absl::Milliseconds(20));
+  }
+  void Run(absl::Duration d) { executor_.RunFor(d); }
+  void Hold() {
+    const size_t index = outcomes_.size();
+    outcomes_.emplace_back();
+    echo::EchoRequest request;
+    request.set_payload("hold");
+    Call<echo::EchoResponse>(
+        *channel_, Method<echo::EchoService>("Echo"), request,
+        {.timeout = absl::InfiniteDuration()},
+        [this, index](const auto& outcome) { outcomes_[index] = outcome.status(); });
+  }
+
+  SimulatedClock clock_;
+  ManualExecutor executor_{clock_};
+  SimNetwork network_{executor_, /*seed=*/4};
+  const Address at_ = Address::Tcp("s", 7000);
+  EchoService echo_;
+  ServiceTable services_;
+  std::unique_ptr<Server> server_;
+  std::shared_ptr<Channel> channel_;
+  std::vector<std::optional<absl::Status>> outcomes_;
+};
+
+TEST_F(KeepaliveTest, CallsOnAFrozenPeerFail) {
+  Start();
+  Hold();
+  Run(absl::Seconds(1));
+  network_.Partition("c", "s");
+  Run(absl::Seconds(15));
+  EXPECT_FALSE(outcomes_[0].has_value());
+  Run(absl::Seconds(10));
+  ASSERT_TRUE(outcomes_[0].has_value());
+  EXPECT_EQ(outcomes_[0]->code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(outcomes_[0]->message().find("said nothing"), std::string::npos);
+  EXPECT_FALSE(channel_->connected());
+  // And the channel is good again when the peer is.
+  network_.Heal("c", "s");
+  Run(absl::Seconds(30));
+  EXPECT_TRUE(channel_->connected());
+}
+
+TEST_F(KeepaliveTest, ASlowHandlerIsNoFrozenPeer) {
+  Start();
+  Hold();
+  Run(absl::Hours(1));
+  EXPECT_FALSE(outcomes_[0].has_value());
+  echo_.Release();
+  Run(absl::Seconds(1));
+  ASSERT_TRUE(outcomes_[0].has_value());
+  EXPECT_TRUE(outcomes_[0]->ok()) << *outcomes_[0];
+}
+
+TEST_F(KeepaliveTest, NorIsOneThatDoesNotReadForALongTime) {
+  Start({.max_calls_per_connection = 2});
+  for (int i = 0; i < 5; ++i) Hold();
+  Run(absl::Hours(1));
+  ASSERT_EQ(echo_.held.size(), 2u);
+  for (const auto& outcome : outcomes_) EXPECT_FALSE(outcome.has_value());
+  for (int i = 0; i < 5; ++i) {
+    echo_.Release();
+    Run(absl::Seconds(1));
+  }
+  for (const auto& outcome : outcomes_) {
+    ASSERT_TRUE(outcome.has_value());
+    EXPECT_TRUE(outcome->ok()) << *outcome;
+  }
+}
+
+TEST_F(KeepaliveTest, NobodyIsAskedWhileNothingIsOutstanding) {
+  Start();
+  Run(absl::Seconds(1));
+  network_.Partition("c", "s");
+  Run(absl::Hours(1));
+  EXPECT_TRUE(channel_->connected());
+  network_.Heal("c", "s");
+  Hold();
+  Run(absl::Seconds(1));
+  EXPECT_EQ(echo_.held.size(), 1u);
+}
+
+// Peers of another make do not know the question.
+TEST_F(KeepaliveTest, OthersAreNotAsked) {
+  std::unique_ptr<RawPeer> peer;
+  auto listener = network_.host("s").Listen(at_, [&](std::unique_ptr<Stream> stream) {
+    peer = std::make_unique<RawPeer>(std::move(stream));
+  });
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  channel_ =
+      Connect(network_.host("c"), at_, {.keepalive = absl::Seconds(10), .seed = 2});
+  Hold();
+  Run(absl::Seconds(10));
+  ASSERT_NE(peer, nullptr);
+  const size_t received = peer->received.size();
+  Run(absl::Hours(1));
+  EXPECT_EQ(peer->received.size(), received);
+  EXPECT_FALSE(outcomes_[0].has_value());
+  channel_ = nullptr;
+  Run(absl::Seconds(5));
+}
+
+}  // namespace
+}  // namespace skep
