@@ -57,10 +57,10 @@ void ChannelCore::NotePartialFrame(size_t bytes, absl::Time now) {
   if (partial_frame_ == 0) frame_began_ = now;
   partial_frame_ = bytes;
   if (bytes == 0) return;
-  if (frame_timer_ != TimerId() || options_.frame_timeout == absl::InfiniteDuration()) {
-    return;
+  if (bytes >= kMemoryStep) UpdateReading();
+  if (frame_timer_ == TimerId() && options_.frame_timeout < absl::InfiniteDuration()) {
+    CheckFrameIn(options_.frame_timeout);
   }
-  CheckFrameIn(options_.frame_timeout);
 }
 
 void ChannelCore::CheckFrameIn(absl::Duration delay) {

@@ -93,7 +93,7 @@ class ServerCall final : public google::protobuf::Closure {
       Run();
       return false;
     }
-    if (controller_.stop_token().stop_requested()) {
+    if (controller_.IsCanceled()) {
       controller_.SetStatus(
           Cancelled(method_.method->full_name(), " was cancelled before it was begun"));
       Run();
@@ -203,7 +203,7 @@ class ServerCall final : public google::protobuf::Closure {
   // As its caller sees it, who does not take a reply that comes too late.
   absl::StatusCode Outcome(absl::Time now) const {
     if (controller_.deadline() <= now) return absl::StatusCode::kDeadlineExceeded;
-    if (controller_.stop_token().stop_requested()) return absl::StatusCode::kCancelled;
+    if (controller_.IsCanceled()) return absl::StatusCode::kCancelled;
     return controller_.status().code();
   }
 
@@ -470,7 +470,7 @@ void Serving::Finished(ServedCall call) {
   deadlines_.Clear(call.slot);
   free_.push_back(call.slot);
   --live_;
-  request_bytes_ -= slots_[slot].bytes;
+  request_bytes_ -= slot.bytes;
 }
 
 void Serving::Cancel(uint64_t id) {

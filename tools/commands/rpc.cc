@@ -84,7 +84,8 @@ absl::Status Rpc(const RpcFlags& flags) {
                                  "method");
   }
   std::vector<Address> addresses;
-  for (const std::string_view text : absl::StrSplit(flags.address, ',')) {
+  for (const std::string& text :
+       std::vector<std::string>(absl::StrSplit(flags.address, ','))) {
     SKEP_ASSIGN_OR_RETURN(Address address, Address::Parse(text));
     addresses.push_back(std::move(address));
   }

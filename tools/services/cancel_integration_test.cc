@@ -1,6 +1,6 @@
-// A call that nobody waits for stops computing: n-queens and sudoku, within 100 ms of CPU
-// time, whether its caller cancelled it, let its deadline pass, vanished or got its reply
-// from another server first.
+// A call that nobody waits for stops computing: n-queens and sudoku, within 100 ms of
+// CPU time, whether its caller cancelled it, let its deadline pass, vanished or got its
+// reply from another server first.
 
 #include <time.h>
 
@@ -98,8 +98,8 @@ class CancelTest : public ::testing::Test {
     AwaitBusy(true);
     absl::SleepFor(absl::Milliseconds(50));
     ASSERT_TRUE(Busy());
-    const absl::Duration before = CpuTime();
     end();
+    const absl::Duration before = CpuTime();
     AwaitBusy(false);
     EXPECT_LT(CpuTime() - before, kMostCpu);
   }
@@ -128,8 +128,7 @@ TEST_F(CancelTest, TheCallerCancels) {
 TEST_F(CancelTest, ItsDeadlinePasses) {
   const absl::Time start = absl::Now();
   StartQueens(*channel_, absl::Seconds(1));
-  ExpectItStopsAfter(
-      [&] { absl::SleepFor(start + absl::Milliseconds(990) - absl::Now()); });
+  ExpectItStopsAfter([&] { absl::SleepFor(start + absl::Seconds(1) - absl::Now()); });
 }
 
 TEST_F(CancelTest, TheClientVanishes) {
@@ -141,8 +140,7 @@ TEST_F(CancelTest, AHedgeWasFaster) {
   QuickQueens quick;
   ServiceTable table;
   table.Add(&quick);
-  const auto other =
-      *Server::Listen(transport_, Address::Tcp("127.0.0.1", 0), table);
+  const auto other = *Server::Listen(transport_, Address::Tcp("127.0.0.1", 0), table);
   BalancedOptions options;
   options.hedge.delay = absl::Milliseconds(200);
   const auto balanced = BalancedChannel::Create(
@@ -168,7 +166,8 @@ TEST_F(CancelTest, SudokuStopsToo) {
   // Has no solution, which takes long to find out.
   sudoku::SudokuRequest request;
   request.set_checkerboard(
-      "000005080000601043000000000010500000000106000300000005530000061000000004000000000");
+      "00000508000060104300000000001050000000010600030000000553000006100000000400000000"
+      "0");
   const CallId call = Call<sudoku::SudokuResponse>(
       *channel_, Method<sudoku::SudokuService>("Solve"), request,
       {.timeout = absl::Minutes(10)}, [](const auto&) {});
