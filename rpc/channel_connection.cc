@@ -125,6 +125,7 @@ size_t ChannelCore::OnData(std::string_view bytes) {
   // Once for all that came together: they were here at that time.
   const absl::Time now = Now();
   last_activity_ = now;
+  handling_ = true;
   const std::shared_ptr<ChannelCore> self = shared_from_this();
   size_t used = 0;
   while (reading_ && !discarding_) {
@@ -156,6 +157,7 @@ size_t ChannelCore::OnData(std::string_view bytes) {
     // Unless the frame was the peer's refusal.
     if (!discarding_) failures_ = 0;
   }
+  handling_ = false;
   // What this read made: deadlines of calls that handlers hold.
   ArmTimer();
   const size_t rest = discarding_ ? 0 : bytes.size() - used;

@@ -128,7 +128,8 @@ CallId ChannelCore::Start(const google::protobuf::MethodDescriptor& method,
     return Refuse(Annotate(room.status(), method.full_name()), std::move(done));
   }
   const bool here = executor_.IsCurrent();
-  const absl::Time now = Now();
+  // A completion's next call begins when the reply came.
+  const absl::Time now = here && handling_ ? last_activity_ : Now();
   OutstandingCall call;
   call.method = &method;
   call.response = response;

@@ -252,6 +252,7 @@ class ChannelCore final : public Channel,
   bool scoped_ = false;  // nothing between us and the peer: control messages work
   uint64_t last_accepted_id_ = 0;
   absl::Time last_activity_;
+  bool handling_ = false;  // what came at last_activity_
   TimerId idle_timer_;
   TimerId timer_;
   absl::Time timer_at_ = absl::InfiniteFuture();
