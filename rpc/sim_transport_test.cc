@@ -9,45 +9,11 @@
 
 #include "base/status.h"
 #include "gtest/gtest.h"
+#include "rpc/sim_test_bed.h"
 #include "rpc/transport_conformance.h"
 
 namespace skep {
 namespace {
-
-constexpr absl::Duration kTestTimeout = absl::Minutes(10);
-
-class SimBed : public TestBed {
- public:
-  explicit SimBed(uint64_t seed, SimNetworkOptions options = {})
-      : network_(executor_, seed, options) {
-    network_.Partition("server", "void");
-    network_.Partition("client", "void");
-  }
-  Transport& server() override { return network_.host("server"); }
-  Transport& client() override { return network_.host("client"); }
-  Address listen_address() override { return Address::Tcp("server", 0); }
-  Address black_hole() override {
-    network_.host("void");
-    return Address::Tcp("void", 7000);
-  }
-  bool WaitUntil(const std::function<bool()>& done) override {
-    const absl::Time deadline = clock_.Now() + kTestTimeout;
-    while (true) {
-      {
-        MutexLock lock(mutex());
-        if (done()) return true;
-      }
-      if (clock_.Now() > deadline || !executor_.RunOne()) return false;
-    }
-  }
-  SimNetwork& network() { return network_; }
-  ManualExecutor& executor() { return executor_; }
-
- private:
-  SimulatedClock clock_;
-  ManualExecutor executor_{clock_};
-  SimNetwork network_;
-};
 
 std::unique_ptr<TestBed> MakeCalmBed() { return std::make_unique<SimBed>(1); }
 std::unique_ptr<TestBed> MakeLossyBed() {

@@ -19,59 +19,11 @@
 #include "base/status.h"
 #include "gtest/gtest.h"
 #include "rpc/socket.h"
+#include "rpc/tcp_test_bed.h"
 #include "rpc/transport_conformance.h"
 
 namespace skep {
 namespace {
-
-constexpr absl::Duration kTestTimeout = absl::Seconds(60);
-
-class TcpBed final : public TestBed {
- public:
-  ~TcpBed() override {
-    for (const int fd : black_hole_fds_) close(fd);
-  }
-  Transport& server() override { return server_; }
-  TcpTransport& tcp() { return server_; }
-  Transport& client() override { return client_; }
-  Address listen_address() override { return Address::Tcp("127.0.0.1", 0); }
-
-  // A listening socket whose queue is full: the kernel drops what asks for more.
-  Address black_hole() override {
-    const int listening = socket(AF_INET, SOCK_STREAM, 0);
-    black_hole_fds_.push_back(listening);
-    sockaddr_in at = {};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof at;
-    EXPECT_EQ(bind(listening, reinterpret_cast<sockaddr*>(&at), length), 0);
-    EXPECT_EQ(listen(listening, 0), 0);
-    getsockname(listening, reinterpret_cast<sockaddr*>(&at), &length);
-    for (int i = 0; i < 8; ++i) {
-      const int filler = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-      black_hole_fds_.push_back(filler);
-      [[maybe_unused]] const int ignored =
-          connect(filler, reinterpret_cast<sockaddr*>(&at), length);
-    }
-    return Address::Tcp("127.0.0.1", ntohs(at.sin_port));
-  }
-
-  bool WaitUntil(const std::function<bool()>& done) override {
-    const absl::Time deadline = Clock::Real().Now() + kTestTimeout;
-    MutexLock lock(mutex());
-    while (!done()) {
-      const absl::Duration left = deadline - Clock::Real().Now();
-      if (left <= absl::ZeroDuration()) return false;
-      changed().WaitFor(mutex(), left);
-    }
-    return true;
-  }
-
- private:
-  TcpTransport server_{2};
-  TcpTransport client_{1};
-  std::vector<int> black_hole_fds_;
-};
 
 std::unique_ptr<TestBed> MakeTcpBed() { return std::make_unique<TcpBed>(); }
 INSTANTIATE_TEST_SUITE_P(Tcp, TransportConformance, testing::Values(&MakeTcpBed));

@@ -1,0 +1,64 @@
+// Joining a fleet: a machine that holds a token gets a certificate.
+//
+//   authority's machine                       joiner
+//   JoinServer::Listen(tcp, at, ...)          JoinFleet(tcp, at, token, "worker-7",
+//   ...)
+//
+// The joiner makes its key and keeps it. It connects under TLS, takes the server for
+// the authority's only if it shows the certificate whose fingerprint is in the token,
+// and sends a signing request with the token's secret. The server shows its certificate
+// and asks for none; it listens at an address of its own, where nothing else is served.
+
+#ifndef SKEP_RPC_TLS_JOIN_H_
+#define SKEP_RPC_TLS_JOIN_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "rpc/address.h"
+#include "rpc/tls/authority.h"
+#include "rpc/tls/credentials.h"
+#include "rpc/transport.h"
+
+namespace skep {
+
+struct JoinServerOptions {
+  // Of the certificates that joiners get.
+  absl::Duration certificate_validity = absl::Hours(24 * 90);
+  // Requests answered at once, and a second: the rest get ResourceExhausted, good
+  // tokens or not.
+  int burst = 20;
+  double per_second = 5;
+};
+
+class JoinServer {
+ public:
+  // `transport` is borrowed; the stream below TLS. `credentials`: what the server
+  // shows, signed by `authority`. Each answer is a line in the log.
+  static absl::StatusOr<std::unique_ptr<JoinServer>> Listen(
+      Transport& transport, const Address& at, Authority authority,
+      const TlsCredentials& credentials, JoinServerOptions options = {});
+  virtual ~JoinServer() = default;
+  // With the port really taken.
+  virtual const Address& address() const = 0;
+};
+
+// What a joiner has in the end.
+struct Membership {
+  std::string authority;  // PEM
+  CertifiedKey own;
+};
+
+// Blocks; not called on the transport's loops. InvalidArgument: that is no token.
+// PermissionDenied: it was refused, for the reason given. Unavailable: the server
+// cannot be reached, or is another authority's than the token's.
+absl::StatusOr<Membership> JoinFleet(Transport& transport, const Address& server,
+                                     std::string_view token, const std::string& name,
+                                     absl::Duration timeout);
+
+}  // namespace skep
+
+#endif  // SKEP_RPC_TLS_JOIN_H_

@@ -1,0 +1,158 @@
+// Tokens, and joining by them. Integration: loopback sockets.
+
+#include "rpc/tls/join.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "base/status.h"
+#include "gtest/gtest.h"
+#include "rpc/tcp_transport.h"
+#include "rpc/tls/test_fleet.h"
+
+namespace skep {
+namespace {
+
+constexpr absl::Duration kTimeout = absl::Seconds(10);
+
+Authority AuthorityOf(const TestFleet& fleet) {
+  return *Authority::FromPem(fleet.authority());
+}
+
+TEST(JoinToken, IsGoodUntilItExpires) {
+  const Authority authority = AuthorityOf(TestFleet("bees"));
+  const absl::Time now = absl::FromUnixSeconds(1'700'000'000);
+  const auto token = JoinToken::Parse(authority.MakeToken(absl::Minutes(10), now));
+  ASSERT_TRUE(token.ok()) << token.status();
+  EXPECT_EQ(token->fingerprint, authority.fingerprint());
+  EXPECT_EQ(token->expiry, now + absl::Minutes(10));
+  EXPECT_TRUE(authority.CheckSecret(token->secret, now).ok());
+  EXPECT_TRUE(authority.CheckSecret(token->secret, now + absl::Seconds(599)).ok());
+  const absl::Status late =
+      authority.CheckSecret(token->secret, now + absl::Minutes(10));
+  EXPECT_EQ(late.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_NE(late.ToString().find("expired at"), std::string::npos) << late;
+}
+
+TEST(JoinToken, NoCharacterOfItCanBeChanged) {
+  const Authority authority = AuthorityOf(TestFleet("bees"));
+  const absl::Time now = absl::FromUnixSeconds(1'700'000'000);
+  const std::string text = authority.MakeToken(absl::Minutes(10), now);
+  const std::string secret = JoinToken::Parse(text)->secret;
+  for (size_t i = 0; i < secret.size(); ++i) {
+    std::string forged = secret;
+    forged[i] = forged[i] == '9' ? '8' : '9';
+    EXPECT_FALSE(authority.CheckSecret(forged, now).ok()) << i;
+    EXPECT_FALSE(authority.CheckSecret(secret.substr(0, i), now).ok()) << i;
+  }
+  for (size_t i = 0; i < text.size(); ++i) {
+    EXPECT_FALSE(JoinToken::Parse(text.substr(0, i)).ok()) << i;
+  }
+  EXPECT_FALSE(AuthorityOf(TestFleet("bees")).CheckSecret(secret, now).ok());
+}
+
+TEST(Authority, KeepsItsKeyToItself) {
+  const std::string directory =
+      testing::TempDir() + "/authority" + std::to_string(getpid());
+  EXPECT_EQ(Authority::Open(directory).status().code(), absl::StatusCode::kNotFound);
+  const auto made = Authority::Create(directory, "bees", absl::Hours(1), absl::Now());
+  ASSERT_TRUE(made.ok()) << made.status();
+  struct stat info;
+  ASSERT_EQ(stat((directory + "/ca-key.pem").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+  EXPECT_EQ(
+      Authority::Create(directory, "bees", absl::Hours(1), absl::Now()).status().code(),
+      absl::StatusCode::kAlreadyExists);
+  const auto opened = Authority::Open(directory);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(opened->fingerprint(), made->fingerprint());
+  const absl::Time now = absl::Now();
+  const auto token = JoinToken::Parse(made->MakeToken(absl::Minutes(1), now));
+  EXPECT_TRUE(opened->CheckSecret(token->secret, now).ok());
+  chmod((directory + "/ca-key.pem").c_str(), 0644);
+  EXPECT_EQ(Authority::Open(directory).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+class JoinTest : public testing::Test {
+ protected:
+  void Serve(const TestFleet& fleet, JoinServerOptions options = {}) {
+    auto server =
+        JoinServer::Listen(transport_, Address::Tcp("127.0.0.1", 0), AuthorityOf(fleet),
+                           *fleet.Credentials("master"), options);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  absl::StatusOr<Membership> Join(const std::string& token,
+                                  const std::string& name = "worker-7") {
+    return JoinFleet(transport_, server_->address(), token, name, kTimeout);
+  }
+  static std::string Token(const TestFleet& fleet,
+                           absl::Duration valid_for = absl::Minutes(5)) {
+    return AuthorityOf(fleet).MakeToken(valid_for, absl::Now());
+  }
+
+  TcpTransport transport_{1};
+  const TestFleet fleet_{"bees"};
+  std::unique_ptr<JoinServer> server_;
+};
+
+TEST_F(JoinTest, AMachineWithATokenBecomesAMember) {
+  Serve(fleet_);
+  const auto joined = Join(Token(fleet_));
+  ASSERT_TRUE(joined.ok()) << joined.status();
+  EXPECT_EQ(joined->authority, fleet_.authority().certificate);
+  const auto credentials = TlsCredentials::FromPem(joined->authority, joined->own);
+  ASSERT_TRUE(credentials.ok()) << credentials.status();
+  EXPECT_EQ((*credentials)->identity().ToString(), "skep://bees/worker-7");
+}
+
+TEST_F(JoinTest, AnExpiredTokenIsRefused) {
+  Serve(fleet_);
+  const auto joined = Join(Token(fleet_, absl::Seconds(-1)));
+  EXPECT_EQ(joined.status().code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_NE(joined.status().ToString().find("expired at"), std::string::npos)
+      << joined.status();
+}
+
+TEST_F(JoinTest, AForgedSecretIsRefused) {
+  Serve(fleet_);
+  std::string token = Token(fleet_);
+  token.back() = token.back() == '0' ? '1' : '0';
+  EXPECT_EQ(Join(token).status().code(), absl::StatusCode::kPermissionDenied);
+}
+
+// The secret never leaves for a server that is not the token's.
+TEST_F(JoinTest, AServerInTheMiddleIsRefused) {
+  Serve(TestFleet("bees"));
+  const auto joined = Join(Token(fleet_));
+  EXPECT_EQ(joined.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(joined.status().ToString().find("unknown authority"), std::string::npos)
+      << joined.status();
+}
+
+TEST_F(JoinTest, ABadNameIsRefused) {
+  Serve(fleet_);
+  EXPECT_EQ(Join(Token(fleet_), "a,URI:skep://bees/master").status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(JoinTest, TooManyAtOnceAreToldToWait) {
+  Serve(fleet_, {.burst = 2, .per_second = 0});
+  const std::string token = Token(fleet_);
+  EXPECT_TRUE(Join(token).ok());
+  EXPECT_TRUE(Join(token).ok());
+  EXPECT_EQ(Join(token).status().code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(JoinTest, TheServerMustBeTheAuthoritys) {
+  const auto server =
+      JoinServer::Listen(transport_, Address::Tcp("127.0.0.1", 0), AuthorityOf(fleet_),
+                         *TestFleet("bees").Credentials("master"));
+  EXPECT_EQ(server.status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace skep

@@ -1,0 +1,106 @@
+#include "rpc/tls/tls_fault.h"
+
+#include <atomic>
+
+#include "absl/time/clock.h"
+#include "base/strings.h"
+#include "glog/logging.h"
+#include "rpc/tls/certificate.h"
+#include "rpc/tls/openssl.h"
+
+namespace skep {
+namespace {
+
+constexpr int kRefusalsLoggedASecond = 10;
+// Record types (RFC 8446, 5.1) and the version that every record names.
+constexpr char kAlertRecord = 21;
+constexpr char kHandshakeRecord = 22;
+constexpr char kRecordMajorVersion = 3;
+
+std::string DescribeVerification(SSL* ssl, const std::string& fleet) {
+  const long result = SSL_get_verify_result(ssl);
+  switch (result) {
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+    case X509_V_ERR_CERT_UNTRUSTED:
+      return "unknown authority: its certificate is not signed by the authority that "
+             "we "
+             "know (ca.pem, or the join token's)";
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      return "its certificate has expired: it needs a new one from `skep cert issue` "
+             "or "
+             "`skep cert join`";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return "its certificate is not valid yet: compare the clocks of both machines";
+    case X509_V_ERR_APPLICATION_VERIFICATION:
+      return StrCat("wrong fleet: its certificate is not of fleet \"", fleet, "\"");
+    default:
+      return StrCat("its certificate is not good: ",
+                    X509_verify_cert_error_string(result));
+  }
+}
+
+}  // namespace
+
+std::string DescribeTlsFault(SSL* ssl, const std::string& fleet) {
+  const unsigned long error = ERR_peek_error();
+  const std::string plain = TakeOpenSslError();
+  switch (ERR_GET_REASON(error)) {
+    case SSL_R_CERTIFICATE_VERIFY_FAILED:
+      return DescribeVerification(ssl, fleet);
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+      return "no certificate: it showed none, and only members of the fleet are served";
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+      return "it refused our certificate: unknown authority (our cert.pem and its "
+             "ca.pem are of different ones)";
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+      return "it refused our certificate: expired; get a new one from `skep cert "
+             "issue` "
+             "or `skep cert join`";
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+      return "it refused our certificate: not good, or not valid yet by its clock";
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+      return "it refused us: we showed no certificate";
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+      return StrCat("it refused us: wrong fleet (ours is \"", fleet,
+                    "\"), or nothing in common with its TLS");
+    case SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL:
+    case SSL_R_NO_APPLICATION_PROTOCOL:
+      return "no protocol in common: one end speaks neither the channel (skep/1) nor "
+             "HTTP/2 (h2)";
+    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+      return "no version in common: TLS 1.3 is needed";
+    default:
+      return plain;
+  }
+}
+
+bool LooksLikeTls(std::string_view first_bytes) {
+  if (first_bytes.empty()) return false;
+  const char type = first_bytes[0];
+  return (type == kAlertRecord || type == kHandshakeRecord) &&
+         (first_bytes.size() < 2 || first_bytes[1] == kRecordMajorVersion);
+}
+
+std::string_view PlainTextRefusal() {
+  // A fatal alert of two bytes: protocol_version.
+  static constexpr char kRefusal[] = {
+      kAlertRecord, kRecordMajorVersion, 3, 0, 2, 2, 70};
+  return {kRefusal, sizeof kRefusal};
+}
+
+void LogRefusal(const std::string& peer, const absl::Status& reason) {
+  static std::atomic<int64_t> second{0};
+  static std::atomic<int> logged{0};
+  const int64_t now = absl::ToUnixSeconds(absl::Now());
+  if (second.exchange(now) != now) logged = 0;
+  if (++logged > kRefusalsLoggedASecond) return;
+  LOG(WARNING) << "tls_refused peer=" << peer << " reason=" << ToStd(reason.message());
+}
+
+}  // namespace skep
