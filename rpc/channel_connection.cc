@@ -18,6 +18,8 @@ namespace {
 constexpr absl::Duration kCloseLinger = absl::Seconds(2);
 // No frame begins with a byte over this: sizes end at 64 MiB, 0x04000000.
 constexpr uint8_t kMaxFirstByte = 0x04;
+// What a server that wants TLS says to those who do not speak it begins so: an alert.
+constexpr char kTlsAlert = 0x15;
 
 }  // namespace
 
@@ -117,6 +119,10 @@ size_t ChannelCore::OnData(std::string_view bytes) {
   if (discarding_) return bytes.size();
   if (!seen_data_ && !bytes.empty()) {
     seen_data_ = true;
+    if (bytes[0] == kTlsAlert && !options_.accepted) {
+      Refused("it speaks TLS alone: give --tls DIR (`skep cert` makes one)");
+      return bytes.size();
+    }
     if (options_.other_protocol && static_cast<uint8_t>(bytes[0]) > kMaxFirstByte) {
       delegate_ = options_.other_protocol(*stream_);
       return delegate_->OnData(bytes);
@@ -257,6 +263,21 @@ void ChannelCore::FinishCall(ServedCall call, OutFrame frame) {
   if (!frame.head.empty()) WriteFrame(std::move(frame));
   UpdateReading();
   MaybeClose();
+}
+
+void ChannelCore::FailCall(ServedCall call, OutFrame frame, bool extended) {
+  if (extended || options_.legacy_failure == LegacyFailure::kError) {
+    return FinishCall(call, std::move(frame));
+  }
+  if (!executor_.IsCurrent()) {
+    executor_.Post(
+        [self = shared_from_this(), call] { self->FailCall(call, {}, false); });
+    return;
+  }
+  if (call.connection != connection_ || serving_ == nullptr) return;
+  serving_->Finished(call);
+  HangUp(Unavailable(peer_, " knows no hello, and a call of it failed"));
+  UpdateReading();
 }
 
 void ChannelCore::Reply(ServedCall call, const Envelope& reply,

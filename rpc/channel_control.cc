@@ -123,15 +123,18 @@ void ChannelCore::SayHello() {
   ArmTimer();
 }
 
+void ChannelCore::Refused(std::string_view reason) {
+  LOG(WARNING) << "refused_by peer=" << peer_ << " reason=" << reason;
+  discarding_ = true;
+  EndCalls(Unavailable(peer_, " refused us: ", reason));
+  if (stream_ != nullptr) stream_->Abort(Unavailable(reason));
+}
+
 void ChannelCore::OnHelloReply(const absl::Status& status, const ControlHello& sent,
                                const ControlHello& reply) {
   if (absl::IsFailedPrecondition(status)) {
     // The peer knows what hello is and does not want us.
-    LOG(WARNING) << "hello_refused peer=" << peer_ << " reason=" << status;
-    discarding_ = true;
-    EndCalls(Unavailable(peer_, " refused us: ", Message(status)));
-    if (stream_ != nullptr) stream_->Abort(Unavailable(Message(status)));
-    return;
+    return Refused(Message(status));
   }
   // Any other error is another make's way of not knowing hello.
   if (!status.ok()) return;

@@ -46,6 +46,7 @@ struct ChannelCoreOptions {
   size_t max_request_bytes = 64 << 20;
   absl::Duration idle_timeout = absl::InfiniteDuration();
   absl::Duration frame_timeout = absl::InfiniteDuration();
+  LegacyFailure legacy_failure = LegacyFailure::kError;
   std::function<std::unique_ptr<StreamHandler>(Stream&)> other_protocol;
   // Shared by the server's connections; made if null.
   std::shared_ptr<ServerLoad> load;
@@ -99,6 +100,7 @@ class ChannelCore final : public Channel,
 
   // ReplySink.
   void FinishCall(ServedCall call, OutFrame frame) override;
+  void FailCall(ServedCall call, OutFrame frame, bool extended) override;
   void Reply(ServedCall call, const Envelope& reply,
              const google::protobuf::Message& response, size_t room,
              std::string attachment) override;
@@ -194,6 +196,8 @@ class ChannelCore final : public Channel,
   void OnControl(const Envelope& request);
   void OnHello(const Envelope& request);
   void SayHello();
+  // The peer does not want us, and said why: to be tried again after the backoff.
+  void Refused(std::string_view reason);
   void OnHelloReply(const absl::Status& status, const ControlHello& sent,
                     const ControlHello& reply);
   void SendControl(const char* method, const google::protobuf::Message& request);

@@ -258,6 +258,69 @@ TEST_F(InteropTest, ALegacyClientGetsNoExtensionFields) {
   EXPECT_EQ(client->received, EchoReplyFrame(6, "fine"));
 }
 
+// On the wire: what came before is answered, the failed call by the end alone.
+TEST_F(InteropTest, ALegacyClientsFailureMayCloseItsConnection) {
+  Listen({.legacy_failure = LegacyFailure::kClose});
+  const auto client = RawClient();
+  client->Write(EchoRequestFrame(5, "fine") + EchoRequestFrame(6, "fail") +
+                EchoRequestFrame(7, "not looked at"));
+  Run();
+  EXPECT_EQ(client->received, EchoReplyFrame(5, "fine"));
+  EXPECT_TRUE(client->eof);
+  EXPECT_EQ(echo_.calls, 2);
+
+  // An unknown method is a failure too.
+  const auto other = RawClient();
+  Envelope unknown;
+  unknown.type = MessageType::kRequest;
+  unknown.id = 1;
+  unknown.service = "no.Such";
+  unknown.Set(Envelope::kService);
+  unknown.method = "Thing";
+  unknown.Set(Envelope::kMethod);
+  other->Write(EncodeWhole(unknown));
+  Run();
+  EXPECT_EQ(other->received, "");
+  EXPECT_TRUE(other->eof);
+
+  // Who uses one of our fields reads the others.
+  const auto ours = RawClient();
+  unknown.trace = 7;
+  unknown.Set(Envelope::kTrace);
+  ours->Write(EncodeWhole(unknown));
+  Run();
+  EXPECT_NE(ours->received, "");
+  EXPECT_FALSE(ours->eof);
+}
+
+TEST_F(InteropTest, OurOwnClientGetsItsErrorsInAnyCase) {
+  Listen({.legacy_failure = LegacyFailure::kClose});
+  const auto channel = Connect(network_.host("c"), address_);
+  Run();
+  std::optional<Outcome> failed, fine;
+  Echo(*channel, "fail", &failed);
+  Run();
+  Echo(*channel, "fine", &fine);
+  Run();
+  ASSERT_TRUE(failed.has_value() && fine.has_value());
+  EXPECT_EQ(failed->status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(fine->ok());
+}
+
+// A server that wants TLS answers with an alert.
+TEST_F(InteropTest, AServerThatWantsTlsIsNamed) {
+  const auto channel = DialRawServer();
+  std::optional<Outcome> outcome;
+  Echo(*channel, "x", &outcome);
+  Run();
+  raw_->Write(std::string_view("\x15\x03\x03\0\x02\x02\x46", 7));
+  Run();
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_EQ(outcome->status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(outcome->status().ToString().find("--tls"), std::string::npos)
+      << outcome->status();
+}
+
 TEST_F(InteropTest, AReplyNeverLacksBothResponseAndError) {
   Listen();
   const auto client = RawClient();

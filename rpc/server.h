@@ -19,6 +19,14 @@ namespace skep {
 
 class ServerMetrics;
 
+// What a peer that has not said hello, and used none of skep's fields, gets for a call
+// that fails. A release build of muduo's client takes an error reply for a success with
+// an empty response.
+enum class LegacyFailure {
+  kError,  // the error reply
+  kClose,  // the end of its connection, after the replies that came before
+};
+
 struct ServerOptions {
   // Connections over this are closed as they arrive.
   int max_connections = 10'000;
@@ -43,6 +51,8 @@ struct ServerOptions {
   // Who this end is, said in hello. Peers that name another fleet are refused.
   std::string fleet;
   std::string job_table_digest;
+  // Leave it at kError behind a balancer, whose connections many clients share.
+  LegacyFailure legacy_failure = LegacyFailure::kError;
   // Makes the handler of a connection that speaks another protocol: one whose first
   // byte is over 0x04, which no frame's is. The stream, borrowed, has been started; the
   // handler gets all its events from the first byte on; at Shutdown OnPeerClosed comes

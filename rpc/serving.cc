@@ -124,7 +124,7 @@ class ServerCall final : public google::protobuf::Closure {
     if (origin_.no_reply) {
       sink_->FinishCall(name_, OutFrame());
     } else if (!controller_.status().ok()) {
-      sink_->FinishCall(name_, EncodeError());
+      sink_->FailCall(name_, EncodeError(), origin_.extended || origin_.pb);
     } else if (origin_.pb) {
       sink_->FinishCall(name_, EncodePb());
     } else {
@@ -399,17 +399,15 @@ void Serving::Handle(const Envelope& request, absl::Time now, bool extended,
           : services_->impl().Find(request.service, request.method, &error);
   if (method == nullptr) {
     CountUnknown(services_);
-    OutFrame frame;
-    if (!origin.no_reply) {
-      const absl::Status status =
-          error == WireError::kNoService
-              ? Unimplemented("no service ", request.service, " is served here")
-              : Unimplemented(request.service, " has no method ", request.method);
-      frame = EncodeErrorReply(origin.id, error, status, absl::ZeroDuration(),
-                               origin.extended);
-    }
-    sink->FinishCall(name, std::move(frame));
-    return;
+    if (origin.no_reply) return sink->FinishCall(name, OutFrame());
+    const absl::Status status =
+        error == WireError::kNoService
+            ? Unimplemented("no service ", request.service, " is served here")
+            : Unimplemented(request.service, " has no method ", request.method);
+    return sink->FailCall(name,
+                          EncodeErrorReply(origin.id, error, status,
+                                           absl::ZeroDuration(), origin.extended),
+                          origin.extended);
   }
   absl::Status admitted = load_->Admit(bytes);
   ServerCall* const call = ServerCall::Take(*method);

@@ -85,6 +85,9 @@ class ReplySink {
   virtual ~ReplySink() = default;
   // The call is over; `frame` answers it. An empty head: no reply is wanted.
   virtual void FinishCall(ServedCall call, OutFrame frame) = 0;
+  // The call is over, and `frame` is the error that answers it. `extended`: the peer is
+  // known to read skep's fields; one that is not may get no answer but the end.
+  virtual void FailCall(ServedCall call, OutFrame frame, bool extended) = 0;
   // The same with a reply that is still to be encoded, which is cheapest where it can
   // be done in place. `room` is what FrameRoom said.
   virtual void Reply(ServedCall call, const Envelope& reply,

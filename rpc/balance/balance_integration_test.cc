@@ -366,7 +366,8 @@ class RawClient : public StreamHandler {
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-std::string EchoFrame(uint64_t id, std::string_view payload, uint32_t flags = 0) {
+std::string EchoFrame(uint64_t id, std::string_view payload, uint32_t flags = 0,
+                      std::string_view method = "Echo") {
   echo::EchoRequest request;
   request.set_payload(std::string(payload));
   Envelope envelope;
@@ -374,7 +375,7 @@ std::string EchoFrame(uint64_t id, std::string_view payload, uint32_t flags = 0)
   envelope.id = id;
   envelope.service = "echo.EchoService";
   envelope.Set(Envelope::kService);
-  envelope.method = "Echo";
+  envelope.method = method;
   envelope.Set(Envelope::kMethod);
   if (flags != 0) {
     envelope.flags = flags;
@@ -399,6 +400,26 @@ TEST_F(Proxy, KeepsTheIdsOfLegacyClients) {
   echo::EchoResponse response;
   ASSERT_TRUE(response.ParseFromString(std::string(envelope.response)));
   EXPECT_EQ(response.payload(), "x");
+}
+
+// One that knows neither hello nor our fields sees its connection end, after the reply
+// that came before; one that uses a field of ours gets the error.
+TEST_F(Proxy, ALegacyClientsFailureMayCloseItsConnection) {
+  BalancerOptions options;
+  options.close_on_legacy_failure = true;
+  auto balancer = Balancer::Listen(transport_, Address::Tcp("127.0.0.1", 0),
+                                   {fast_.address()}, options);
+  ASSERT_TRUE(balancer.ok()) << balancer.status();
+  const Address at = (*balancer)->address();
+  RawClient legacy(transport_, at,
+                   EchoFrame(1, "x") + EchoFrame(2, "x", 0, "NoSuchMethod"));
+  ASSERT_TRUE(Eventually([&] { return legacy.ended(); }));
+  const std::string received = legacy.received();
+  EXPECT_EQ(ParseFrame(received).length, received.size());
+  RawClient ours(transport_, at, EchoFrame(1, "x", kFlagIdempotent, "NoSuchMethod"));
+  ASSERT_TRUE(Eventually(
+      [&] { return ParseFrame(ours.received()).state == Frame::State::kReady; }));
+  EXPECT_FALSE(ours.ended());
 }
 
 TEST_F(Proxy, ABadFrameEndsItsClientOnly) {

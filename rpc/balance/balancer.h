@@ -100,6 +100,10 @@ struct BalancerOptions {
 
   // Told to peers and demanded of those that name one; "": none.
   std::string fleet;
+  // A client that has not said hello, and used none of skep's fields, gets the end of
+  // its connection for a call that fails, instead of an error reply: LegacyFailure in
+  // rpc/server.h says why.
+  bool close_on_legacy_failure = false;
   absl::Duration connect_timeout = absl::Seconds(2);
   absl::Duration min_backoff = absl::Milliseconds(50);
   absl::Duration max_backoff = absl::Seconds(2);

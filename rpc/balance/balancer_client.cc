@@ -222,6 +222,7 @@ void BalancerClient::CallEnds(uint32_t place, uint64_t client_id) {
 void BalancerClient::Reply(std::string_view frame, const Envelope& envelope,
                            std::string* owned, uint64_t id, bool extended) {
   if (closed_) return;
+  if (envelope.error != WireError::kNone && ClosedByFailure(extended)) return;
   const size_t unsent = stream_->unsent();
   const size_t then = unsent + frame.size();
   // A client that takes its replies is not told of the others' bytes.
@@ -242,7 +243,7 @@ void BalancerClient::Reply(std::string_view frame, const Envelope& envelope,
 
 void BalancerClient::ReplyError(uint64_t id, const absl::Status& status,
                                 bool extended) {
-  if (closed_) return;
+  if (closed_ || ClosedByFailure(extended)) return;
   const bool again = status.code() == absl::StatusCode::kResourceExhausted ||
                      status.code() == absl::StatusCode::kUnavailable;
   stream_->Write(EncodeErrorReply(id, WireErrorOf(status), status,
@@ -328,6 +329,12 @@ void BalancerClient::Fault(std::string_view what) {
   LOG(WARNING) << "balancer_bad_frame client=" << stream_->peer() << " fault=\"" << what
                << '"';
   Close();
+}
+
+bool BalancerClient::ClosedByFailure(bool extended) {
+  if (extended || is_skep_ || !shard_.options().close_on_legacy_failure) return false;
+  Close();
+  return true;
 }
 
 void BalancerClient::Close() {

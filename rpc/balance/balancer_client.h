@@ -79,6 +79,9 @@ class BalancerClient final : public StreamHandler,
   bool MayRead() const;
   void UpdateReading();
   void Settle();
+  // Whether it was closed: a call failed, and the client might take an error for a
+  // success.
+  bool ClosedByFailure(bool extended);
   void Close();
 
   const std::unique_ptr<Stream> stream_;
