@@ -1,5 +1,7 @@
 #include "master/master_server.h"
 
+#include <sys/socket.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -7,8 +9,12 @@
 
 #include "base/random.h"
 #include "base/status.h"
+#include "glog/logging.h"
 #include "master/job_service.h"
+#include "master/stream_splice.h"
 #include "rpc/server.h"
+#include "rpc/tls/plain_text.h"
+#include "rpc/tls/tls_transport.h"
 #include "storage/file_lock.h"
 
 namespace skep {
@@ -44,6 +50,14 @@ class SharedPortTransport final : public Transport {
   JobServer& jobs_;
 };
 
+// Of a connection that is at its end.
+class Discard final : public StreamHandler {
+ public:
+  size_t OnData(std::string_view bytes) override { return bytes.size(); }
+  void OnPeerClosed() override {}
+  void OnClosed(const absl::Status&) override {}
+};
+
 class MasterServerImpl final : public MasterServer {
  public:
   ~MasterServerImpl() override { Shutdown(absl::Seconds(1)); }
@@ -63,12 +77,34 @@ class MasterServerImpl final : public MasterServer {
                           Master::Start(transport.executor(), std::move(options.master),
                                         std::move(journal)));
     SKEP_ASSIGN_OR_RETURN(jobs_, JobServer::Start(*master_));
-    shared_port_ = std::make_unique<SharedPortTransport>(transport, *jobs_);
     services_.Add(master_.get());
     services_.AddReflection();
-    SKEP_ASSIGN_OR_RETURN(server_,
-                          Server::Listen(*shared_port_, options.listen, services_, {}));
+    ServerOptions serving;
+    if (options.credentials != nullptr) {
+      port_ = std::make_unique<TlsTransport>(transport, options.credentials);
+      serving.other_protocol = [this, &transport](Stream& stream) {
+        return HandToJobs(transport, stream);
+      };
+    } else {
+      port_ = std::make_unique<SharedPortTransport>(transport, *jobs_);
+    }
+    SKEP_ASSIGN_OR_RETURN(
+        server_, Server::Listen(*port_, options.listen, services_, std::move(serving)));
     return absl::OkStatus();
+  }
+
+  // gRPC takes sockets alone: it gets one end of a pair, and what TLS has decrypted
+  // goes into the other.
+  std::unique_ptr<StreamHandler> HandToJobs(TcpTransport& transport, Stream& stream) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+      LOG(ERROR) << "connection_dropped peer=" << stream.peer()
+                 << " reason=" << ErrnoToStatus(errno, "socketpair for gRPC");
+      stream.Abort(ResourceExhausted("no socket pair"));
+      return std::make_unique<Discard>();
+    }
+    jobs_->Adopt(ends[0]);
+    return SpliceStreams(stream, transport.StreamOverFd(ends[1]));
   }
 
   // Two masters would each replay what the other has written, and undo it.
@@ -100,7 +136,7 @@ class MasterServerImpl final : public MasterServer {
   ServiceTable services_;
   std::shared_ptr<Master> master_;
   std::unique_ptr<JobServer> jobs_;
-  std::unique_ptr<SharedPortTransport> shared_port_;
+  std::unique_ptr<Transport> port_;
   std::unique_ptr<Server> server_;
   bool shut_down_ = false;
 };
@@ -109,13 +145,8 @@ class MasterServerImpl final : public MasterServer {
 
 absl::StatusOr<std::unique_ptr<MasterServer>> MasterServer::Start(
     TcpTransport& transport, MasterServerOptions options) {
-  if (!options.listen.IsLoopback() && !options.insecure) {
-    return FailedPrecondition("refused to listen on ", options.listen,
-                              ": other machines could reach it, and nothing is "
-                              "encrypted or authenticated yet, "
-                              "so that whoever connects can run jobs as this user. "
-                              "Listen on 127.0.0.1, or say "
-                              "--insecure if everyone on that network may do so");
+  if (options.credentials == nullptr && !options.plaintext) {
+    SKEP_RETURN_IF_ERROR(MayListenInPlainText(options.listen));
   }
   auto server = std::make_unique<MasterServerImpl>();
   SKEP_RETURN_IF_ERROR(server->Start(transport, std::move(options)));

@@ -1,5 +1,6 @@
 // A master on an address: workers' channel and gRPC job service on one port, told apart
-// by the first byte ('P' begins HTTP/2's preface; no frame of the channel begins so).
+// by the first byte ('P' begins HTTP/2's preface; no frame of the channel begins so),
+// in plain text or under TLS.
 
 #ifndef SKEP_MASTER_MASTER_SERVER_H_
 #define SKEP_MASTER_MASTER_SERVER_H_
@@ -15,11 +16,15 @@
 
 namespace skep {
 
+class TlsCredentials;
+
 struct MasterServerOptions {
   Address listen;
-  // Without it every address but loopback is refused: what arrives is neither encrypted
-  // nor authenticated, and whoever reaches the port can run jobs.
-  bool insecure = false;
+  // With it both protocols are spoken under TLS, with members of the fleet alone. Null:
+  // plain text, and then every address but loopback is refused unless `plaintext` says
+  // otherwise: whoever reaches the port can run jobs.
+  std::shared_ptr<const TlsCredentials> credentials;
+  bool plaintext = false;
   // Where the journal is kept, so that a restarted master goes on with its jobs. Empty:
   // none, jobs end with the master.
   std::string journal_directory;
@@ -29,8 +34,8 @@ struct MasterServerOptions {
 
 class MasterServer {
  public:
-  // `transport` is borrowed and outlives it. FailedPrecondition: the address is refused
-  // or cannot be had.
+  // `transport` is borrowed and outlives it. InvalidArgument: the address is refused.
+  // FailedPrecondition: it cannot be had.
   static absl::StatusOr<std::unique_ptr<MasterServer>> Start(
       TcpTransport& transport, MasterServerOptions options);
   // Shuts down with a second's grace. Not on a loop of the transport.

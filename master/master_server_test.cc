@@ -15,6 +15,8 @@
 #include "gtest/gtest.h"
 #include "master/job_service.grpc.pb.h"
 #include "rpc/server.h"
+#include "rpc/tls/test_fleet.h"
+#include "rpc/tls/tls_transport.h"
 
 namespace skep {
 namespace {
@@ -23,7 +25,7 @@ namespace {
 // ends.
 class ModelWorker : public WorkerService {
  public:
-  ModelWorker(TcpTransport& transport, const Address& master) {
+  ModelWorker(Transport& transport, const Address& master) {
     services_.Add(this);
     ConnectOptions options;
     options.services = &services_;
@@ -230,10 +232,81 @@ TEST(MasterServerStartTest, RefusesOtherAddressesThanLoopback) {
   MasterServerOptions options;
   options.listen = Address::Tcp("0.0.0.0", 0);
   const auto refused = MasterServer::Start(transport, options);
-  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_NE(Message(refused.status()).find("--insecure"), std::string_view::npos);
-  options.insecure = true;
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(Message(refused.status()).find("--plaintext"), std::string_view::npos);
+  options.plaintext = true;
   EXPECT_TRUE(MasterServer::Start(transport, options).ok());
+  options.plaintext = false;
+  options.credentials = TestFleet("bees").Credentials("master");
+  EXPECT_TRUE(MasterServer::Start(transport, options).ok());
+}
+
+// Both protocols on one port, under TLS.
+class SecureMasterTest : public testing::Test {
+ protected:
+  SecureMasterTest() {
+    MasterServerOptions options;
+    options.listen = Address::Tcp("127.0.0.1", 0);
+    options.credentials = fleet_.Credentials("master");
+    auto server = MasterServer::Start(transport_, std::move(options));
+    EXPECT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+
+  // A question over gRPC, as a member of `fleet` that takes `trusted` for its
+  // authority.
+  grpc::Status Ask(const TestFleet& fleet, const TestFleet& trusted, size_t bytes) {
+    const CertifiedKey own = fleet.Member("client");
+    grpc::ChannelArguments arguments;
+    arguments.SetSslTargetNameOverride(FleetHost("bees"));
+    const auto jobs = JobService::NewStub(grpc::CreateCustomChannel(
+        server_->address().ToString(),
+        grpc::SslCredentials({.pem_root_certs = trusted.authority().certificate,
+                              .pem_private_key = own.key,
+                              .pem_cert_chain = own.certificate}),
+        arguments));
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+    SubmitJobRequest request;
+    request.mutable_spec()->set_name(std::string(bytes, 'n'));
+    request.mutable_spec()->add_splits();
+    SubmitJobReply reply;
+    return jobs->Submit(&context, request, &reply);
+  }
+
+  const TestFleet fleet_{"bees"};
+  TcpTransport transport_{2};
+  std::unique_ptr<MasterServer> server_;
+};
+
+TEST_F(SecureMasterTest, TakesJobsAndWorkersOfItsFleet) {
+  TlsTransport secure(transport_, fleet_.Credentials("worker-1"));
+  {
+    ModelWorker worker(secure, server_->address());
+    const absl::Status registered = worker.Register();
+    EXPECT_TRUE(registered.ok()) << registered;
+  }
+  const grpc::Status submitted = Ask(fleet_, fleet_, 5);
+  EXPECT_TRUE(submitted.ok()) << submitted.error_message();
+}
+
+// More than the streams between TLS and gRPC hold at a time.
+TEST_F(SecureMasterTest, CarriesLargeMessages) {
+  const grpc::Status submitted = Ask(fleet_, fleet_, 3 << 20);
+  EXPECT_NE(submitted.error_code(), grpc::StatusCode::UNAVAILABLE)
+      << submitted.error_message();
+  EXPECT_NE(submitted.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED)
+      << submitted.error_message();
+}
+
+TEST_F(SecureMasterTest, RefusesOthers) {
+  const TestFleet impostors("bees");
+  EXPECT_EQ(Ask(impostors, fleet_, 5).error_code(), grpc::StatusCode::UNAVAILABLE);
+  TlsTransport secure(transport_, impostors.Credentials("worker-1"));
+  ModelWorker worker(secure, server_->address());
+  EXPECT_FALSE(worker.Register().ok());
+  ModelWorker plain(transport_, server_->address());
+  EXPECT_FALSE(plain.Register().ok());
 }
 
 }  // namespace

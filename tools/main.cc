@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
     {"cancel", "Cancel a job", RunCancel},
     {"master", "Serve as a fleet's master", RunMaster},
     {"worker", "Serve a master as a worker", RunWorker},
+    {"cert", "Make a fleet's certificates, and join a fleet", RunCert},
     {"serve", "Serve echo, sudoku, nqueens or median", RunServe},
     {"balance", "Spread RPC calls over backends", RunBalance},
     {"rpc", "Ask a server what it serves, or call it", RunRpc},

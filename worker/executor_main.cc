@@ -126,11 +126,11 @@ class ExecutorServer final : public ExecutorService {
 
 }  // namespace
 
-void ExecutorMain(int fd, const JobTable& jobs) {
+void ExecutorMain(int fd, TcpTransport& sockets, Transport& peers,
+                  const JobTable& jobs) {
   // Again, since exec of a binary with privileges would have cleared it.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  TcpTransport transport(1);
-  ExecutorServer server(transport, jobs);
+  ExecutorServer server(peers, jobs);
   ServiceTable services;
   services.Add(&server);
 
@@ -147,7 +147,7 @@ void ExecutorMain(int fd, const JobTable& jobs) {
     wake.SignalAll();
   };
   const std::shared_ptr<Channel> channel =
-      ChannelOver(transport.StreamOverFd(fd), std::move(options));
+      ChannelOver(sockets.StreamOverFd(fd), std::move(options));
   {
     MutexLock lock(mutex);
     while (!closed) wake.Wait(mutex);

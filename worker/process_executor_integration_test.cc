@@ -262,7 +262,9 @@ int main(int argc, char** argv) {
   const std::string role = argc > 1 ? argv[1] : "";
   if (role == "executor") {
     const skep::JobTable jobs = skep::Jobs();
-    skep::ExecutorMain(std::atoi(std::strchr(argv[2], '=') + 1), jobs);
+    skep::TcpTransport transport(1);
+    skep::ExecutorMain(std::atoi(std::strchr(argv[2], '=') + 1), transport, transport,
+                       jobs);
   }
   if (role == "supervise") {
     skep::Supervise(argv[2], argv[3]);

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_format.h"
 #include "base/status.h"
+#include "rpc/tls/authority.h"
 #include "tests/bench/rpc_load.h"
 #include "tests/bench/rpc_measure.h"
 
@@ -53,6 +54,24 @@ void AddBalancedRows(std::vector<Row>& rows) {
   }
 }
 
+// Made once, before any process is forked.
+const BenchCertificates* Certificates() {
+  static const BenchCertificates* const made = [] {
+    const absl::Time now = absl::Now();
+    const auto authority = Authority::FromPem(
+        *MakeAuthority("bench", now - absl::Hours(1), now + absl::Hours(24)));
+    auto* const certificates = new BenchCertificates;
+    certificates->authority = authority->certificate();
+    certificates->key = *MakePrivateKey();
+    // gRPC's clients look for the host that they connect to.
+    certificates->certificate =
+        *authority->Sign(*MakeSigningRequest(certificates->key), "both", {"127.0.0.1"},
+                         absl::Hours(24), now);
+    return certificates;
+  }();
+  return made;
+}
+
 std::vector<Row> Rows() {
   std::vector<Row> rows = {
       {.name = "10x64 16B",
@@ -85,6 +104,26 @@ std::vector<Row> Rows() {
        .against_grpc = false,
        .target = "as 100 busy; <= 4 KiB each"},
   };
+  const std::vector<Row> secure = {
+      {.name = "10x64 16B TLS",
+       .load = {.connections = 10, .in_flight = 64},
+       .target = ""},
+      {.name = "10x1 16B TLS", .load = {.connections = 10}, .target = ""},
+      {.name = "up 64 KiB TLS",
+       .load = {.in_flight = 4, .request_attachment = 64 << 10},
+       .target = ""},
+      {.name = "down 64 KiB TLS",
+       .load = {.in_flight = 4, .reply_attachment = 64 << 10},
+       .target = ""},
+      {.name = "100 busy, 2000 idle TLS",
+       .load = {.connections = 100, .idle_connections = 2'000, .in_flight = 4},
+       .against_grpc = false,
+       .target = ""},
+  };
+  for (Row row : secure) {
+    row.load.certificates = Certificates();
+    rows.push_back(std::move(row));
+  }
   for (size_t size = 64 << 10; size <= 16 << 20; size *= 4) {
     rows.push_back({.name = StrCat("up ", SizeName(size)),
                     .load = {.in_flight = 4, .request_attachment = size},

@@ -9,9 +9,17 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace skep {
+
+// What both ends show each other under TLS, and by what they know it: PEM.
+struct BenchCertificates {
+  std::string authority;
+  std::string certificate;
+  std::string key;
+};
 
 struct RpcLoad {
   int connections = 1;
@@ -23,6 +31,8 @@ struct RpcLoad {
   size_t reply_attachment = 0;
   // Whether loops look again for a while before they block.
   bool spin = false;
+  // Under TLS, mutual; null: in plain text. Borrowed.
+  const BenchCertificates* certificates = nullptr;
   // Each call is timed; else only counted.
   bool timed = false;
   // Calls go through a balancer, which is a process and has a core of its own; client

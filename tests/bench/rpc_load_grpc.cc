@@ -34,10 +34,27 @@ class EchoServer final : public bench::Echo::CallbackService {
   const size_t attachment_;
 };
 
+std::shared_ptr<grpc::ServerCredentials> ServerSide(const RpcLoad& load) {
+  if (load.certificates == nullptr) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions options(
+      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = load.certificates->authority;
+  options.pem_key_cert_pairs.push_back(
+      {load.certificates->key, load.certificates->certificate});
+  return grpc::SslServerCredentials(options);
+}
+
+std::shared_ptr<grpc::ChannelCredentials> ClientSide(const RpcLoad& load) {
+  if (load.certificates == nullptr) return grpc::InsecureChannelCredentials();
+  return grpc::SslCredentials({.pem_root_certs = load.certificates->authority,
+                               .pem_private_key = load.certificates->key,
+                               .pem_cert_chain = load.certificates->certificate});
+}
+
 int Serve(const RpcLoad& load) {
   int port = 0;
   grpc::ServerBuilder builder;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort("127.0.0.1:0", ServerSide(load), &port);
   builder.RegisterService(new EchoServer(load.reply_attachment));
   builder.SetMaxReceiveMessageSize(-1);
   CHECK(builder.BuildAndStart().release() != nullptr);
@@ -53,9 +70,8 @@ class Caller {
     // Else channels to one address share a connection.
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     arguments.SetMaxReceiveMessageSize(-1);
-    auto channel =
-        grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(port),
-                                  grpc::InsecureChannelCredentials(), arguments);
+    auto channel = grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(port),
+                                             ClientSide(load), arguments);
     CHECK(channel->WaitForConnected(std::chrono::system_clock::now() +
                                     std::chrono::seconds(10)));
     stub_ = bench::Echo::NewStub(std::move(channel));

@@ -11,6 +11,7 @@
 #include "rpc/server.h"
 #include "rpc/services/echo.pb.h"
 #include "rpc/tcp_transport.h"
+#include "rpc/tls/tls_transport.h"
 #include "tests/bench/rpc_load.h"
 
 namespace skep {
@@ -18,10 +19,16 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-TcpTransport* NewTransport(const RpcLoad& load) {
+Transport* NewTransport(const RpcLoad& load) {
   TcpTransportOptions options;
   if (load.spin) options.spin = absl::Microseconds(50);
-  return new TcpTransport(1, options);
+  auto* const sockets = new TcpTransport(1, options);
+  if (load.certificates == nullptr) return sockets;
+  auto credentials =
+      TlsCredentials::FromPem(load.certificates->authority,
+                              {load.certificates->certificate, load.certificates->key});
+  CHECK(credentials.ok()) << credentials.status();
+  return new TlsTransport(*sockets, *std::move(credentials));
 }
 
 std::string Filled(size_t size) {

@@ -87,8 +87,8 @@ TEST(CommandLineTest, AMasterThatIsNotThereIsUnavailable) {
 }
 
 TEST(CommandLineTest, OnlyLoopbackIsListenedOn) {
-  ExpectError(Skep({"master", "--listen", "0.0.0.0:0"}), kUsage, "--insecure");
-  ExpectError(Skep({"worker", "--listen", "0.0.0.0:0"}), kUsage, "--insecure");
+  ExpectError(Skep({"master", "--listen", "0.0.0.0:0"}), kUsage, "--plaintext");
+  ExpectError(Skep({"worker", "--listen", "0.0.0.0:0"}), kUsage, "--plaintext");
 }
 
 TEST(CommandLineTest, AnAddressThatIsTakenIsSaid) {

@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "master/job_service.grpc.pb.h"
+#include "rpc/tls/credentials.h"
 #include "tools/client/job_client.h"
 
 namespace skep {
@@ -15,8 +16,14 @@ constexpr absl::Duration kRetryPause = absl::Milliseconds(200);
 
 class GrpcJobClient final : public JobClient {
  public:
-  explicit GrpcJobClient(const std::string& address) : address_(address) {
+  GrpcJobClient(const std::string& address, const TlsCredentials* credentials)
+      : address_(address), secure_(credentials != nullptr) {
     grpc::ChannelArguments arguments;
+    // The name that every certificate of the fleet has: which machine it is on does not
+    // matter (rpc/tls/README.md).
+    if (credentials != nullptr) {
+      arguments.SetSslTargetNameOverride(FleetHost(credentials->identity().fleet));
+    }
     arguments.SetMaxSendMessageSize(kMaxMessageBytes);
     arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
     // A fleet is never reached through a proxy for web pages.
@@ -28,8 +35,8 @@ class GrpcJobClient final : public JobClient {
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-    channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                         arguments);
+    channel_ =
+        grpc::CreateCustomChannel(address, ChannelCredentials(credentials), arguments);
     stub_ = JobService::NewStub(channel_);
   }
 
@@ -110,6 +117,14 @@ class GrpcJobClient final : public JobClient {
   }
 
  private:
+  static std::shared_ptr<grpc::ChannelCredentials> ChannelCredentials(
+      const TlsCredentials* credentials) {
+    if (credentials == nullptr) return grpc::InsecureChannelCredentials();
+    return grpc::SslCredentials({.pem_root_certs = credentials->authority(),
+                                 .pem_private_key = credentials->own().key,
+                                 .pem_cert_chain = credentials->own().certificate});
+  }
+
   static bool IsFinalState(JobState state) {
     return state == JOB_SUCCEEDED || state == JOB_FAILED || state == JOB_CANCELLED;
   }
@@ -152,22 +167,25 @@ class GrpcJobClient final : public JobClient {
     const auto code = static_cast<absl::StatusCode>(status.error_code());
     if (code == absl::StatusCode::kUnavailable ||
         code == absl::StatusCode::kDeadlineExceeded) {
-      return Unavailable("cannot reach the master at ", address_, " (",
-                         status.error_message(),
-                         "): is `skep master` running there, and is --master right?");
+      return Unavailable(
+          "cannot reach the master at ", address_, " (", status.error_message(),
+          "): is `skep master` running there, is --master right, and ",
+          secure_ ? "is its --tls of our fleet?" : "does it want --tls?");
     }
     return MakeStatus(code, status.error_message());
   }
 
   const std::string address_;
+  const bool secure_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<JobService::Stub> stub_;
 };
 
 }  // namespace
 
-std::unique_ptr<JobClient> MakeGrpcJobClient(const std::string& address) {
-  return std::make_unique<GrpcJobClient>(address);
+std::unique_ptr<JobClient> MakeGrpcJobClient(const std::string& address,
+                                             const TlsCredentials* credentials) {
+  return std::make_unique<GrpcJobClient>(address, credentials);
 }
 
 }  // namespace skep

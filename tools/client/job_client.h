@@ -17,6 +17,8 @@
 
 namespace skep {
 
+class TlsCredentials;
+
 // Thread-safe. Every call but Watch ends within kCallTimeout; Unavailable says which
 // master could not be reached and what to do.
 class JobClient {
@@ -43,8 +45,10 @@ class JobClient {
       const std::function<void(const std::string&)>& on_trouble) = 0;
 };
 
-// A client of the master at `address`. Connects at the first call.
-std::unique_ptr<JobClient> MakeGrpcJobClient(const std::string& address);
+// A client of the master at `address`. Connects at the first call. `credentials`, of
+// which a copy is made, are for TLS; null: plain text.
+std::unique_ptr<JobClient> MakeGrpcJobClient(
+    const std::string& address, const TlsCredentials* credentials = nullptr);
 
 }  // namespace skep
 

@@ -14,10 +14,11 @@
 #include "tools/client/session.h"
 #include "tools/command_line.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/legacy_failure_flag.h"
 #include "tools/commands/record_flag.h"
 #include "tools/commands/service_error.h"
 #include "tools/exit_code.h"
-#include "tools/listen_policy.h"
+#include "tools/security.h"
 #include "tools/signals.h"
 
 namespace skep {
@@ -46,7 +47,8 @@ struct BalanceFlags {
   std::string add;
   std::string remove;
   bool list = false;
-  bool insecure = false;
+  SecurityFlags security;
+  std::string backend_tls;
   int64_t error_hold_ms = 1000;
   int64_t loops = 1;
   LogOptions log;
@@ -86,23 +88,52 @@ absl::Status ReadBackends(const BalanceFlags& flags, BackendDirectory& directory
       "give at least one --backend, for example --backend 127.0.0.1:9981");
 }
 
+// Listens on one transport and connects by the other.
+class TwoSidedTransport final : public Transport {
+ public:
+  TwoSidedTransport(Transport& listening, Transport& connecting)
+      : listening_(listening), connecting_(connecting) {}
+  void Connect(const Address& to, absl::Duration timeout, Connected done) override {
+    connecting_.Connect(to, timeout, std::move(done));
+  }
+  absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& at,
+                                                   Accept accept) override {
+    return listening_.Listen(at, std::move(accept));
+  }
+  Executor& executor() override { return listening_.executor(); }
+
+ private:
+  Transport& listening_;
+  Transport& connecting_;
+};
+
 absl::Status Serve(const BalanceFlags& flags) {
   SKEP_ASSIGN_OR_RETURN(const Address at, Address::Parse(flags.listen));
-  SKEP_RETURN_IF_ERROR(CheckListenAddress(at, flags.insecure));
+  SKEP_ASSIGN_OR_RETURN(const Security security, Security::Load(flags.security));
+  SecurityFlags to_backends = flags.security;
+  to_backends.tls = flags.backend_tls;
+  SKEP_ASSIGN_OR_RETURN(const Security backend_security, Security::Load(to_backends));
+  SKEP_RETURN_IF_ERROR(security.MayListen(at));
   SKEP_ASSIGN_OR_RETURN(const BalancerOptions options, OptionsOf(flags));
   BackendDirectory directory(BackendLookups::Real());
   SKEP_RETURN_IF_ERROR(ReadBackends(flags, directory));
   const std::vector<BackendSpec> specs = directory.backends();
   std::vector<Address> backends;
-  for (const BackendSpec& spec : specs) backends.push_back(spec.address);
+  for (const BackendSpec& spec : specs) {
+    SKEP_RETURN_IF_ERROR(backend_security.MayConnect(spec.address));
+    backends.push_back(spec.address);
+  }
 
   StopSignal stop;
   SKEP_ASSIGN_OR_RETURN(const auto recorder, flags.record.Open());
   TcpTransport transport(static_cast<int>(flags.loops), {.spin = flags.spin});
-  const auto front = RecordFlag::Front(transport, recorder.get());
+  const std::unique_ptr<Transport> clients = security.Over(transport);
+  const std::unique_ptr<Transport> servers = backend_security.Over(transport);
+  TwoSidedTransport both(*clients, *servers);
+  const auto front = RecordFlag::Front(both, recorder.get());
   SKEP_ASSIGN_OR_RETURN(
       const std::unique_ptr<Balancer> balancer,
-      Balancer::Listen(front == nullptr ? transport : *front, at, backends, options));
+      Balancer::Listen(front == nullptr ? both : *front, at, backends, options));
   SKEP_RETURN_IF_ERROR(balancer->SetBackends(specs));  // their weights
   BackendWatcher watcher(directory, flags.watch,
                          [&balancer](const std::vector<BackendSpec>& now) {
@@ -118,14 +149,14 @@ absl::Status Serve(const BalanceFlags& flags) {
               flags.policy.c_str());
   if (!flags.admin.empty()) {
     SKEP_ASSIGN_OR_RETURN(const Address admin_at, Address::Parse(flags.admin));
-    SKEP_RETURN_IF_ERROR(CheckListenAddress(admin_at, flags.insecure));
-    SKEP_ASSIGN_OR_RETURN(admin, Server::Listen(transport, admin_at, services));
+    SKEP_RETURN_IF_ERROR(security.MayListen(admin_at));
+    SKEP_ASSIGN_OR_RETURN(admin, Server::Listen(*clients, admin_at, services));
     std::printf("admin on %s\n", admin->address().ToString().c_str());
   }
   std::unique_ptr<StatsServer> http;
   if (!flags.stats.empty()) {
     SKEP_ASSIGN_OR_RETURN(const Address stats_at, Address::Parse(flags.stats));
-    SKEP_RETURN_IF_ERROR(CheckListenAddress(stats_at, flags.insecure));
+    SKEP_RETURN_IF_ERROR(security.MayListenPlainly(stats_at));
     SKEP_ASSIGN_OR_RETURN(http, StatsServer::Listen(stats_at, Clock::Real(),
                                                     [&] { return balancer->Stats(); }));
     std::printf("statistics on http://%s/\n", http->address().ToString().c_str());
@@ -171,8 +202,11 @@ absl::Status Administer(const BalanceFlags& flags) {
         "the address that it was given as --admin, for example --admin 127.0.0.1:7801");
   }
   SKEP_ASSIGN_OR_RETURN(const Address at, Address::Parse(flags.admin));
-  TcpTransport transport(1);
-  const auto channel = Connect(transport, at);
+  SKEP_ASSIGN_OR_RETURN(const Security security, Security::Load(flags.security));
+  SKEP_RETURN_IF_ERROR(security.MayConnect(at));
+  TcpTransport sockets(1);
+  const std::unique_ptr<Transport> transport = security.Over(sockets);
+  const auto channel = Connect(*transport, at);
   if (!flags.add.empty()) {
     AddBackendRequest request;
     request.set_backend(flags.add);
@@ -279,8 +313,11 @@ void AddFlags(CommandLine& line, BalanceFlags& flags) {
                     "How long a loop looks for more to do before it sleeps: lower "
                     "latency for CPU time. 50us is what a wake-up costs");
   flags.record.Declare(line);
-  line.Flag("insecure", &flags.insecure,
-            "Allow addresses that other machines reach, without TLS");
+  AddSecurityFlags(line, &flags.security);
+  line.Flag("backend-tls", &flags.backend_tls,
+            "The same towards the backends; --tls is for clients and orders alone",
+            "DIR");
+  AddLegacyFailureFlag(line, &flags.options.close_on_legacy_failure);
   AddHealthFlags(line, flags);
   AddBoundFlags(line, flags);
   line.Heading("Orders to a running balancer");

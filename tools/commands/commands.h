@@ -27,6 +27,7 @@ int RunRpc(const Args& args);
 int RunLoad(const Args& args);
 int RunCompare(const Args& args);
 int RunBench(const Args& args);
+int RunCert(const Args& args);
 int RunGen(const Args& args);
 int RunVersion(const Args& args);
 

@@ -4,26 +4,34 @@
 
 #include "base/logging.h"
 #include "jobs/job_table.h"
+#include "rpc/tcp_transport.h"
 #include "tools/client/session.h"
 #include "tools/command_line.h"
 #include "tools/commands/commands.h"
+#include "tools/security.h"
 #include "worker/executor_main.h"
 
 namespace skep {
 
 int RunExecutor(const Args& args) {
   int64_t fd = -1;
+  SecurityFlags security_flags;
   LogOptions log;
   CommandLine line("executor", "Runs attempts for the worker that started it.");
   line.Flag("fd", &fd, "The socket to the worker", "FD");
+  AddSecurityFlags(line, &security_flags);
   line.LogFlags(&log);
   if (const auto code = line.Parse(args)) return *code;
   if (const absl::Status status = InitLogging("skep-executor", log); !status.ok()) {
     return ReportError(status);
   }
+  const absl::StatusOr<Security> security = Security::Load(security_flags);
+  if (!security.ok()) return ReportError(security.status());
   // Ctrl-C on a terminal is for the worker, which then tells us.
   signal(SIGINT, SIG_IGN);
-  ExecutorMain(static_cast<int>(fd), BuiltInJobs());
+  TcpTransport sockets(1);
+  const std::unique_ptr<Transport> peers = security->Over(sockets);
+  ExecutorMain(static_cast<int>(fd), sockets, *peers, BuiltInJobs());
 }
 
 }  // namespace skep

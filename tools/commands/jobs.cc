@@ -33,13 +33,17 @@ std::string Json(const JobStatus& job) {
 
 int RunJobs(const Args& args) {
   Address master = DefaultMaster();
+  SecurityFlags security;
   bool json = false;
   CommandLine line("jobs", "Lists the jobs that a master remembers.");
   AddMasterFlag(line, &master);
+  AddSecurityFlags(line, &security);
   line.Flag("json", &json, "Print one JSON object a line");
   line.Example("skep jobs --master 127.0.0.1:7700");
   if (const auto code = line.Parse(args)) return *code;
-  const auto jobs = ConnectTo(master)->List();
+  const auto client = ConnectTo(master, security);
+  if (!client.ok()) return ReportError(client.status());
+  const auto jobs = (*client)->List();
   if (!jobs.ok()) return ReportError(jobs.status());
   if (json) {
     for (const JobStatus& job : *jobs) std::printf("%s\n", Json(job).c_str());
@@ -51,17 +55,21 @@ int RunJobs(const Args& args) {
 
 int RunStatus(const Args& args) {
   Address master = DefaultMaster();
+  SecurityFlags security;
   bool json = false;
   std::string id_text;
   CommandLine line("status", "Shows one job: its tasks, counters, answer or error.");
   AddMasterFlag(line, &master);
+  AddSecurityFlags(line, &security);
   line.Flag("json", &json, "Print one JSON object");
   line.Positional("ID", &id_text, "The job, as skep jobs lists it");
   line.Example("skep status 7");
   if (const auto code = line.Parse(args)) return *code;
   const absl::StatusOr<uint64_t> id = ParseJobId(id_text);
   if (!id.ok()) return ReportError(id.status());
-  const absl::StatusOr<JobStatus> job = ConnectTo(master)->Status(*id);
+  const auto client = ConnectTo(master, security);
+  if (!client.ok()) return ReportError(client.status());
+  const absl::StatusOr<JobStatus> job = (*client)->Status(*id);
   if (absl::IsNotFound(job.status())) {
     std::fprintf(stderr, "skep: %s\n", std::string(Message(job.status())).c_str());
     return kJobFailed;
@@ -73,22 +81,26 @@ int RunStatus(const Args& args) {
 
 int RunCancel(const Args& args) {
   Address master = DefaultMaster();
+  SecurityFlags security;
   std::string id_text;
   CommandLine line("cancel", "Cancels a job; one that has ended stays as it is.");
   AddMasterFlag(line, &master);
+  AddSecurityFlags(line, &security);
   line.Positional("ID", &id_text, "The job, as skep jobs lists it");
   line.Example("skep cancel 7");
   if (const auto code = line.Parse(args)) return *code;
   const absl::StatusOr<uint64_t> id = ParseJobId(id_text);
   if (!id.ok()) return ReportError(id.status());
-  const std::unique_ptr<JobClient> jobs = ConnectTo(master);
-  const absl::Status status = jobs->Cancel(*id, "cancelled by skep cancel");
+  const auto client = ConnectTo(master, security);
+  if (!client.ok()) return ReportError(client.status());
+  JobClient& jobs = **client;
+  const absl::Status status = jobs.Cancel(*id, "cancelled by skep cancel");
   if (absl::IsNotFound(status)) {
     std::fprintf(stderr, "skep: %s\n", std::string(Message(status)).c_str());
     return kJobFailed;
   }
   if (!status.ok()) return ReportError(status);
-  const absl::StatusOr<JobStatus> job = jobs->Status(*id);
+  const absl::StatusOr<JobStatus> job = jobs.Status(*id);
   if (!job.ok()) return ReportError(job.status());
   // One that had ended before stays as it was, which is worth saying.
   std::printf("job %s: %s\n", id_text.c_str(),

@@ -19,6 +19,7 @@
 #include "tools/load/plot.h"
 #include "tools/load/replay.h"
 #include "tools/load/report.h"
+#include "tools/security.h"
 #include "tools/signals.h"
 
 namespace skep {
@@ -48,6 +49,7 @@ struct LoadFlags {
   bool json = false;
   std::string histogram;
   std::string plot;
+  SecurityFlags security;
   LogOptions log;
 };
 
@@ -203,6 +205,7 @@ absl::Status CheckFlags(const LoadFlags& flags) {
 // Every target at every rate, one after the other; ends early when the user says so.
 absl::StatusOr<std::vector<LoadMeasurement>> RunAll(const LoadFlags& flags) {
   SKEP_ASSIGN_OR_RETURN(const std::vector<double> rates, RatesOf(flags));
+  SKEP_ASSIGN_OR_RETURN(const Security security, Security::Load(flags.security));
   std::optional<Replay> replay;
   if (!flags.replay.empty()) {
     SKEP_ASSIGN_OR_RETURN(replay, Replay::Open(flags.replay, flags.speed));
@@ -223,6 +226,8 @@ absl::StatusOr<std::vector<LoadMeasurement>> RunAll(const LoadFlags& flags) {
   for (const std::string& target : flags.targets) {
     for (const double rate : rates) {
       SKEP_ASSIGN_OR_RETURN(LoadOptions options, OptionsOf(flags, target, rate));
+      SKEP_RETURN_IF_ERROR(security.MayConnect(options.link.target));
+      options.over = [&security](Transport& sockets) { return security.Over(sockets); };
       std::string what;
       if (replay) {
         what = replay->Plan(static_cast<int>(flags.connections), &options) + " at " +
@@ -348,6 +353,7 @@ void Declare(CommandLine& line, LoadFlags* flags) {
   line.Flag("threads", &flags->threads, "Threads for the connections", "N", 1);
   line.Flag("cpu-of", &flags->cpu_of,
             "Measure the CPU time of this process too; repeat it", "PID");
+  AddSecurityFlags(line, &flags->security);
   line.Heading("Output");
   line.Flag("json", &flags->json, "One JSON object instead of text");
   line.Flag("histogram", &flags->histogram,

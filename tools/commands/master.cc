@@ -3,23 +3,45 @@
 
 #include "base/status.h"
 #include "master/master_server.h"
+#include "rpc/tls/authority.h"
+#include "rpc/tls/join.h"
 #include "tools/client/session.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/master_flag.h"
 #include "tools/exit_code.h"
-#include "tools/listen_policy.h"
+#include "tools/security.h"
 #include "tools/signals.h"
 
 namespace skep {
 namespace {
 
 constexpr absl::Duration kShutdownGrace = absl::Seconds(1);
+constexpr uint16_t kJoinPort = 7701;
+
+// Null if nobody asked for it.
+absl::StatusOr<std::unique_ptr<JoinServer>> ServeJoiners(TcpTransport& transport,
+                                                         const Security& security,
+                                                         const std::string& join,
+                                                         const std::string& folder) {
+  if (join.empty() && folder.empty()) return nullptr;
+  if (join.empty() || folder.empty() || security.credentials() == nullptr) {
+    return InvalidArgument(
+        "joining takes --join ADDR, --authority DIR and --tls DIR together");
+  }
+  SKEP_ASSIGN_OR_RETURN(const Address at, Address::Parse(join, kJoinPort));
+  SKEP_ASSIGN_OR_RETURN(Authority authority, Authority::Open(folder));
+  return JoinServer::Listen(transport, at, std::move(authority),
+                            *security.credentials());
+}
 
 }  // namespace
 
 int RunMaster(const Args& args) {
   MasterServerOptions options;
   options.listen = DefaultMaster();
+  SecurityFlags security_flags;
+  std::string join;
+  std::string authority;
   LogOptions log;
   log.level = "info";
   CommandLine line(
@@ -28,8 +50,14 @@ int RunMaster(const Args& args) {
       "tasks to the workers that register.");
   AddAddressFlag(line, "listen", &options.listen,
                  "Where to listen; port 0 takes a free one, which is printed");
-  line.Flag("insecure", &options.insecure,
-            "Allow --listen beyond loopback, without encryption");
+  AddSecurityFlags(line, &security_flags);
+  line.Flag(
+      "join", &join,
+      "Where machines with a token may join the fleet (see skep cert): an address "
+      "of its own, port 7701 unless it says another; needs --tls and --authority",
+      "ADDR");
+  line.Flag("authority", &authority, "The folder of the fleet's authority, for --join",
+            "DIR");
   line.Flag("fleet", &options.master.fleet, "Take only workers of this fleet", "NAME");
   line.Flag("journal", &options.journal_directory,
             "Keep a journal here: a master that is started again with it goes on with "
@@ -41,12 +69,18 @@ int RunMaster(const Args& args) {
   if (const absl::Status status = InitLogging("skep-master", log); !status.ok()) {
     return ReportError(status);
   }
-  if (const absl::Status listen = CheckListenAddress(options.listen, options.insecure);
-      !listen.ok()) {
-    return ReportError(listen);
+  const absl::StatusOr<Security> security = Security::Load(security_flags);
+  if (!security.ok()) return ReportError(security.status());
+  if (const absl::Status allowed = security->MayListen(options.listen); !allowed.ok()) {
+    return ReportError(allowed);
   }
+  options.credentials = security->credentials();
+  options.plaintext = security_flags.plaintext;
   StopSignal stop;
   TcpTransport transport(2);
+  absl::StatusOr<std::unique_ptr<JoinServer>> joining =
+      ServeJoiners(transport, *security, join, authority);
+  if (!joining.ok()) return ReportError(joining.status());
   absl::StatusOr<std::unique_ptr<MasterServer>> server =
       MasterServer::Start(transport, std::move(options));
   if (!server.ok()) {
@@ -55,6 +89,10 @@ int RunMaster(const Args& args) {
   }
   std::printf("skep master: listening on %s\n",
               (*server)->address().ToString().c_str());
+  if (*joining != nullptr) {
+    std::printf("skep master: machines with a token join at %s\n",
+                (*joining)->address().ToString().c_str());
+  }
   std::fflush(stdout);
   stop.Wait();
   (*server)->Shutdown(kShutdownGrace);

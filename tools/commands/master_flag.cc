@@ -17,8 +17,16 @@ void AddMasterFlag(CommandLine& line, Address* master) {
   AddAddressFlag(line, "master", master, "Where the master listens");
 }
 
-std::unique_ptr<JobClient> ConnectTo(const Address& master) {
-  return MakeGrpcJobClient(master.ToString());
+absl::StatusOr<std::unique_ptr<JobClient>> ConnectTo(const Address& master,
+                                                     const Security& security) {
+  SKEP_RETURN_IF_ERROR(security.MayConnect(master));
+  return MakeGrpcJobClient(master.ToString(), security.credentials().get());
+}
+
+absl::StatusOr<std::unique_ptr<JobClient>> ConnectTo(const Address& master,
+                                                     const SecurityFlags& flags) {
+  SKEP_ASSIGN_OR_RETURN(const Security security, Security::Load(flags));
+  return ConnectTo(master, security);
 }
 
 }  // namespace skep

@@ -10,6 +10,7 @@
 #include "rpc/address.h"
 #include "tools/client/job_client.h"
 #include "tools/command_line.h"
+#include "tools/security.h"
 
 namespace skep {
 
@@ -23,7 +24,11 @@ void AddAddressFlag(CommandLine& line, const std::string& name, Address* address
 void AddMasterFlag(CommandLine& line, Address* master);
 inline Address DefaultMaster() { return Address::Tcp("127.0.0.1", kMasterPort); }
 
-std::unique_ptr<JobClient> ConnectTo(const Address& master);
+// A client of the master's jobs, as the flags allow: the errors of Security.
+absl::StatusOr<std::unique_ptr<JobClient>> ConnectTo(const Address& master,
+                                                     const Security& security);
+absl::StatusOr<std::unique_ptr<JobClient>> ConnectTo(const Address& master,
+                                                     const SecurityFlags& flags);
 
 }  // namespace skep
 

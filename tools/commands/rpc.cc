@@ -14,6 +14,7 @@
 #include "tools/commands/service_error.h"
 #include "tools/exit_code.h"
 #include "tools/reflection/dynamic_service.h"
+#include "tools/security.h"
 
 namespace skep {
 namespace {
@@ -29,6 +30,7 @@ struct RpcFlags {
   int64_t count = 0;
   bool once = false;
   bool top_json = false;
+  SecurityFlags security;
 };
 
 absl::Status List(Channel& channel, absl::Duration timeout) {
@@ -66,6 +68,10 @@ absl::Status Rpc(const RpcFlags& flags) {
     if (!flags.method.empty()) {
       return InvalidArgument("`skep rpc top ADDR` takes nothing more");
     }
+    // The page is in plain text whatever the server's calls are under.
+    SKEP_ASSIGN_OR_RETURN(const Address page, Address::Parse(flags.address));
+    SKEP_ASSIGN_OR_RETURN(const Security security, Security::Load(flags.security));
+    SKEP_RETURN_IF_ERROR(security.MayConnectPlainly(page));
     return RunRpcTop({.address = flags.address,
                       .interval = absl::Seconds(flags.interval_seconds),
                       .timeout = absl::Seconds(flags.timeout_seconds),
@@ -83,26 +89,29 @@ absl::Status Rpc(const RpcFlags& flags) {
                                : "`skep rpc call ADDR Service.Method '{json}'` needs a "
                                  "method");
   }
+  SKEP_ASSIGN_OR_RETURN(const Security security, Security::Load(flags.security));
   std::vector<Address> addresses;
   for (const std::string& text :
        std::vector<std::string>(absl::StrSplit(flags.address, ','))) {
     SKEP_ASSIGN_OR_RETURN(Address address, Address::Parse(text));
+    SKEP_RETURN_IF_ERROR(security.MayConnect(address));
     addresses.push_back(std::move(address));
   }
   const absl::Duration timeout = absl::Seconds(flags.timeout_seconds);
-  TcpTransport transport(1);
+  TcpTransport sockets(1);
+  const std::unique_ptr<Transport> transport = security.Over(sockets);
   ConnectOptions options;
   options.connect_timeout = timeout;
   std::shared_ptr<Channel> channel;
   if (addresses.size() == 1) {
     options.reconnect = false;
-    channel = Connect(transport, addresses[0], options);
+    channel = Connect(*transport, addresses[0], options);
   } else {
     BalancedOptions balanced;
     balanced.connect = options;
     balanced.hedge.delay = flags.hedge;
     balanced.seed = SystemRandom64();
-    channel = BalancedChannel::Create(transport, addresses, balanced);
+    channel = BalancedChannel::Create(*transport, addresses, balanced);
   }
   return list ? List(*channel, timeout) : Call(*channel, flags, timeout);
 }
@@ -144,6 +153,7 @@ int RunRpc(const Args& args) {
             "N");
   line.Flag("once", &flags.once, "Top: one reading, as --count 1");
   line.Flag("json", &flags.top_json, "Top: an object of JSON a line");
+  AddSecurityFlags(line, &flags.security);
   if (const auto code = line.Parse(args)) return *code;
   const absl::Status status = Rpc(flags);
   return status.ok() ? kOk : ReportServiceError(status);

@@ -51,7 +51,8 @@ int RunRun(const Args& args) {
     ReportError(fleet.status());
     return kUnavailable;
   }
-  const std::unique_ptr<JobClient> jobs = ConnectTo((*fleet)->master());
+  const std::unique_ptr<JobClient> jobs =
+      MakeGrpcJobClient((*fleet)->master().ToString());
   return RunSession(*jobs, transport, FileSystem::Real(), command.request,
                     command.session);
 }

@@ -11,10 +11,11 @@
 #include "tools/client/session.h"
 #include "tools/command_line.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/legacy_failure_flag.h"
 #include "tools/commands/record_flag.h"
 #include "tools/commands/service_error.h"
 #include "tools/exit_code.h"
-#include "tools/listen_policy.h"
+#include "tools/security.h"
 #include "tools/services/services.h"
 #include "tools/services/sudoku_text.h"
 #include "tools/signals.h"
@@ -34,7 +35,8 @@ struct ServeFlags {
   std::string stats;
   SlowCallRule slow;
   RecordFlag record;
-  bool insecure = false;
+  SecurityFlags security;
+  bool close_on_legacy_failure = false;
   int64_t threads = std::max(1u, std::thread::hardware_concurrency());
   int64_t loops = 1;
   std::string numbers;
@@ -96,7 +98,8 @@ absl::Status Serve(const ServeFlags& flags) {
   SKEP_ASSIGN_OR_RETURN(const Address at, flags.listen.empty()
                                               ? Address::Tcp("127.0.0.1", port)
                                               : Address::Parse(flags.listen, port));
-  SKEP_RETURN_IF_ERROR(CheckListenAddress(at, flags.insecure));
+  SKEP_ASSIGN_OR_RETURN(const Security security, Security::Load(flags.security));
+  SKEP_RETURN_IF_ERROR(security.MayListen(at));
   SKEP_ASSIGN_OR_RETURN(std::vector<int64_t> numbers, ReadNumbers(flags.numbers));
 
   StopSignal stop;
@@ -105,7 +108,8 @@ absl::Status Serve(const ServeFlags& flags) {
   ServerMetrics metrics(flags.slow);
   SKEP_ASSIGN_OR_RETURN(const auto recorder, flags.record.Open());
   TcpTransport transport(static_cast<int>(flags.loops));
-  const auto front = RecordFlag::Front(transport, recorder.get());
+  const std::unique_ptr<Transport> peers = security.Over(transport);
+  const auto front = RecordFlag::Front(*peers, recorder.get());
   auto pool =
       std::make_unique<ThreadPool>("skep-compute", static_cast<int>(flags.threads));
   const SudokuTextServer text{.options = {.require_id = flags.threads > 1},
@@ -116,6 +120,7 @@ absl::Status Serve(const ServeFlags& flags) {
   options.pool = pool.get();
   options.max_connections = static_cast<int>(flags.max_connections);
   options.max_memory_bytes = flags.max_memory;
+  if (flags.close_on_legacy_failure) options.legacy_failure = LegacyFailure::kClose;
 
   std::unique_ptr<google::protobuf::Service> service;
   auto run = ServiceTable::Run::kPool;
@@ -143,13 +148,13 @@ absl::Status Serve(const ServeFlags& flags) {
   if (!stats_text.empty()) services.Measure(&metrics);
   SKEP_ASSIGN_OR_RETURN(
       const std::unique_ptr<Server> server,
-      Server::Listen(front == nullptr ? transport : *front, at, services, options));
+      Server::Listen(front == nullptr ? *peers : *front, at, services, options));
   std::printf("serving %s on %s\n", flags.service.c_str(),
               server->address().ToString().c_str());
   std::unique_ptr<StatsServer> http;
   if (!stats_text.empty()) {
     SKEP_ASSIGN_OR_RETURN(const Address stats_at, Address::Parse(stats_text));
-    SKEP_RETURN_IF_ERROR(CheckListenAddress(stats_at, flags.insecure));
+    SKEP_RETURN_IF_ERROR(security.MayListenPlainly(stats_at));
     const auto take = [&] {
       StatsReport report;
       report.title = StrCat(flags.service, " on ", server->address());
@@ -213,13 +218,14 @@ int RunServe(const Args& args) {
   flags.record.Declare(line);
   line.Flag("numbers", &flags.numbers, "Median: a file of integers to hold", "FILE");
   line.Flag("seed", &flags.seed, "Median: of what Generate makes", "N");
-  line.Flag("max-connections", &flags.max_connections,
-            "More are closed as they come", "N", 1);
+  line.Flag("max-connections", &flags.max_connections, "More are closed as they come",
+            "N", 1);
   line.SizeFlag("max-memory", &flags.max_memory,
                 "What requests and unread replies may take over all connections; calls "
                 "beyond it are refused, and connections that hold some are not read");
-  line.Flag("insecure", &flags.insecure,
-            "Allow addresses that other machines reach, without TLS");
+  AddSecurityFlags(line, &flags.security);
+  AddLegacyFailureFlag(line, &flags.close_on_legacy_failure,
+                       "; behind a balancer leave it, and say it there");
   line.LogFlags(&flags.log);
   if (const auto code = line.Parse(args)) return *code;
   if (const absl::Status log = InitLogging("skep-serve", flags.log); !log.ok()) {

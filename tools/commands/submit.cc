@@ -4,14 +4,13 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/job_command.h"
 #include "tools/commands/master_flag.h"
-#include "tools/listen_policy.h"
 
 namespace skep {
 
 int RunSubmit(const Args& args) {
   JobCommand command;
   Address master = DefaultMaster();
-  bool insecure = false;
+  SecurityFlags security_flags;
   const auto more_flags = [&](CommandLine& line) {
     line.Heading("Fleet");
     AddMasterFlag(line, &master);
@@ -21,8 +20,7 @@ int RunSubmit(const Args& args) {
         "that the workers can reach");
     AddAddressFlag(line, "listen", &command.session.listen,
                    "Where workers get the submitter's files");
-    line.Flag("insecure", &insecure,
-              "Allow --listen beyond loopback, without encryption");
+    AddSecurityFlags(line, &security_flags);
     line.Example(
         "skep submit wordcount --master 127.0.0.1:7700 --output counts books/");
   };
@@ -31,16 +29,20 @@ int RunSubmit(const Args& args) {
                           more_flags, &command)) {
     return *code;
   }
-  if (const absl::Status listen = CheckListenAddress(command.session.listen, insecure);
+  const absl::StatusOr<Security> security = Security::Load(security_flags);
+  if (!security.ok()) return ReportError(security.status());
+  if (const absl::Status listen = security->MayListen(command.session.listen);
       !listen.ok()) {
     return ReportError(listen);
   }
   absl::StatusOr<std::string> digest = BinaryDigest();
   if (!digest.ok()) return ReportError(digest.status());
   command.session.binary_digest = *std::move(digest);
-  TcpTransport transport(1);
-  const std::unique_ptr<JobClient> jobs = ConnectTo(master);
-  return RunSession(*jobs, transport, FileSystem::Real(), command.request,
+  TcpTransport sockets(1);
+  const std::unique_ptr<Transport> transport = security->Over(sockets);
+  const absl::StatusOr<std::unique_ptr<JobClient>> jobs = ConnectTo(master, *security);
+  if (!jobs.ok()) return ReportError(jobs.status());
+  return RunSession(**jobs, *transport, FileSystem::Real(), command.request,
                     command.session);
 }
 

@@ -15,9 +15,9 @@
 #include "tools/commands/executors_flag.h"
 #include "tools/commands/master_flag.h"
 #include "tools/exit_code.h"
-#include "tools/listen_policy.h"
 #include "tools/scratch.h"
 #include "tools/scratch_folder.h"
+#include "tools/security.h"
 #include "tools/signals.h"
 
 namespace skep {
@@ -57,7 +57,7 @@ int RunWorker(const Args& args) {
   options.scratch = ScratchDirectory();
   options.executors = WorkerOptions::Executors::kProcesses;
   int64_t slots = static_cast<int64_t>(std::thread::hardware_concurrency());
-  bool insecure = false;
+  SecurityFlags security_flags;
   LogOptions log;
   CommandLine line("worker", "Serves a master as a worker until Ctrl-C.");
   AddMasterFlag(line, &options.master);
@@ -67,8 +67,7 @@ int RunWorker(const Args& args) {
   line.Flag("scratch", &options.scratch, "Where map output is kept", "DIR");
   line.Flag("name", &options.name, "What people call this worker", "NAME");
   line.Flag("fleet", &options.fleet, "The master's fleet, if it has a name", "NAME");
-  line.Flag("insecure", &insecure,
-            "Allow --listen beyond loopback, without encryption");
+  AddSecurityFlags(line, &security_flags);
   AddExecutorFlag(line, &options.executors);
   line.LogFlags(&log);
   line.Example("skep worker --master 127.0.0.1:7700 --slots 4");
@@ -76,10 +75,16 @@ int RunWorker(const Args& args) {
   if (const absl::Status status = InitLogging("skep-worker", log); !status.ok()) {
     return ReportError(status);
   }
-  if (const absl::Status listen = CheckListenAddress(options.shuffle_listen, insecure);
-      !listen.ok()) {
-    return ReportError(listen);
+  const absl::StatusOr<Security> security = Security::Load(security_flags);
+  if (!security.ok()) return ReportError(security.status());
+  absl::Status allowed = security->MayListen(options.shuffle_listen);
+  if (allowed.ok()) allowed = security->MayConnect(options.master);
+  if (!allowed.ok()) return ReportError(allowed);
+  // Its executors talk to other workers as it does.
+  if (!security_flags.tls.empty()) {
+    options.process.args.push_back("--tls=" + security_flags.tls);
   }
+  if (security_flags.plaintext) options.process.args.push_back("--plaintext");
   absl::StatusOr<std::string> digest = BinaryDigest();
   if (!digest.ok()) return ReportError(digest.status());
   options.binary_digest = *std::move(digest);
@@ -90,11 +95,12 @@ int RunWorker(const Args& args) {
   options.scratch = scratch->path();
 
   StopSignal stop;
-  TcpTransport transport(2);
-  options.process_transport = &transport;
+  TcpTransport sockets(2);
+  const std::unique_ptr<Transport> transport = security->Over(sockets);
+  options.process_transport = &sockets;
   const std::string master = options.master.ToString();
   absl::StatusOr<std::unique_ptr<Worker>> worker =
-      Worker::Start(std::move(options), transport, FileSystem::Real(), BuiltInJobs());
+      Worker::Start(std::move(options), *transport, FileSystem::Real(), BuiltInJobs());
   if (!worker.ok()) {
     ReportError(worker.status());
     return kUnavailable;

@@ -37,11 +37,13 @@ absl::Duration OwnCpu() {
 }
 
 // Whether there is a server at all, with the error in words if not.
-absl::Status Probe(const Address& target) {
-  TcpTransport transport(1);
+absl::Status Probe(const LoadOptions& options) {
+  TcpTransport sockets(1);
+  const std::unique_ptr<Transport> over = options.over ? options.over(sockets) : nullptr;
+  Transport& transport = over != nullptr ? *over : sockets;
   std::latch done(1);
   absl::Status status;
-  transport.Connect(target, kConnectTimeout,
+  transport.Connect(options.link.target, kConnectTimeout,
                     [&](absl::StatusOr<std::unique_ptr<Stream>> stream) {
                       status = stream.status();
                       done.count_down();
@@ -83,6 +85,7 @@ class LoadRun::Fleet {
   Fleet(LoadRun& run, const LoadOptions& options) : options_(options) {
     for (int i = 0; i < options.threads; ++i) {
       lanes_.push_back(std::make_unique<Lane>());
+      if (options_.over) lanes_.back()->over = options_.over(lanes_.back()->sockets);
     }
     for (int i = 0; i < options.connections; ++i) Open(run, i);
   }
@@ -133,8 +136,10 @@ class LoadRun::Fleet {
 
  private:
   struct Lane {
-    Executor& executor() { return transport.executor(); }
-    TcpTransport transport{1};
+    Executor& executor() { return sockets.executor(); }
+    Transport& transport() { return over != nullptr ? *over : sockets; }
+    TcpTransport sockets{1};
+    std::unique_ptr<Transport> over;
     std::vector<std::unique_ptr<Driver>> drivers;
     std::atomic<bool> tick_posted{false};
   };
@@ -167,7 +172,7 @@ class LoadRun::Fleet {
     RunOn(lane.executor(), [&] {
       lane.drivers.push_back(
           std::make_unique<Driver>(lane.executor(), driver, listener));
-      lane.drivers.back()->Open(options_.factory, lane.transport, link);
+      lane.drivers.back()->Open(options_.factory, lane.transport(), link);
     });
   }
 
@@ -221,7 +226,7 @@ void LoadRun::Stop() {
 }
 
 absl::StatusOr<LoadReport> LoadRun::Run() {
-  SKEP_RETURN_IF_ERROR(Probe(options_.link.target));
+  SKEP_RETURN_IF_ERROR(Probe(options_));
   LoadReport report;
   for (const pid_t pid : options_.cpu_of) {
     SKEP_ASSIGN_OR_RETURN(const absl::Duration used, CpuTimeOf(pid));

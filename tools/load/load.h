@@ -6,6 +6,8 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,8 @@ namespace skep {
 
 struct LoadOptions {
   LinkFactory factory;
+  // What goes over the sockets, TLS for one; null: nothing.
+  std::function<std::unique_ptr<Transport>(Transport& sockets)> over;
   LinkOptions link;
   int connections = 1;
   int threads = 1;      // connections are spread over them

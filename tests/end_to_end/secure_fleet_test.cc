@@ -1,0 +1,174 @@
+// A fleet under TLS, as an operator sets it up: authority, certificates, tokens; and
+// those who are not let in.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/end_to_end/process.h"
+#include "tools/exit_code.h"
+
+namespace skep {
+namespace {
+
+using Words = std::vector<std::string>;
+
+// What follows `label` on its line.
+std::string After(const std::string& text, const std::string& label) {
+  const size_t begin = text.find(label) + label.size();
+  return text.substr(begin, text.find_first_of(" \n", begin) - begin);
+}
+
+Words operator+(Words a, const Words& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+class SecureFleet : public testing::Test {
+ protected:
+  void SetUp() override {
+    Expect(Skep({"cert", "init", authority_, "--fleet", "bees"}), kOk, "fingerprint");
+    Expect(Skep({"cert", "issue", authority_, "master"}), kOk, "skep://bees/master");
+    Expect(Skep({"cert", "issue", authority_, "worker-1"}), kOk, "--tls");
+    Expect(Skep({"cert", "issue", authority_, "client"}), kOk, "--tls");
+  }
+
+  static void Expect(const Outcome& outcome, int exit_code, const std::string& text) {
+    EXPECT_EQ(outcome.exit_code, exit_code) << outcome.out << outcome.err;
+    EXPECT_NE((outcome.out + outcome.err).find(text), std::string::npos)
+        << "expected: " << text << "\nout: " << outcome.out << "\nerr: " << outcome.err;
+  }
+
+  std::string Tls(const std::string& name) const { return authority_ + "/" + name; }
+
+  void StartMaster() {
+    master_ = std::make_unique<Process>(
+        SkepArgv({"master", "--listen", "127.0.0.1:0", "--tls", Tls("master"), "--join",
+                  "127.0.0.1:0", "--authority", authority_}));
+    ASSERT_TRUE(master_->WaitForText("join at ")) << master_->err();
+    address_ = After(master_->out(), "listening on ");
+    join_ = After(master_->out(), "join at ");
+  }
+
+  std::unique_ptr<Process> StartWorker(const Words& flags) {
+    return std::make_unique<Process>(
+        SkepArgv(Words{"worker", "--master", address_, "--slots", "1"} + flags));
+  }
+
+  std::string Token(const std::string& how_long) {
+    std::string token = Skep({"cert", "token", authority_, "--for", how_long}).out;
+    if (!token.empty()) token.pop_back();
+    return token;
+  }
+
+  Outcome Join(const std::string& token, const std::string& folder) {
+    return Skep({"cert", "join", join_, "worker-7", "--token", token, "--out", folder});
+  }
+
+  const std::string folder_ = TestFolder();
+  const std::string authority_ = folder_ + "/ca";
+  std::unique_ptr<Process> master_;
+  std::string address_;
+  std::string join_;
+};
+
+TEST_F(SecureFleet, RunsJobsAndTakesInWhoHasAToken) {
+  StartMaster();
+  Expect(Join(Token("10m"), folder_ + "/joined"), kOk,
+         "joined as skep://bees/worker-7");
+  Expect(Skep({"cert", "show", folder_ + "/joined/cert.pem"}), kOk,
+         "member skep://bees/worker-7");
+
+  const auto first = StartWorker({"--tls", Tls("worker-1")});
+  const auto joined = StartWorker({"--tls", folder_ + "/joined"});
+  ASSERT_TRUE(first->WaitForText("registered with")) << first->err();
+  ASSERT_TRUE(joined->WaitForText("registered with")) << joined->err();
+  WriteWholeFile(folder_ + "/words", "one two two three three three\n");
+  Expect(Skep({"submit", "wordcount", "--top", "2", "--master", address_, "--tls",
+               Tls("client"), folder_ + "/words"}),
+         kOk, "three");
+  Expect(Skep({"jobs", "--master", address_, "--tls", Tls("client")}), kOk,
+         "wordcount");
+  Expect(Skep({"rpc", "list", address_, "--tls", Tls("client")}), kOk,
+         "skep.MasterService");
+}
+
+TEST_F(SecureFleet, RefusesWhoHasNoGoodToken) {
+  StartMaster();
+  Expect(Join(Token("0s"), folder_ + "/late"), kFiles, "expired at");
+  std::string forged = Token("10m");
+  forged.back() = forged.back() == '0' ? '1' : '0';
+  Expect(Join(forged, folder_ + "/forged"), kFiles, "not one of this fleet's");
+  Expect(Join("skep1.abc", folder_ + "/none"), kUsage, "no join token");
+  Expect(Skep({"cert", "init", folder_ + "/other", "--fleet", "bees"}), kOk, "");
+  std::string others = Skep({"cert", "token", folder_ + "/other"}).out;
+  others.pop_back();
+  Expect(Join(others, folder_ + "/others"), kUnavailable, "unknown authority");
+}
+
+TEST_F(SecureFleet, RefusesWhoIsNoMember) {
+  StartMaster();
+  const std::string other = folder_ + "/other";
+  Skep({"cert", "init", other, "--fleet", "bees"});
+  Skep({"cert", "issue", other, "worker-1"});
+  const auto stranger = StartWorker({"--tls", other + "/worker-1"});
+  const auto plain = StartWorker({});
+  EXPECT_TRUE(stranger->WaitForText("unknown authority")) << stranger->err();
+  EXPECT_TRUE(plain->WaitForText("it speaks TLS alone")) << plain->err();
+  EXPECT_TRUE(master_->WaitForText("does not speak TLS")) << master_->err();
+  Expect(Skep({"jobs", "--master", address_}), kUnavailable, "--tls");
+  Expect(Skep({"jobs", "--master", address_, "--tls", other + "/worker-1"}),
+         kUnavailable, address_);
+}
+
+// TLS on either side of the balancer, and on neither.
+TEST_F(SecureFleet, BalancesBetweenPlainAndSecureSides) {
+  Process secure(
+      SkepArgv({"serve", "echo", "--listen", "127.0.0.1:0", "--tls", Tls("worker-1")}));
+  ASSERT_TRUE(secure.WaitForText("serving echo on ")) << secure.err();
+  Process plain(SkepArgv({"serve", "echo", "--listen", "127.0.0.1:0"}));
+  ASSERT_TRUE(plain.WaitForText("serving echo on ")) << plain.err();
+  const Words to_secure = {"--backend", After(secure.out(), "serving echo on "),
+                           "--backend-tls", Tls("client")};
+  const Words to_plain = {"--backend", After(plain.out(), "serving echo on ")};
+  for (const Words& backends : {to_secure, to_plain}) {
+    for (const Words& clients : {Words{"--tls", Tls("master")}, Words{}}) {
+      Process balancer(
+          SkepArgv(Words{"balance", "--listen", "127.0.0.1:0"} + backends + clients));
+      ASSERT_TRUE(balancer.WaitForText("balancing ")) << balancer.err();
+      const std::string at = After(balancer.out(), "balancing ");
+      const Words ours = clients.empty() ? Words{} : Words{"--tls", Tls("client")};
+      Expect(Skep(Words{"rpc", "call", at, "echo.EchoService.Echo",
+                        "{\"payload\":\"hi\"}"} +
+                  ours),
+             kOk, "hi");
+      Expect(Skep(Words{"load", "echo", "--target", at, "--requests", "100"} + ours),
+             kOk, "100");
+    }
+  }
+}
+
+TEST_F(SecureFleet, PlainTextAcrossMachinesIsAskedForByName) {
+  const std::string elsewhere = "192.0.2.1:7700";  // of no machine (RFC 5737)
+  for (const Words& command :
+       {Words{"jobs", "--master", elsewhere}, Words{"worker", "--master", elsewhere},
+        Words{"submit", "nqueens", "--n", "4", "--master", elsewhere},
+        Words{"rpc", "list", elsewhere}, Words{"load", "echo", "--target", elsewhere},
+        Words{"balance", "--listen", "127.0.0.1:0", "--backend", elsewhere},
+        Words{"serve", "echo", "--listen", "0.0.0.0:0"},
+        Words{"master", "--listen", "0.0.0.0:0"}}) {
+    SCOPED_TRACE(command[0]);
+    Expect(Skep(command), kUsage, "--plaintext");
+  }
+  Expect(Skep({"rpc", "list", elsewhere, "--plaintext", "--timeout", "1"}),
+         kUnavailable, elsewhere);
+  Process open(SkepArgv({"serve", "echo", "--listen", "0.0.0.0:0", "--plaintext"}));
+  EXPECT_TRUE(open.WaitForText("serving echo on ")) << open.err();
+  Process secure(
+      SkepArgv({"serve", "echo", "--listen", "0.0.0.0:0", "--tls", Tls("worker-1")}));
+  EXPECT_TRUE(secure.WaitForText("serving echo on ")) << secure.err();
+}
+
+}  // namespace
+}  // namespace skep

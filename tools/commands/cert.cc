@@ -1,0 +1,226 @@
+// `skep cert ...`: a fleet's authority, its members' certificates, and joining.
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "base/status.h"
+#include "rpc/tcp_transport.h"
+#include "rpc/tls/authority.h"
+#include "rpc/tls/join.h"
+#include "tools/client/session.h"
+#include "tools/command_line.h"
+#include "tools/commands/commands.h"
+#include "tools/exit_code.h"
+
+namespace skep {
+namespace {
+
+constexpr uint16_t kJoinPort = 7701;
+constexpr absl::Duration kDay = absl::Hours(24);
+
+struct CertFlags {
+  std::string action;
+  std::string subject;  // DIR, FILE or the address to join at
+  std::string name;
+  std::string fleet;
+  std::vector<std::string> hosts;
+  int64_t days = 0;
+  std::string out;
+  std::string token;
+  absl::Duration valid_for = absl::Hours(1);
+  int64_t timeout_seconds = 10;
+  bool json = false;
+};
+
+absl::Duration Days(const CertFlags& flags, int64_t by_default) {
+  return kDay * (flags.days > 0 ? flags.days : by_default);
+}
+
+absl::Status Init(const CertFlags& flags) {
+  if (flags.fleet.empty()) {
+    return InvalidArgument("name the fleet: skep cert init DIR --fleet NAME");
+  }
+  constexpr int64_t kTenYears = 3650;
+  SKEP_ASSIGN_OR_RETURN(const Authority made,
+                        Authority::Create(flags.subject, flags.fleet,
+                                          Days(flags, kTenYears), absl::Now()));
+  std::printf(
+      "authority of fleet %s in %s\nfingerprint %s\n"
+      "Whoever has %s/%s can make members: keep it on one machine.\n",
+      made.fleet().c_str(), flags.subject.c_str(), made.fingerprint().c_str(),
+      flags.subject.c_str(), Authority::kKeyFile);
+  return absl::OkStatus();
+}
+
+absl::Status Issue(const CertFlags& flags) {
+  if (flags.name.empty()) {
+    return InvalidArgument("name the member: skep cert issue DIR NAME");
+  }
+  constexpr int64_t kOneYear = 365;
+  SKEP_ASSIGN_OR_RETURN(const Authority authority, Authority::Open(flags.subject));
+  CertifiedKey own;
+  SKEP_ASSIGN_OR_RETURN(own.key, MakePrivateKey());
+  SKEP_ASSIGN_OR_RETURN(const std::string request, MakeSigningRequest(own.key));
+  SKEP_ASSIGN_OR_RETURN(own.certificate,
+                        authority.Sign(request, flags.name, flags.hosts,
+                                       Days(flags, kOneYear), absl::Now()));
+  const std::string out =
+      flags.out.empty() ? flags.subject + "/" + flags.name : flags.out;
+  SKEP_RETURN_IF_ERROR(WriteMember(out, authority.certificate(), own));
+  std::printf("%s/ holds ca.pem, cert.pem and key.pem of %s: use it with --tls %s\n",
+              out.c_str(), Identity{authority.fleet(), flags.name}.ToString().c_str(),
+              out.c_str());
+  return absl::OkStatus();
+}
+
+absl::Status Show(const CertFlags& flags) {
+  std::ifstream in(flags.subject);
+  std::ostringstream text;
+  if (in) text << in.rdbuf();
+  if (!in) return ErrnoToStatus(errno != 0 ? errno : EIO, "read " + flags.subject);
+  const absl::StatusOr<CertificateInfo> info = DescribeCertificate(text.str());
+  if (!info.ok()) return Annotate(info.status(), flags.subject);
+  const absl::Time now = absl::Now();
+  const char* const state = now < info->not_before  ? "not valid yet"
+                            : now < info->not_after ? "valid"
+                                                    : "expired";
+  const absl::TimeZone utc = absl::UTCTimeZone();
+  const std::string from = absl::FormatTime(absl::RFC3339_sec, info->not_before, utc);
+  const std::string until = absl::FormatTime(absl::RFC3339_sec, info->not_after, utc);
+  const char* const kind = info->is_authority ? "authority" : "member";
+  if (flags.json) {  // nothing in it needs escaping: names are checked when made
+    std::printf(
+        "{\"kind\":\"%s\",\"name\":\"%s\",\"state\":\"%s\",\"from\":\"%s\","
+        "\"until\":\"%s\",\"fingerprint\":\"%s\"}\n",
+        kind, info->identity.ToString().c_str(), state, from.c_str(), until.c_str(),
+        info->fingerprint.c_str());
+    return absl::OkStatus();
+  }
+  std::printf("%s %s\n%s, from %s until %s\n", kind, info->identity.ToString().c_str(),
+              state, from.c_str(), until.c_str());
+  for (const std::string& host : info->hosts) std::printf("host %s\n", host.c_str());
+  std::printf("fingerprint %s\n", info->fingerprint.c_str());
+  return absl::OkStatus();
+}
+
+absl::Status Token(const CertFlags& flags) {
+  SKEP_ASSIGN_OR_RETURN(const Authority authority, Authority::Open(flags.subject));
+  const absl::Time now = absl::Now();
+  std::printf("%s\n", authority.MakeToken(flags.valid_for, now).c_str());
+  std::fprintf(
+      stderr,
+      "skep: good for any number of machines until %s; whoever has it can "
+      "join\n",
+      absl::FormatTime(absl::RFC3339_sec, now + flags.valid_for, absl::UTCTimeZone())
+          .c_str());
+  return absl::OkStatus();
+}
+
+// On the command line everybody on this machine could read it.
+absl::StatusOr<std::string> TokenText(const std::string& token) {
+  if (token != "-") return token;
+  char line[1024];
+  if (std::fgets(line, sizeof line, stdin) == nullptr) {
+    return InvalidArgument("--token - reads the token from standard input: none there");
+  }
+  std::string text = line;
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  return text;
+}
+
+std::string OwnName() {
+  char name[64] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+absl::Status DoJoin(const CertFlags& flags) {
+  if (flags.token.empty() || flags.out.empty()) {
+    return InvalidArgument(
+        "joining takes a token and a folder: skep cert join HOST:7701 --token TOKEN "
+        "--out DIR");
+  }
+  SKEP_ASSIGN_OR_RETURN(const Address at, Address::Parse(flags.subject, kJoinPort));
+  SKEP_ASSIGN_OR_RETURN(const std::string token, TokenText(flags.token));
+  const std::string name = flags.name.empty() ? OwnName() : flags.name;
+  TcpTransport transport(1);
+  SKEP_ASSIGN_OR_RETURN(
+      const Membership joined,
+      JoinFleet(transport, at, token, name, absl::Seconds(flags.timeout_seconds)));
+  SKEP_RETURN_IF_ERROR(WriteMember(flags.out, joined.authority, joined.own));
+  SKEP_ASSIGN_OR_RETURN(const CertificateInfo info,
+                        DescribeCertificate(joined.own.certificate));
+  std::printf(
+      "joined as %s until %s: use it with --tls %s\n", info.identity.ToString().c_str(),
+      absl::FormatTime(absl::RFC3339_sec, info.not_after, absl::UTCTimeZone()).c_str(),
+      flags.out.c_str());
+  return absl::OkStatus();
+}
+
+absl::Status Cert(const CertFlags& flags) {
+  if (flags.action == "init") return Init(flags);
+  if (flags.action == "issue") return Issue(flags);
+  if (flags.action == "show") return Show(flags);
+  if (flags.action == "token") return Token(flags);
+  if (flags.action == "join") return DoJoin(flags);
+  return InvalidArgument("there is no `skep cert ", flags.action,
+                         "`: use init, issue, show, token or join");
+}
+
+}  // namespace
+
+int RunCert(const Args& args) {
+  CertFlags flags;
+  CommandLine line(
+      "cert",
+      "Makes the certificates of a fleet, for --tls: an authority (init), a member's "
+      "folder (issue), a token by which other machines join, and joining by it at a "
+      "master that was started with --join. Shows what a certificate says (show).");
+  line.Example("skep cert init ca --fleet bees");
+  line.Example("skep cert issue ca master --host master.example.org");
+  line.Example(
+      "skep master --tls ca/master --authority ca --join 0.0.0.0:7701 "
+      "--listen 0.0.0.0:7700");
+  line.Example("skep cert token ca --for 30m");
+  line.Example("skep cert join master.example.org:7701 --token TOKEN --out tls");
+  line.Positional("ACTION", &flags.action, "init, issue, show, token or join");
+  line.Positional("WHERE", &flags.subject,
+                  "The authority's folder; show: a file; join: HOST:PORT");
+  line.Positional("NAME", &flags.name,
+                  "issue: the member's name; join: the same, by default the machine's",
+                  false);
+  line.Flag("fleet", &flags.fleet, "init: the fleet's name", "NAME");
+  line.Flag("host", &flags.hosts,
+            "issue: a host name or IP address to put into the certificate, for clients "
+            "of gRPC that are not skep's; repeat it",
+            "HOST");
+  line.Flag("days", &flags.days,
+            "How long the certificate is valid; by default an authority's 3650, a "
+            "member's 365",
+            "N");
+  line.Flag("out", &flags.out,
+            "issue, join: the member's folder; by default issue takes WHERE/NAME",
+            "DIR");
+  line.ParsedFlag("for", "token: how long it is good", "TIME", "1h",
+                  [&flags](const std::string& text) -> absl::Status {
+                    if (absl::ParseDuration(text, &flags.valid_for)) {
+                      return absl::OkStatus();
+                    }
+                    return InvalidArgument("'", text, "' is no time: say 30m or 24h");
+                  });
+  line.Flag("token", &flags.token,
+            "join: the token; - reads it from standard input, where others on this "
+            "machine cannot see it",
+            "TOKEN");
+  line.Flag("timeout", &flags.timeout_seconds, "join: seconds before it gives up", "S",
+            1);
+  line.Flag("json", &flags.json, "show: one JSON object");
+  if (const auto code = line.Parse(args)) return *code;
+  const absl::Status status = Cert(flags);
+  return status.ok() ? kOk : ReportError(status);
+}
+
+}  // namespace skep
