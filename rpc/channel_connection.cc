@@ -502,6 +502,8 @@ void ChannelCore::DropNow(absl::Status reason) {
   stream_ = nullptr;
   partial_frame_ = 0;
   CountMemory();
+  // Closing was under way: its last event does not come any more.
+  self_ = nullptr;
 }
 
 void ChannelCore::CheckIdle() {
