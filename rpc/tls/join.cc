@@ -98,7 +98,7 @@ class JoinServerImpl final : public JoinServer {
     ServerOptions options;
     options.max_connections = 100;
     options.max_calls_per_connection = 1;
-    options.max_request_bytes = 1 << 20;
+    options.max_memory_bytes = 16 << 20;
     options.idle_timeout = absl::Seconds(30);
     SKEP_ASSIGN_OR_RETURN(
         server_, Server::Listen(transport_, at, services_, std::move(options)));
