@@ -244,7 +244,11 @@ void ChannelCore::OnFilled(size_t count) {
 
 void ChannelCore::OnRequest(const Envelope& request, absl::Time now,
                             const std::shared_ptr<ChannelCore>& self) {
-  if (request.service == Control::descriptor()->full_name()) return OnControl(request);
+  if (request.service == Control::descriptor()->full_name()) {
+    OnControl(request);
+    // Answers to these fill the connection as any others do.
+    return UpdateReading();
+  }
   last_accepted_id_ = request.id;
   serving_->Handle(request, now, peer_is_skep_, self, self);
   UpdateReading();

@@ -111,9 +111,11 @@ void ChannelCore::CheckPeer() {
   if (!watching_peer_ || stream_ == nullptr || closing_) return;
   const absl::Duration limit = options_.connect.keepalive;
   const absl::Duration silent = Now() - last_activity_;
-  if (!scoped_ || silent < limit) {
+  // Whom we do not read says nothing that we could hear.
+  const bool listening = scoped_ && reading_;
+  if (!listening || silent < limit) {
     peer_asked_ = false;
-    return CheckPeerIn(scoped_ ? limit - silent : limit);
+    return CheckPeerIn(listening ? limit - silent : limit);
   }
   if (!peer_asked_) {
     peer_asked_ = true;
@@ -132,7 +134,6 @@ void ChannelCore::OnPing(const ControlPing& ping) {
   ControlPing answer;
   answer.set_answer(true);
   SendControl("Ping", answer);
-  UpdateReading();
 }
 
 // A peer whose questions we do not read for a while must not take us for dead.

@@ -95,6 +95,42 @@ TEST_F(KeepaliveTest, NorIsOneThatDoesNotReadForALongTime) {
   }
 }
 
+// What it says is not heard then.
+TEST_F(KeepaliveTest, NorIsOneThatWeDoNotReadForALongTime) {
+  EchoService caller;
+  ServiceTable served_by_caller;
+  served_by_caller.Add(&caller);
+  server_ = *Server::Listen(network_.host("s"), at_, services_,
+                            {.max_calls_per_connection = 1});
+  channel_ =
+      Connect(network_.host("c"), at_, {.services = &served_by_caller, .seed = 2});
+  Run(absl::Milliseconds(20));
+  Hold();
+  Run(absl::Seconds(1));
+  ASSERT_EQ(echo_.held.size(), 1u);
+  // The server calls back, and reads nothing more: it has as many calls as it may.
+  std::optional<absl::Status> back;
+  echo::EchoRequest request;
+  request.set_payload("hold");
+  Call<echo::EchoResponse>(*echo_.held.front().controller->peer(),
+                           Method<echo::EchoService>("Echo"), request,
+                           {.timeout = absl::InfiniteDuration()},
+                           [&back](const auto& outcome) { back = outcome.status(); });
+  Run(absl::Hours(1));
+  EXPECT_FALSE(back.has_value()) << *back;
+  EXPECT_FALSE(outcomes_[0].has_value()) << *outcomes_[0];
+  echo_.Release();
+  Run(absl::Seconds(1));
+  caller.ReleaseAll();
+  Run(absl::Seconds(1));
+  ASSERT_TRUE(back.has_value());
+  EXPECT_TRUE(back->ok()) << *back;
+  ASSERT_TRUE(outcomes_[0].has_value());
+  EXPECT_TRUE(outcomes_[0]->ok()) << *outcomes_[0];
+  channel_ = nullptr;
+  Run(absl::Seconds(5));
+}
+
 TEST_F(KeepaliveTest, NobodyIsAskedWhileNothingIsOutstanding) {
   Start();
   Run(absl::Seconds(1));

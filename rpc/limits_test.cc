@@ -6,6 +6,7 @@
 
 #include "gtest/gtest.h"
 #include "rpc/channel_testing.h"
+#include "rpc/control.pb.h"
 #include "rpc/server.h"
 #include "rpc/services/echo.pb.h"
 #include "rpc/sim_transport.h"
@@ -14,6 +15,17 @@ namespace skep {
 namespace {
 
 constexpr size_t kMiB = 1 << 20;
+
+std::string ControlFrame(const char* method, const ControlHello& body) {
+  Envelope e;
+  e.type = MessageType::kRequest;
+  e.id = body.id();
+  e.service = "skep.Control";
+  e.Set(Envelope::kService);
+  e.method = method;
+  e.Set(Envelope::kMethod);
+  return EncodeWhole(e, &body);
+}
 
 class LimitsTest : public ::testing::Test {
  protected:
@@ -108,6 +120,30 @@ TEST_F(LimitsTest, AClientThatNeverReadsCostsItsHighWaterMark) {
   Run(absl::Seconds(5));
   EXPECT_EQ(echo_.calls, 200);
   EXPECT_EQ(server_->memory_bytes(), 0u);
+}
+
+TEST_F(LimitsTest, SoDoesOneThatOnlySaysHello) {
+  // An answer of 32 KiB each.
+  Listen({.high_water_bytes = 2 * kMiB, .fleet = std::string(32 << 10, 'f')});
+  RawPeer& deaf = Dial();
+  deaf.stream().SetReading(false);
+  ControlHello hello;
+  hello.set_id(1);
+  std::string frames;
+  for (int i = 0; i < 200; ++i) frames += ControlFrame("Hello", hello);
+  deaf.Write(frames);
+  size_t most = 0;
+  for (int i = 0; i < 100; ++i) {
+    Run(absl::Milliseconds(20));
+    most = std::max(most, server_->memory_bytes());
+  }
+  EXPECT_GE(most, 2 * kMiB);
+  EXPECT_LT(most, 2 * kMiB + 512 * 1024);
+  deaf.stream().SetReading(true);
+  Run(absl::Seconds(5));
+  int answers = 0;
+  while (deaf.Next().has_value()) ++answers;
+  EXPECT_EQ(answers, 200);
 }
 
 TEST_F(LimitsTest, AllOfThemTogetherHaveABound) {
