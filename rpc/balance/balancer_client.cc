@@ -212,7 +212,8 @@ void BalancerClient::CallBegins(uint32_t place, uint64_t client_id) {
 void BalancerClient::CallEnds(uint32_t place, uint64_t client_id) {
   --in_progress_;
   shard_.calls().Unlink(place, &first_call_);
-  if (!scoped_) return;
+  // Also if the peer has since taken back that nothing is between it and us: what stays
+  // here would name the place's next call, which may be another client's.
   const auto it = by_id_.find(client_id);
   if (it != by_id_.end() && it->second == place) by_id_.erase(it);
 }

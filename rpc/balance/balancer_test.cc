@@ -277,6 +277,49 @@ TEST_F(BalancerTest, CancelsTravelThroughTwoBalancers) {
 }
 
 // A backend that does not know hello is told of nothing else of skep's.
+// A peer may say hello as often as it likes, and something else each time.
+TEST_F(BalancerTest, ACancelEndsNoCallOfAnother) {
+  Backend& backend = AddBackend();
+  Listen();
+  const auto raw = DialRaw();
+  const auto say = [&](uint64_t id, const char* method,
+                       const google::protobuf::MessageLite& body) {
+    Envelope e;
+    e.type = MessageType::kRequest;
+    e.id = id;
+    e.service = "skep.Control";
+    e.Set(Envelope::kService);
+    e.method = method;
+    e.Set(Envelope::kMethod);
+    raw->Write(EncodeWhole(e, &body));
+    Run();
+  };
+  ControlHello scoped;
+  scoped.set_id(1);
+  ControlHello rewritten;
+  rewritten.set_id(77);
+  say(1, "Hello", scoped);
+  raw->Write(RequestFrame(9, "hold", absl::Seconds(10)));
+  Run();
+  say(2, "Hello", rewritten);
+  backend.echo.ReleaseAll();
+  Run();
+  // Its place is the next call's.
+  const std::shared_ptr<Channel> channel = Dial();
+  std::optional<Outcome> other;
+  Echo(*channel, "hold", &other);
+  Run();
+  ASSERT_EQ(backend.echo.held.size(), 1u);
+  say(1, "Hello", scoped);
+  ControlCancel cancel;
+  cancel.set_id(9);
+  say(0, "Cancel", cancel);
+  EXPECT_FALSE(backend.echo.held[0].controller->stop_token().stop_requested());
+  backend.echo.ReleaseAll();
+  Run();
+  EXPECT_EQ(CodeOf(other), absl::StatusCode::kOk);
+}
+
 TEST_F(BalancerTest, ForeignBackendsGetHelloAndCallsOnly) {
   ForeignBackend& foreign = AddForeign();
   Listen({.check_interval = absl::ZeroDuration()});
