@@ -78,7 +78,10 @@ CallId StartOnward(const std::shared_ptr<Channel>& channel, const Controller& in
     bool done ABSL_GUARDED_BY(mutex) = false;
     std::unique_ptr<OnStop> on_stop ABSL_GUARDED_BY(mutex);
   };
-  // shared: the call may complete on another thread before the link is made.
+  // Before the call starts: it may complete on another thread before this goes on, and
+  // what that runs may end the incoming one.
+  const std::stop_token stop = incoming.stop_token();
+  // shared: for the same reason.
   auto link = std::make_shared<Link>();
   const CallId id =
       channel->Start(method, request, response, Onward(incoming, std::move(options)),
@@ -92,8 +95,8 @@ CallId StartOnward(const std::shared_ptr<Channel>& channel, const Controller& in
                        on_stop = nullptr;
                        done(outcome);
                      });
-  auto on_stop = std::make_unique<OnStop>(
-      incoming.stop_token(), [weak = std::weak_ptr<Channel>(channel), id] {
+  auto on_stop =
+      std::make_unique<OnStop>(stop, [weak = std::weak_ptr<Channel>(channel), id] {
         if (const std::shared_ptr<Channel> channel = weak.lock()) channel->Cancel(id);
       });
   MutexLock lock(link->mutex);

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "base/status.h"
 #include "gtest/gtest.h"
@@ -41,6 +42,22 @@ class Middle final : public echo::EchoService {
  private:
   ManualExecutor& executor_;
   const std::shared_ptr<Channel> next_;
+};
+
+// Its calls complete on another thread before Start returns.
+class HastyChannel final : public Channel {
+ public:
+  CallId Start(const google::protobuf::MethodDescriptor&,
+               const google::protobuf::Message&, google::protobuf::Message*,
+               CallOptions, Done done) override {
+    std::thread([&done] { done(Controller()); }).join();
+    return CallId(1);
+  }
+  void Cancel(CallId) override {}
+  void Close(absl::Status) override {}
+  bool connected() const override { return true; }
+  int pending() const override { return 0; }
+  std::string peer() const override { return "hasty"; }
 };
 
 class OnwardTest : public ::testing::Test {
@@ -138,6 +155,19 @@ TEST_F(OnwardTest, WhatIsDoneIsNotCancelled) {
   network_.Reset("c", "middle");
   Run(absl::Milliseconds(20));
   EXPECT_TRUE(middle_.onward->ok());
+}
+
+// A completion answers the incoming call, whose controller then serves another.
+TEST_F(OnwardTest, TheIncomingCallMayEndBeforeStartReturns) {
+  Controller incoming;
+  std::stop_source stop;
+  incoming.set_stop_token(stop.get_token());
+  echo::EchoRequest request;
+  echo::EchoResponse response;
+  StartOnward(std::make_shared<HastyChannel>(), incoming,
+              Method<echo::EchoService>("Echo"), request, &response, {},
+              [&incoming](const Controller&) { incoming.Reset(); });
+  EXPECT_FALSE(incoming.stop_token_taken()) << "looked at after its end";
 }
 
 }  // namespace
