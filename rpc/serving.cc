@@ -158,10 +158,11 @@ class ServerCall final : public google::protobuf::Closure {
         room_ > kKeptMessageBytes) {
       return;
     }
-    Kept& kept = KeptFor(method_);
-    if (kept.size() >= kKeptCalls) return;
+    // First: these may end a channel, and so other calls, which keep themselves too.
     sink_ = nullptr;
     controller_.Reset();
+    Kept& kept = KeptFor(method_);
+    if (kept.size() >= kKeptCalls) return;
     error_ = WireError::kNone;
     reply_ = Envelope();
     room_ = 0;
