@@ -137,7 +137,10 @@ absl::Status TlsCredentials::MakeContexts(bool ask_for_certificates) {
   SSL_CTX_sess_set_new_cb(client_, &TlsSession::OnTicket);
   SSL_CTX_set_session_cache_mode(server_, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(server_, 1);
-  SSL_CTX_set_options(server_, SSL_OP_CIPHER_SERVER_PREFERENCE);
+  // With NO_TICKET it holds the number of a session that is not kept, instead of the
+  // session: a client of another make that comes with it shakes hands in full. OpenSSL
+  // would break off a handshake that it could resume.
+  SSL_CTX_set_options(server_, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_TICKET);
   SSL_CTX_set_alpn_select_cb(server_, &ChooseProtocol, nullptr);
   if (ask_for_certificates) {
     SSL_CTX_set_verify(server_, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,

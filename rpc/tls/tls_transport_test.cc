@@ -216,6 +216,78 @@ TEST_F(HandshakeTest, AJoinerRefusesAnotherAuthority) {
   EXPECT_HAS(ClientSays(), "unknown authority");
 }
 
+// As clients of other makes do that keep sessions.
+TEST_F(HandshakeTest, WhoComesWithATicketShakesHandsInFull) {
+  server_tls_.emplace(bed_.server(), Member("master"));
+  listener_ = *server_tls_->Listen(Address::Tcp("server", 7000), [this](auto stream) {
+    server_ = std::make_unique<TestPeer>(bed_, std::move(stream));
+    server_->Start();
+  });
+  const SslContextPtr context(SSL_CTX_new(TLS_client_method()));
+  const CertifiedKey own = Fleet().Member("guest");
+  const BioPtr certificate(BIO_new_mem_buf(own.certificate.data(), -1));
+  const BioPtr key(BIO_new_mem_buf(own.key.data(), -1));
+  SSL_CTX_use_certificate(
+      context.get(),
+      X509Ptr(PEM_read_bio_X509(certificate.get(), nullptr, nullptr, nullptr)).get());
+  SSL_CTX_use_PrivateKey(
+      context.get(),
+      KeyPtr(PEM_read_bio_PrivateKey(key.get(), nullptr, nullptr, nullptr)).get());
+  static SSL_SESSION* kept;
+  kept = nullptr;
+  SSL_CTX_set_session_cache_mode(context.get(),
+                                 SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(context.get(), [](SSL*, SSL_SESSION* session) {
+    SSL_SESSION_free(std::exchange(kept, session));
+    return 1;  // is ours
+  });
+  for (const bool again : {false, true}) {
+    const SslPtr ssl(SSL_new(context.get()));
+    BIO* const in = BIO_new(BIO_s_mem());
+    BIO* const out = BIO_new(BIO_s_mem());
+    SSL_set_bio(ssl.get(), in, out);
+    SSL_set_connect_state(ssl.get());
+    if (again) {
+      ASSERT_NE(kept, nullptr) << "no ticket came";
+      ASSERT_EQ(SSL_SESSION_is_resumable(kept), 1);
+      ASSERT_EQ(SSL_set_session(ssl.get(), kept), 1);
+    }
+    const auto say = [&](Stream& to) {
+      char* bytes = nullptr;
+      const long size = BIO_get_mem_data(out, &bytes);
+      to.Write({bytes, static_cast<size_t>(size)});
+      BIO_reset(out);
+    };
+    const auto hear = [&](TestPeer& peer, std::string_view bytes) {
+      BIO_write(in, bytes.data(), static_cast<int>(bytes.size()));
+      char none;
+      SSL_read(ssl.get(), &none, 1);
+      say(peer.stream());
+      return bytes.size();
+    };
+    bed_.client().Connect(
+        Address::Tcp("server", 7000), absl::Seconds(20), [&](auto stream) {
+          client_ = std::make_unique<TestPeer>(bed_, *std::move(stream));
+          client_->on_data = hear;
+          client_->Start();
+          SSL_do_handshake(ssl.get());
+          say(client_->stream());
+        });
+    bed_.executor().RunFor(absl::Seconds(2));
+    EXPECT_FALSE(SSL_session_reused(ssl.get()));
+    SSL_write(ssl.get(), "hello", 5);
+    say(client_->stream());
+    bed_.executor().RunFor(absl::Seconds(2));
+    ASSERT_NE(server_, nullptr);
+    EXPECT_EQ(server_->received, "hello") << server_->reason;
+    SSL_shutdown(ssl.get());  // else the session is no good for another time
+    say(client_->stream());
+    bed_.executor().RunFor(absl::Seconds(2));
+    client_ = nullptr;
+  }
+  SSL_SESSION_free(kept);
+}
+
 // --- Plain text ---------------------------------------------------------------------
 
 TEST_F(HandshakeTest, APlainClientIsRefusedAndTold) {
