@@ -90,6 +90,12 @@ absl::Status AddExtension(X509* certificate, X509* issuer, int nid,
 absl::StatusOr<X509Ptr> NewCertificate(EVP_PKEY* key, const std::string& subject,
                                        X509* issuer, absl::Time not_before,
                                        absl::Time not_after) {
+  // Years have four digits there (RFC 5280, 4.1.2.5).
+  if (not_before >= not_after || not_after > absl::FromUnixSeconds(253'402'300'799)) {
+    return InvalidArgument(
+        "a certificate cannot be valid from ", absl::FormatTime(not_before), " until ",
+        absl::FormatTime(not_after), ": say fewer days, but one at least");
+  }
   X509Ptr certificate(X509_new());
   X509* const raw = certificate.get();
   // 20 bytes at most and positive (RFC 5280, 4.1.2.2).
@@ -118,8 +124,9 @@ absl::StatusOr<std::string> Sign(X509* certificate, EVP_PKEY* key) {
   return ToPem(certificate);
 }
 
+// For people: whose it is, a name of another kind says. At most 64 characters.
 std::string AuthoritySubject(std::string_view fleet) {
-  return StrCat("skep authority of ", fleet);
+  return StrCat("skep authority of ", fleet).substr(0, 64);
 }
 
 bool IsIpAddress(const std::string& host) {

@@ -43,7 +43,8 @@ TEST(Certificate, NamesThatCouldMeanMoreAreRefused) {
   const TestFleet fleet("bees");
   const std::string request = *MakeSigningRequest(*MakePrivateKey());
   CertificateSpec spec;
-  spec.not_after = absl::Now();
+  spec.not_before = absl::Now();
+  spec.not_after = absl::Now() + absl::Hours(1);
   for (const char* const bad : {"", "a,URI:skep://bees/master", "a/b", "ä", "a b"}) {
     spec.identity = {"bees", bad};
     spec.hosts = {};
@@ -54,6 +55,31 @@ TEST(Certificate, NamesThatCouldMeanMoreAreRefused) {
     spec.hosts = {bad};
     EXPECT_FALSE(SignRequest(fleet.authority(), request, spec).ok()) << bad;
   }
+}
+
+TEST(Certificate, WhatWouldNeverBeValidIsNotMade) {
+  const TestFleet fleet("bees");
+  const std::string request = *MakeSigningRequest(*MakePrivateKey());
+  CertificateSpec spec;
+  spec.identity = {"bees", "good"};
+  spec.not_before = absl::Now();
+  for (const absl::Duration validity :
+       {-absl::Hours(1), absl::ZeroDuration(), absl::Hours(24.0 * 99'999'999),
+        absl::InfiniteDuration()}) {
+    spec.not_after = spec.not_before + validity;
+    EXPECT_EQ(SignRequest(fleet.authority(), request, spec).status().code(),
+              absl::StatusCode::kInvalidArgument)
+        << validity;
+  }
+  spec.not_after = spec.not_before + absl::Hours(24 * 36500);
+  EXPECT_TRUE(SignRequest(fleet.authority(), request, spec).ok());
+}
+
+TEST(Certificate, FleetsMayHaveLongNames) {
+  const std::string fleet(63, 'f');
+  const TestFleet long_one(fleet);
+  EXPECT_EQ(DescribeCertificate(long_one.Member("w").certificate)->identity,
+            (Identity{fleet, "w"}));
 }
 
 TEST(Certificate, ARequestMustBeSignedByItsOwnKey) {

@@ -100,6 +100,9 @@ TEST_F(SecureFleet, RefusesWhoHasNoGoodToken) {
   std::string forged = Token("10m");
   forged.back() = forged.back() == '0' ? '1' : '0';
   Expect(Join(forged, folder_ + "/forged"), kFiles, "not one of this fleet's");
+  for (const char* const bad : {"inf", "-1m", "10000h"}) {
+    Expect(Skep({"cert", "token", authority_, "--for", bad}), kUsage, "at most");
+  }
   Expect(Join("skep1.abc", folder_ + "/none"), kUsage, "no join token");
   Expect(Skep({"cert", "init", folder_ + "/other", "--fleet", "bees"}), kOk, "");
   std::string others = Skep({"cert", "token", folder_ + "/other"}).out;

@@ -20,6 +20,7 @@ namespace {
 
 constexpr uint16_t kJoinPort = 7701;
 constexpr absl::Duration kDay = absl::Hours(24);
+constexpr absl::Duration kMostTokenTime = absl::Hours(24 * 30);
 
 struct CertFlags {
   std::string action;
@@ -206,10 +207,15 @@ int RunCert(const Args& args) {
             "DIR");
   line.ParsedFlag("for", "token: how long it is good", "TIME", "1h",
                   [&flags](const std::string& text) -> absl::Status {
-                    if (absl::ParseDuration(text, &flags.valid_for)) {
+                    // It cannot be called back.
+                    if (absl::ParseDuration(text, &flags.valid_for) &&
+                        flags.valid_for >= absl::ZeroDuration() &&
+                        flags.valid_for <= kMostTokenTime) {
                       return absl::OkStatus();
                     }
-                    return InvalidArgument("'", text, "' is no time: say 30m or 24h");
+                    return InvalidArgument(
+                        "'", text, "' is no time that a token may be good: say 30m or ",
+                        "24h, at most ", absl::FormatDuration(kMostTokenTime));
                   });
   line.Flag("token", &flags.token,
             "join: the token; - reads it from standard input, where others on this "
