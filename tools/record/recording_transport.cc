@@ -78,6 +78,8 @@ class RecordingStream final : public Stream, StreamHandler {
       Keep(now, frame.body);
       rest.remove_prefix(frame.length);
     }
+    // Of a large frame all is there already, and is not copied at every read.
+    if (!partial_.empty() && rest.size() == partial_.size()) return;
     // By way of a copy: `rest` may be a view of partial_ itself.
     partial_ = std::string(rest);
   }
