@@ -37,6 +37,14 @@ void CallTable::MarkSent(CallId id, uint64_t offset) {
   call->offset = offset;
 }
 
+void CallTable::Extend(CallId id, absl::Duration by) {
+  OutstandingCall* const call = Find(id);
+  if (call == nullptr) return;
+  call->deadline += by;
+  deadlines_.Clear(SlotOf(id));
+  deadlines_.Set(SlotOf(id), call->deadline);
+}
+
 OutstandingCall CallTable::Release(uint32_t index, bool replied) {
   Slot& slot = slots_[index];
   sent_ -= slot.call.sent;

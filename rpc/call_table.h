@@ -42,6 +42,9 @@ class CallTable {
   // Not if it is not outstanding.
   void MarkSent(CallId id, uint64_t offset);
 
+  // Puts its deadline off. Not if it is not outstanding.
+  void Extend(CallId id, absl::Duration by);
+
   // Removes the call; nullopt unless outstanding.
   std::optional<OutstandingCall> Take(CallId id);
   // The same for a reply, remembering that it came.

@@ -164,6 +164,7 @@ size_t ChannelCore::OnData(std::string_view bytes) {
     if (!discarding_) failures_ = 0;
   }
   handling_ = false;
+  if (!begun_.empty()) PutOffDeadlines();
   // What this read made: deadlines of calls that handlers hold.
   ArmTimer();
   const size_t rest = discarding_ ? 0 : bytes.size() - used;

@@ -17,6 +17,8 @@
 namespace skep {
 namespace {
 
+// Time that a read's completions may take before it matters to the calls they make.
+constexpr absl::Duration kReadSlack = absl::Milliseconds(1);
 // A budget that waited less than this is sent as it was encoded.
 constexpr absl::Duration kBudgetSlack = absl::Milliseconds(1);
 
@@ -171,6 +173,7 @@ CallId ChannelCore::Start(const google::protobuf::MethodDescriptor& method,
           Request{id, OutFrame(), deadline, now, flags.wants_reply});
   }
   if (here) ArmTimerAt(earliest);
+  if (here && handling_) begun_.push_back(id);
   if (at_once && !watching_peer_) WatchPeer();
   if (!flags.wants_reply) {
     executor_.Post([done = std::move(done)]() mutable { done(Controller()); });
@@ -339,6 +342,17 @@ void ChannelCore::Cancel(CallId call) {
   executor_.Post([weak = weak_from_this(), call] {
     if (const std::shared_ptr<ChannelCore> self = weak.lock()) self->CancelNow(call);
   });
+}
+
+void ChannelCore::PutOffDeadlines() {
+  // They count from when the read came: a completion that works for longer than a
+  // call's timeout and then makes that call would find it over.
+  const absl::Duration took = Now() - last_activity_;
+  if (took > kReadSlack) {
+    MutexLock lock(mutex_);
+    for (const CallId id : begun_) calls_.Extend(id, took);
+  }
+  begun_.clear();
 }
 
 void ChannelCore::ArmTimer() {

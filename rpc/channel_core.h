@@ -138,6 +138,8 @@ class ChannelCore final : public Channel,
   void Complete(OutstandingCall&& call, const absl::Status& status,
                 const Envelope* reply);
   void CompleteAll(std::vector<OutstandingCall> calls, const absl::Status& status);
+  // Of what completions began in this read, if they took long.
+  void PutOffDeadlines();
   void ArmTimer();
   void ArmTimerAt(absl::Time earliest);
   void OnTimer();
@@ -256,7 +258,8 @@ class ChannelCore final : public Channel,
   bool scoped_ = false;  // nothing between us and the peer: control messages work
   uint64_t last_accepted_id_ = 0;
   absl::Time last_activity_;
-  bool handling_ = false;  // what came at last_activity_
+  bool handling_ = false;      // what came at last_activity_
+  std::vector<CallId> begun_;  // meanwhile, by completions
   TimerId idle_timer_;
   TimerId timer_;
   absl::Time timer_at_ = absl::InfiniteFuture();

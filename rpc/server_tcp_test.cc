@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -107,6 +108,28 @@ TEST_F(ServerTcpTest, EchoesFromManyThreads) {
     EXPECT_EQ(channel->pending(), 0);
     EXPECT_EQ(server_->connections(), 1);
   }
+}
+
+TEST_F(ServerTcpTest, ACompletionMayWorkBeforeItCallsAgain) {
+  Serve(ServiceTable::Run::kInline);
+  const std::shared_ptr<Channel> channel = Connect(transport_, server_->address());
+  EchoRequest request;
+  request.set_payload("x");
+  Mutex mutex;
+  CondVar done;
+  std::optional<absl::Status> second;
+  Call<EchoResponse>(*channel, Method<EchoService>("Echo"), request, {}, [&](auto) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(400));
+    Call<EchoResponse>(*channel, Method<EchoService>("Echo"), request,
+                       {.timeout = absl::Milliseconds(300)}, [&](const auto& reply) {
+                         MutexLock lock(mutex);
+                         second = reply.status();
+                         done.Signal();
+                       });
+  });
+  MutexLock lock(mutex);
+  while (!second.has_value()) done.Wait(mutex);
+  EXPECT_TRUE(second->ok()) << *second;
 }
 
 TEST_F(ServerTcpTest, CarriesLargeAttachments) {
