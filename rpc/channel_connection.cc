@@ -93,7 +93,7 @@ void ChannelCore::OnStream(std::unique_ptr<Stream> stream) {
   stream_ = std::move(stream);
   serving_ = std::make_unique<Serving>(options_.connect.services, options_.connect.pool,
                                        executor_.clock(), load_, ++connection_);
-  written_ = 0;
+  written_ = taken_at_check_ = 0;
   large_ = nullptr;
   seen_data_ = discarding_ = input_ended_ = draining_ = closing_ = false;
   reading_ = true;

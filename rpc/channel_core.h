@@ -246,12 +246,13 @@ class ChannelCore final : public Channel,
   bool draining_ = false;     // closes when its calls are done
   bool closing_ = false;      // our half is closed, or will be when drained
   bool reading_ = true;
-  bool watching_peer_ = false;  // calls are outstanding: it must say something
-  bool peer_asked_ = false;     // whether it is there
-  bool still_here_ = false;     // the peer is told so soon
-  bool memory_check_ = false;   // is due
-  size_t counted_memory_ = 0;   // of ours, in load_
-  size_t partial_frame_ = 0;    // bytes
+  bool watching_peer_ = false;   // calls are outstanding: it must say something
+  bool peer_asked_ = false;      // whether it is there
+  uint64_t taken_at_check_ = 0;  // bytes, by the peer's kernel or ours
+  bool still_here_ = false;      // the peer is told so soon
+  bool memory_check_ = false;    // is due
+  size_t counted_memory_ = 0;    // of ours, in load_
+  size_t partial_frame_ = 0;     // bytes
   absl::Time frame_began_;
   TimerId frame_timer_;
   bool peer_is_skep_ = false;

@@ -111,11 +111,15 @@ void ChannelCore::CheckPeer() {
   if (!watching_peer_ || stream_ == nullptr || closing_) return;
   const absl::Duration limit = options_.connect.keepalive;
   const absl::Duration silent = Now() - last_activity_;
-  // Whom we do not read says nothing that we could hear.
-  const bool listening = scoped_ && reading_;
-  if (!listening || silent < limit) {
+  // Whom we do not read says nothing that we could hear: it lives while it takes what
+  // we say.
+  const uint64_t taken = written_ - std::min<uint64_t>(written_, stream_->unsent());
+  const bool takes = taken > taken_at_check_ || stream_->unsent() == 0;
+  taken_at_check_ = taken;
+  const bool unheard = !reading_ && takes;
+  if (!scoped_ || unheard || silent < limit) {
     peer_asked_ = false;
-    return CheckPeerIn(listening ? limit - silent : limit);
+    return CheckPeerIn(!scoped_ || unheard ? limit : limit - silent);
   }
   if (!peer_asked_) {
     peer_asked_ = true;

@@ -28,11 +28,11 @@ class KeepaliveTest : public ::testing::Test {
     Run(absl::Milliseconds(20));
   }
   void Run(absl::Duration d) { executor_.RunFor(d); }
-  void Hold() {
+  void Hold(std::string payload = "hold") {
     const size_t index = outcomes_.size();
     outcomes_.emplace_back();
     echo::EchoRequest request;
-    request.set_payload("hold");
+    request.set_payload(std::move(payload));
     Call<echo::EchoResponse>(
         *channel_, Method<echo::EchoService>("Echo"), request,
         {.timeout = absl::InfiniteDuration()},
@@ -127,6 +127,39 @@ TEST_F(KeepaliveTest, NorIsOneThatWeDoNotReadForALongTime) {
   EXPECT_TRUE(back->ok()) << *back;
   ASSERT_TRUE(outcomes_[0].has_value());
   EXPECT_TRUE(outcomes_[0]->ok()) << *outcomes_[0];
+  channel_ = nullptr;
+  Run(absl::Seconds(5));
+}
+
+// But one that we do not read since it takes nothing.
+TEST_F(KeepaliveTest, AFrozenPeerThatIsNotReadIsFound) {
+  EchoService caller;
+  ServiceTable served_by_caller;
+  served_by_caller.Add(&caller);
+  server_ = *Server::Listen(network_.host("s"), at_, services_,
+                            {.high_water_bytes = 1 << 20});
+  channel_ =
+      Connect(network_.host("c"), at_, {.services = &served_by_caller, .seed = 2});
+  Run(absl::Milliseconds(20));
+  Hold("hold" + std::string(3 << 20, 'x'));
+  Hold();
+  Run(absl::Seconds(1));
+  ASSERT_EQ(echo_.held.size(), 2u);
+  std::optional<absl::Status> back;
+  echo::EchoRequest request;
+  request.set_payload("hold");
+  Call<echo::EchoResponse>(*echo_.held.front().controller->peer(),
+                           Method<echo::EchoService>("Echo"), request,
+                           {.timeout = absl::InfiniteDuration()},
+                           [&back](const auto& outcome) { back = outcome.status(); });
+  Run(absl::Seconds(1));
+  ASSERT_EQ(caller.held.size(), 1u);
+  network_.Partition("c", "s");
+  echo_.Release();
+  Run(absl::Minutes(5));
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->code(), absl::StatusCode::kUnavailable) << *back;
+  caller.ReleaseAll();
   channel_ = nullptr;
   Run(absl::Seconds(5));
 }
