@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "base/status.h"
 #include "glog/logging.h"
 #include "google/protobuf/descriptor.h"
@@ -51,7 +52,8 @@ void ChannelCore::OnHello(const Envelope& request) {
   }
   const std::string& fleet = options_.connect.fleet;
   if (!fleet.empty() && hello.has_fleet() && hello.fleet() != fleet) {
-    LOG(WARNING) << "hello_refused peer=" << peer_ << " its_fleet=" << hello.fleet()
+    LOG(WARNING) << "hello_refused peer=" << peer_
+                 << " its_fleet=" << absl::CHexEscape(hello.fleet().substr(0, 80))
                  << " our_fleet=" << fleet;
     const absl::Status refusal = FailedPrecondition("this is fleet \"", fleet,
                                                     "\", not \"", hello.fleet(), "\"");
@@ -124,7 +126,8 @@ void ChannelCore::SayHello() {
 }
 
 void ChannelCore::Refused(std::string_view reason) {
-  LOG(WARNING) << "refused_by peer=" << peer_ << " reason=" << reason;
+  LOG(WARNING) << "refused_by peer=" << peer_
+               << " reason=" << absl::CHexEscape(ToAbsl(reason));
   discarding_ = true;
   EndCalls(Unavailable(peer_, " refused us: ", reason));
   if (stream_ != nullptr) stream_->Abort(Unavailable(reason));

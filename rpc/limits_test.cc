@@ -146,6 +146,20 @@ TEST_F(LimitsTest, SoDoesOneThatOnlySaysHello) {
   EXPECT_EQ(answers, 200);
 }
 
+TEST_F(LimitsTest, AFleetsNameAddsNoLineToTheLog) {
+  Listen({.fleet = "bees"});
+  RawPeer& peer = Dial();
+  ControlHello hello;
+  hello.set_id(1);
+  hello.set_fleet("wasps\nW forged");
+  testing::internal::CaptureStderr();
+  peer.Write(ControlFrame("Hello", hello));
+  Run();
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("hello_refused"), log.npos) << log;
+  EXPECT_EQ(log.find("\nW forged"), log.npos) << log;
+}
+
 TEST_F(LimitsTest, AllOfThemTogetherHaveABound) {
   constexpr size_t kMost = 8 * kMiB;
   Listen({.high_water_bytes = 4 * kMiB, .max_memory_bytes = kMost});

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "base/coding.h"
 #include "base/status.h"
 #include "rpc/balance/control_frames.h"
@@ -189,7 +190,8 @@ void BalancerClient::OnHello(const Envelope& request) {
   const std::string& fleet = shard_.options().fleet;
   if (!fleet.empty() && hello->fleet && *hello->fleet != fleet) {
     LOG(WARNING) << "hello_refused client=" << stream_->peer()
-                 << " its_fleet=" << *hello->fleet << " our_fleet=" << fleet;
+                 << " its_fleet=" << absl::CHexEscape(hello->fleet->substr(0, 80))
+                 << " our_fleet=" << fleet;
     ReplyError(request.id,
                FailedPrecondition("this is fleet \"", fleet, "\", not \"",
                                   *hello->fleet, "\""),
