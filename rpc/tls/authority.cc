@@ -24,6 +24,7 @@ constexpr absl::Duration kClockSkew = absl::Hours(1);
 constexpr char kTokenPrefix[] = "skep1";
 // Tells this use of the authority's key from any other.
 constexpr char kTokenKeyLabel[] = "skep join token 1\n";
+constexpr char kMemberKeyFile[] = "key.pem";
 constexpr size_t kNumberBytes = 8;
 constexpr size_t kMacBytes = 16;
 
@@ -60,6 +61,14 @@ bool IsHex(std::string_view text, size_t digits) {
          });
 }
 
+// Authorities and members each have a ca.pem: one would overwrite the other's.
+absl::Status CheckIsNoFolderOf(std::string_view whose, const std::string& directory,
+                               const std::string& key_file) {
+  if (access((directory + "/" + key_file).c_str(), F_OK) != 0) return absl::OkStatus();
+  return AlreadyExists(directory, " holds the key of ", whose, ", ", key_file,
+                       ": take another folder");
+}
+
 }  // namespace
 
 absl::StatusOr<JoinToken> JoinToken::Parse(std::string_view text) {
@@ -87,6 +96,7 @@ absl::StatusOr<Authority> Authority::Create(const std::string& directory,
   SKEP_ASSIGN_OR_RETURN(CertifiedKey own,
                         MakeAuthority(fleet, now - kClockSkew, now + valid_for));
   SKEP_RETURN_IF_ERROR(MakePrivateFolder(directory));
+  SKEP_RETURN_IF_ERROR(CheckIsNoFolderOf("a member", directory, kMemberKeyFile));
   SKEP_RETURN_IF_ERROR(WritePrivateFile(directory + "/" + kKeyFile, own.key));
   SKEP_RETURN_IF_ERROR(
       WritePublicFile(directory + "/" + kCertificateFile, own.certificate));
@@ -173,7 +183,9 @@ absl::Status Authority::CheckSecret(std::string_view secret, absl::Time now) con
 absl::Status WriteMember(const std::string& directory, const std::string& authority,
                          const CertifiedKey& own) {
   SKEP_RETURN_IF_ERROR(MakePrivateFolder(directory));
-  SKEP_RETURN_IF_ERROR(WritePrivateFile(directory + "/key.pem", own.key));
+  SKEP_RETURN_IF_ERROR(
+      CheckIsNoFolderOf("an authority", directory, Authority::kKeyFile));
+  SKEP_RETURN_IF_ERROR(WritePrivateFile(directory + "/" + kMemberKeyFile, own.key));
   SKEP_RETURN_IF_ERROR(WritePublicFile(directory + "/cert.pem", own.certificate));
   return WritePublicFile(directory + "/ca.pem", authority);
 }

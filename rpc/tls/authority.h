@@ -38,7 +38,7 @@ class Authority {
   static constexpr char kKeyFile[] = "ca-key.pem";
 
   // Makes the folder with a new key, which only its owner may read. AlreadyExists: the
-  // folder holds an authority.
+  // folder holds an authority, or a member's key.
   static absl::StatusOr<Authority> Create(const std::string& directory,
                                           std::string_view fleet,
                                           absl::Duration valid_for, absl::Time now);
@@ -72,7 +72,7 @@ class Authority {
 };
 
 // Writes a member's ca.pem, cert.pem and key.pem into `directory`, which is made; the
-// key for its owner's eyes. AlreadyExists: there is a key.
+// key for its owner's eyes. AlreadyExists: there is a key, or an authority.
 absl::Status WriteMember(const std::string& directory, const std::string& authority,
                          const CertifiedKey& own);
 

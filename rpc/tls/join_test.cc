@@ -68,6 +68,15 @@ TEST(Authority, KeepsItsKeyToItself) {
   const auto opened = Authority::Open(directory);
   ASSERT_TRUE(opened.ok()) << opened.status();
   EXPECT_EQ(opened->fingerprint(), made->fingerprint());
+  // Nor does it share its folder, where a member's ca.pem would replace its own.
+  EXPECT_EQ(WriteMember(directory, "another's", {}).code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_TRUE(Authority::Open(directory).ok());
+  const std::string members = directory + "-member";
+  ASSERT_TRUE(WriteMember(members, "an authority's", {}).ok());
+  EXPECT_EQ(
+      Authority::Create(members, "bees", absl::Hours(1), absl::Now()).status().code(),
+      absl::StatusCode::kAlreadyExists);
   const absl::Time now = absl::Now();
   const auto token = JoinToken::Parse(made->MakeToken(absl::Minutes(1), now));
   EXPECT_TRUE(opened->CheckSecret(token->secret, now).ok());
