@@ -22,7 +22,7 @@ constexpr absl::Duration kLongDispatch = absl::Microseconds(100);
 
 }  // namespace
 
-// Interrupts the poller from another thread.
+// Interrupts the poller, from another thread.
 class EventLoop::Waker final : public Watcher {
  public:
   Waker() : fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) { PCHECK(fd_ >= 0); }

@@ -1,10 +1,10 @@
 #include "rpc/http/stats_page.h"
 
 #include <map>
-#include <regex>
 #include <sstream>
 
 #include "absl/time/clock.h"
+#include "base/html_testing.h"
 #include "gtest/gtest.h"
 #include "rpc/http/sparkline.h"
 
@@ -48,20 +48,7 @@ StatsReport Example() {
 void ExpectWellFormed(std::string text) {
   text.erase(text.find("<style>"), text.find("</style>") - text.find("<style>") + 8);
   text.erase(text.find("<script>"), text.find("</script>") - text.find("<script>") + 9);
-  std::vector<std::string> open;
-  const std::regex tag("<(/?)([a-z0-9]+)([^>]*)>");
-  for (std::sregex_iterator it(text.begin(), text.end(), tag), end; it != end; ++it) {
-    const std::string name = (*it)[2], rest = (*it)[3];
-    if (name == "meta" || rest.ends_with("/")) continue;
-    if ((*it)[1].length() == 0) {
-      open.push_back(name);
-      continue;
-    }
-    ASSERT_FALSE(open.empty()) << "</" << name;
-    ASSERT_EQ(open.back(), name);
-    open.pop_back();
-  }
-  EXPECT_TRUE(open.empty());
+  EXPECT_EQ(MisplacedTag(text), "");
 }
 
 TEST(StatsPageTest, HtmlShowsTheNumbersAndEscapes) {

@@ -8,10 +8,10 @@ namespace skep {
 namespace {
 
 // Work whose cost is known: adds so many numbers.
-std::function<ComparedRun()> Adds(int count, std::string answer) {
+std::function<ComparedRun()> Adds(uint32_t count, std::string answer) {
   return [=] {
-    volatile int sum = 0;
-    for (int i = 0; i < count; ++i) sum = sum + i;
+    volatile uint32_t sum = 0;
+    for (uint32_t i = 0; i < count; ++i) sum = sum + i;
     return ComparedRun{.answer = answer, .rounds = 3, .bytes = 5};
   };
 }
@@ -25,7 +25,7 @@ CompareFamily TestFamily(std::string answer_of_slow) {
       .inputs = {"plain", "odd"},
       .by_default = {"slow", "fast", "near"},
       .make = [answer_of_slow](const std::string& input, uint64_t size, uint64_t) {
-        const int n = static_cast<int>(size);
+        const auto n = static_cast<uint32_t>(size);
         return absl::StatusOr<ComparedCase>(ComparedCase{
             .input = input,
             .algorithms = {

@@ -2,8 +2,8 @@
 
 #include <cmath>
 #include <fstream>
-#include <regex>
 
+#include "base/html_testing.h"
 #include "gtest/gtest.h"
 #include "tools/compare/plot_axis.h"
 
@@ -14,20 +14,7 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 // Tags that are opened are closed, in order; what XML parsers refuse first.
 void ExpectWellFormed(const std::string& text) {
-  std::vector<std::string> open;
-  const std::regex tag("<(/?)([a-z0-9]+)([^>]*)>");
-  for (std::sregex_iterator it(text.begin(), text.end(), tag), end; it != end; ++it) {
-    const std::string name = (*it)[2], rest = (*it)[3];
-    if (name == "meta" || rest.ends_with("/")) continue;
-    if ((*it)[1].length() == 0) {
-      open.push_back(name);
-      continue;
-    }
-    ASSERT_FALSE(open.empty()) << "</" << name;
-    EXPECT_EQ(open.back(), name);
-    open.pop_back();
-  }
-  EXPECT_TRUE(open.empty()) << open.back();
+  EXPECT_EQ(MisplacedTag(text), "");
   EXPECT_EQ(text.find("nan"), std::string::npos);
   EXPECT_EQ(text.find("inf"), std::string::npos);
 }
