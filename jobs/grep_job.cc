@@ -254,9 +254,10 @@ void Grep(Job& job) {
       .AddFlag({.name = "pattern",
                 .type = Flag::Type::kString,
                 .value_name = "PATTERN",
-                .help = "What to find: a regular expression in RE2's syntax, or "
-                        "several, a line each",
-                .letter = 'e'});
+                .help = "What to find: a regular expression in RE2's syntax; several, "
+                        "a line each or a flag each",
+                .letter = 'e',
+                .lines = true});
   add_switch("fixed-strings", 'F', "The pattern is a plain string");
   add_switch("ignore-case", 'i', "Let small and capital letters match each other");
   add_switch("invert-match", 'v', "Find the lines that do not match");

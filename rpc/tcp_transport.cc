@@ -38,9 +38,13 @@ TcpTransport::TcpTransport(int loops, TcpTransportOptions options)
 }
 
 TcpTransport::~TcpTransport() {
+  Stop();
+  resolver_.reset();
+}
+
+void TcpTransport::Stop() {
   // All stop before any is gone: their last closures may post to one another.
   for (const auto& loop : loops_) loop->Stop();
-  resolver_.reset();
 }
 
 EventLoop& TcpTransport::NextLoop() {

@@ -31,6 +31,11 @@ class TcpTransport final : public Transport {
   // called on one of its loops.
   ~TcpTransport() override;
 
+  // The end of every loop, as in the destructor; nothing runs on them afterwards. For who
+  // has put another transport over this one: that must not go while a loop is still
+  // inside it. Called once more it does nothing.
+  void Stop();
+
   void Connect(const Address& to, absl::Duration timeout, Connected done) override;
   // FailedPrecondition: the address is in use or not this machine's.
   absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& at,
@@ -62,6 +67,19 @@ class TcpTransport final : public Transport {
   std::atomic<uint32_t> next_{0};
   // After loops_, so that it is gone before them.
   std::unique_ptr<ThreadPool> resolver_;
+};
+
+// Stops a transport when it goes. Declared after what decorates the transport and before
+// what uses it, so that these go in the right order on every way out.
+class StopAtExit {
+ public:
+  explicit StopAtExit(TcpTransport& transport) : transport_(transport) {}
+  ~StopAtExit() { transport_.Stop(); }
+  StopAtExit(const StopAtExit&) = delete;
+  StopAtExit& operator=(const StopAtExit&) = delete;
+
+ private:
+  TcpTransport& transport_;
 };
 
 }  // namespace skep

@@ -160,14 +160,19 @@ void CommandLine::Example(std::string example) {
 void CommandLine::ParsedFlag(std::string name, std::string help, std::string value_name,
                              std::string default_value,
                              std::function<absl::Status(const std::string&)> set,
-                             char letter) {
+                             char letter, bool lines) {
   CLI::Option* const option = impl_->app.add_option_function<std::string>(
       impl_->Declare(name, true, letter),
       [name, set = std::move(set)](const std::string& text) {
         ThrowIfError(name, set(text));
       },
       std::move(help));
-  option->type_name(std::move(value_name))->take_last();
+  option->type_name(std::move(value_name));
+  if (lines) {
+    option->join('\n');
+  } else {
+    option->take_last();
+  }
   if (!default_value.empty()) option->default_str(std::move(default_value));
 }
 

@@ -56,9 +56,11 @@ class CommandLine {
   // Takes "20ms", "1.5s", "0"; never less than zero.
   void DurationFlag(std::string name, absl::Duration* value, std::string help);
   // `set` gets the text and says what is wrong with it. `letter` is a short form: -n.
+  // Given several times the last one holds, or with `lines` all, a line each.
   void ParsedFlag(std::string name, std::string help, std::string value_name,
                   std::string default_value,
-                  std::function<absl::Status(const std::string&)> set, char letter = 0);
+                  std::function<absl::Status(const std::string&)> set, char letter = 0,
+                  bool lines = false);
   // The same without a value: `set` gets "true".
   void ParsedSwitch(std::string name, std::string help,
                     std::function<absl::Status(const std::string&)> set,

@@ -7,6 +7,7 @@
 //   SKEP_RETURN_IF_ERROR(security.MayListen(at));
 //   TcpTransport sockets(1);
 //   const std::unique_ptr<Transport> transport = security.Over(sockets);
+//   const StopAtExit stop(sockets);
 
 #ifndef SKEP_TOOLS_SECURITY_H_
 #define SKEP_TOOLS_SECURITY_H_

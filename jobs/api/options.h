@@ -29,6 +29,9 @@ struct Flag {
   char letter = 0;
   // The user names a file of at most 1 MiB of UTF-8; the value is what stands in it.
   bool from_file = false;
+  // May be given several times: the value is what was given, a line each. Of other flags
+  // the last one holds.
+  bool lines = false;
 };
 
 // The values of a job's flags: defaults, then what was given. Value type.

@@ -86,6 +86,7 @@ bool BalancedChannel::State::Dispatch(uint64_t id, Aim aim, const Message* reque
       [self = shared_from_this(), id, attempt, own](const Controller& outcome) {
         self->OnAttempt(id, attempt, outcome, own.get());
       });
+  kept.reset();
   bool unwanted = true;
   {
     MutexLock lock(mutex);

@@ -145,6 +145,8 @@ BalancedChannel::State::Ended BalancedChannel::State::Extract(uint64_t id) {
 
 void BalancedChannel::State::Complete(Ended ended, const Controller& outcome) {
   for (const auto& [channel, inner] : ended.losers) channel->Cancel(inner);
+  // Its type may go with whoever made the call, who may go as soon as it is done.
+  ended.call.request.reset();
   ended.call.done(outcome);
 }
 

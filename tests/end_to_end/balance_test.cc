@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/end_to_end/process.h"
+#include "tools/exit_code.h"
 
 namespace skep {
 namespace {
@@ -260,6 +261,30 @@ TEST(Balancer, AClientThatGoesAwayStopsTheComputation) {
   const Outcome small = Skep({"rpc", "call", "--timeout", "20", balancer.address(),
                               method, R"({"nqueens": 8, "first_row": 0})"});
   EXPECT_EQ(small.exit_code, 0) << small.err;
+}
+
+// Its loops have begun to connect to the backends by then.
+TEST(Balancer, SaysWhenAnAddressIsTaken) {
+  EchoServer server("0ms");
+  for (const char* flag : {"--listen", "--admin", "--stats"}) {
+    for (int i = 0; i < 3; ++i) {
+      const Outcome outcome = Skep({"balance", "--listen", "127.0.0.1:0", "--backend",
+                                    server.address(), flag, server.address()});
+      EXPECT_EQ(outcome.exit_code, kUnavailable) << flag << ": " << outcome.err;
+    }
+  }
+}
+
+TEST(Balancer, CallsByNameEndInOrder) {
+  EchoServer first("0ms"), second("30ms");
+  const std::string both = first.address() + "," + second.address();
+  for (int i = 0; i < 10; ++i) {
+    const Outcome hedged = Skep({"rpc", "call", both, "echo.EchoService.Echo",
+                                 R"({"payload": "hello"})", "--hedge", "5ms"});
+    EXPECT_EQ(hedged.exit_code, 0) << hedged.err;
+    const Outcome bad = Skep({"rpc", "call", first.address(), "Echo", "{}"});
+    EXPECT_EQ(bad.exit_code, kUsage) << bad.err;
+  }
 }
 
 }  // namespace

@@ -241,6 +241,11 @@ TEST(RunTest, FindsLinesAsGrepDoes) {
   const Outcome peer = RunShell("grep Jerusalem '" + TestData("kjv.txt") + "'");
   EXPECT_EQ(run.exit_code, kOk) << run.err;
   EXPECT_EQ(SortedLines(run.out), SortedLines(peer.out));
+  const Outcome two =
+      Skep({"run", "grep", "-e", "Jerusalem", "-e", "Babylon", TestData("kjv.txt")});
+  const Outcome peer_of_two =
+      RunShell("grep -e Jerusalem -e Babylon '" + TestData("kjv.txt") + "'");
+  EXPECT_EQ(SortedLines(two.out), SortedLines(peer_of_two.out));
 }
 
 }  // namespace

@@ -131,6 +131,7 @@ absl::Status Serve(const BalanceFlags& flags) {
   const std::unique_ptr<Transport> servers = backend_security.Over(transport);
   TwoSidedTransport both(*clients, *servers);
   const auto front = RecordFlag::Front(both, recorder.get());
+  const StopAtExit stop_transport(transport);
   SKEP_ASSIGN_OR_RETURN(
       const std::unique_ptr<Balancer> balancer,
       Balancer::Listen(front == nullptr ? both : *front, at, backends, options));
@@ -206,6 +207,7 @@ absl::Status Administer(const BalanceFlags& flags) {
   SKEP_RETURN_IF_ERROR(security.MayConnect(at));
   TcpTransport sockets(1);
   const std::unique_ptr<Transport> transport = security.Over(sockets);
+  const StopAtExit stop(sockets);
   const auto channel = Connect(*transport, at);
   if (!flags.add.empty()) {
     AddBackendRequest request;

@@ -31,6 +31,7 @@ int RunExecutor(const Args& args) {
   signal(SIGINT, SIG_IGN);
   TcpTransport sockets(1);
   const std::unique_ptr<Transport> peers = security->Over(sockets);
+  const StopAtExit stop(sockets);
   ExecutorMain(static_cast<int>(fd), sockets, *peers, BuiltInJobs());
 }
 

@@ -73,7 +73,7 @@ void AddJobFlags(CommandLine& line, const Job& job, Options* options) {
       line.ParsedSwitch(flag.name, flag.help, set, flag.letter);
     } else {
       line.ParsedFlag(flag.name, flag.help, flag.value_name, flag.default_value, set,
-                      flag.letter);
+                      flag.letter, flag.lines);
     }
   }
 }

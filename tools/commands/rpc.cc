@@ -45,7 +45,10 @@ absl::Status List(Channel& channel, absl::Duration timeout) {
   return absl::OkStatus();
 }
 
-absl::Status Call(Channel& channel, const RpcFlags& flags, absl::Duration timeout) {
+// `service` is kept there, since an attempt that lost may hold messages of its types for
+// as long as the channel's loops run.
+absl::Status Call(Channel& channel, const RpcFlags& flags, absl::Duration timeout,
+                  std::unique_ptr<DynamicService>* service) {
   const size_t dot = flags.method.rfind('.');
   if (dot == std::string::npos) {
     return InvalidArgument(
@@ -54,11 +57,10 @@ absl::Status Call(Channel& channel, const RpcFlags& flags, absl::Duration timeou
         flags.method, "'");
   }
   SKEP_ASSIGN_OR_RETURN(
-      const std::unique_ptr<DynamicService> service,
-      DynamicService::Fetch(channel, flags.method.substr(0, dot), timeout));
+      *service, DynamicService::Fetch(channel, flags.method.substr(0, dot), timeout));
   SKEP_ASSIGN_OR_RETURN(
       const std::string reply,
-      service->Call(channel, flags.method.substr(dot + 1), flags.json, timeout));
+      (*service)->Call(channel, flags.method.substr(dot + 1), flags.json, timeout));
   std::printf("%s", reply.c_str());
   return absl::OkStatus();
 }
@@ -98,8 +100,10 @@ absl::Status Rpc(const RpcFlags& flags) {
     addresses.push_back(std::move(address));
   }
   const absl::Duration timeout = absl::Seconds(flags.timeout_seconds);
+  std::unique_ptr<DynamicService> service;  // outlives the transport
   TcpTransport sockets(1);
   const std::unique_ptr<Transport> transport = security.Over(sockets);
+  const StopAtExit stop(sockets);
   ConnectOptions options;
   options.connect_timeout = timeout;
   std::shared_ptr<Channel> channel;
@@ -113,7 +117,7 @@ absl::Status Rpc(const RpcFlags& flags) {
     balanced.seed = SystemRandom64();
     channel = BalancedChannel::Create(*transport, addresses, balanced);
   }
-  return list ? List(*channel, timeout) : Call(*channel, flags, timeout);
+  return list ? List(*channel, timeout) : Call(*channel, flags, timeout, &service);
 }
 
 }  // namespace

@@ -110,6 +110,7 @@ absl::Status Serve(const ServeFlags& flags) {
   TcpTransport transport(static_cast<int>(flags.loops));
   const std::unique_ptr<Transport> peers = security.Over(transport);
   const auto front = RecordFlag::Front(*peers, recorder.get());
+  const StopAtExit stop_transport(transport);
   auto pool =
       std::make_unique<ThreadPool>("skep-compute", static_cast<int>(flags.threads));
   const SudokuTextServer text{.options = {.require_id = flags.threads > 1},

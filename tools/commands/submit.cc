@@ -40,6 +40,7 @@ int RunSubmit(const Args& args) {
   command.session.binary_digest = *std::move(digest);
   TcpTransport sockets(1);
   const std::unique_ptr<Transport> transport = security->Over(sockets);
+  const StopAtExit stop(sockets);
   const absl::StatusOr<std::unique_ptr<JobClient>> jobs = ConnectTo(master, *security);
   if (!jobs.ok()) return ReportError(jobs.status());
   return RunSession(**jobs, *transport, FileSystem::Real(), command.request,

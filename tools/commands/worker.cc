@@ -97,6 +97,7 @@ int RunWorker(const Args& args) {
   StopSignal stop;
   TcpTransport sockets(2);
   const std::unique_ptr<Transport> transport = security->Over(sockets);
+  const StopAtExit stop_sockets(sockets);
   options.process_transport = &sockets;
   const std::string master = options.master.ToString();
   absl::StatusOr<std::unique_ptr<Worker>> worker =

@@ -40,6 +40,7 @@ absl::Duration OwnCpu() {
 absl::Status Probe(const LoadOptions& options) {
   TcpTransport sockets(1);
   const std::unique_ptr<Transport> over = options.over ? options.over(sockets) : nullptr;
+  const StopAtExit stop(sockets);
   Transport& transport = over != nullptr ? *over : sockets;
   std::latch done(1);
   absl::Status status;
@@ -136,6 +137,7 @@ class LoadRun::Fleet {
 
  private:
   struct Lane {
+    ~Lane() { sockets.Stop(); }  // before what lies over them
     Executor& executor() { return sockets.executor(); }
     Transport& transport() { return over != nullptr ? *over : sockets; }
     TcpTransport sockets{1};
