@@ -129,15 +129,17 @@ absl::Status BackendDirectory::first_error() const {
 std::vector<BackendSpec> BackendDirectory::Merge() const {
   std::vector<BackendSpec> all;
   std::set<std::string> seen;
-  const auto take = [&](const std::vector<BackendSpec>& specs) {
-    for (const BackendSpec& spec : specs) {
+  // An operator's weight comes before a source's.
+  std::vector<const std::vector<BackendSpec>*> lists = {&added_};
+  for (const std::unique_ptr<Source>& source : sources_) {
+    lists.push_back(&source->backends);
+  }
+  for (const std::vector<BackendSpec>* specs : lists) {
+    for (const BackendSpec& spec : *specs) {
       if (Contains(removed_, spec.address)) continue;
       if (seen.insert(spec.address.ToString()).second) all.push_back(spec);
     }
-  };
-  // An operator's weight comes before a source's.
-  take(added_);
-  for (const std::unique_ptr<Source>& source : sources_) take(source->backends);
+  }
   return all;
 }
 
