@@ -257,23 +257,34 @@ uint64_t SelectByRadix(std::span<const uint64_t> keys, uint64_t rank,
   return range.first;
 }
 
+namespace {
+
+// One pass over the keys: true if `guess` has the rank, else the range that is left.
+bool Narrow(std::span<const uint64_t> keys, uint64_t rank, uint64_t guess, CpuPath path,
+            SelectionCost* cost, KeyRange* range) {
+  const RankCounts counts = CountAround(keys, guess, path);
+  if (cost != nullptr) {
+    ++cost->passes;
+    cost->keys_read += keys.size();
+  }
+  if (rank <= counts.smaller) {
+    range->last = guess - 1;
+  } else if (rank <= counts.smaller + counts.same) {
+    return true;
+  } else {
+    range->first = guess + 1;
+  }
+  return false;
+}
+
+}  // namespace
+
 uint64_t SelectByBisection(std::span<const uint64_t> keys, uint64_t rank, CpuPath path,
                            SelectionCost* cost) {
   KeyRange range;
   while (range.first != range.last) {
     const uint64_t guess = range.first + (range.last - range.first) / 2;
-    const RankCounts counts = CountAround(keys, guess, path);
-    if (cost != nullptr) {
-      ++cost->passes;
-      cost->keys_read += keys.size();
-    }
-    if (rank <= counts.smaller) {
-      range.last = guess - 1;
-    } else if (rank <= counts.smaller + counts.same) {
-      return guess;
-    } else {
-      range.first = guess + 1;
-    }
+    if (Narrow(keys, rank, guess, path, cost, &range)) return guess;
   }
   return range.first;
 }
@@ -287,18 +298,7 @@ uint64_t SelectByRandomPivot(std::span<const uint64_t> keys, uint64_t rank,
     size_t at = random.Below(keys.size());
     while (!range.Contains(keys[at])) at = at + 1 == keys.size() ? 0 : at + 1;
     const uint64_t guess = keys[at];
-    const RankCounts counts = CountAround(keys, guess, path);
-    if (cost != nullptr) {
-      ++cost->passes;
-      cost->keys_read += keys.size();
-    }
-    if (rank <= counts.smaller) {
-      range.last = guess - 1;
-    } else if (rank <= counts.smaller + counts.same) {
-      return guess;
-    } else {
-      range.first = guess + 1;
-    }
+    if (Narrow(keys, rank, guess, path, cost, &range)) return guess;
   }
 }
 
