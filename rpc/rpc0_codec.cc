@@ -418,6 +418,8 @@ bool HasFixedLayout(std::string_view frame) {
   return frame.size() >= kIdOffset + 8 &&
          frame.substr(kFrameSizeBytes, kRpc0Tag.size()) == kRpc0Tag &&
          frame[kTypeOffset - 1] == TagOf(Envelope::kType, kVarint) &&
+         (frame[kTypeOffset] & 0x80) ==
+             0 &&  // a type of one byte: the id's tag follows
          frame[kIdOffset - 1] == TagOf(Envelope::kId, kFixed64);
 }
 

@@ -90,6 +90,19 @@ TEST(Rpc0Codec, ReadsTheCapturedFrames) {
   EXPECT_FALSE(HasFixedBudget(bytes));
 }
 
+// The second byte of the type looks like the id's tag, and the id stands elsewhere.
+TEST(Rpc0Codec, ATypeOfTwoBytesIsNotOurLayout) {
+  std::string bytes = std::string(4, '\0') + std::string(kRpc0Tag);
+  bytes += "\x08\x90\x11";                  // a type that nobody knows, in two bytes
+  bytes += std::string("\x08\x02\x11", 3);  // one that is known, and the id
+  bytes += std::string(8, '\x07');
+  SealFrame(&bytes);
+  Envelope e;
+  ASSERT_TRUE(ParseEnvelope(ParseFrame(bytes).body.substr(4), &e));
+  EXPECT_EQ(e.id, 0x0707070707070707u);
+  EXPECT_FALSE(HasFixedLayout(bytes));
+}
+
 TEST(Rpc0Codec, EveryPrefixOfAFrameNeedsMore) {
   const std::string bytes = Hex(kEchoRequest);
   for (size_t n = 0; n < bytes.size(); ++n) {
