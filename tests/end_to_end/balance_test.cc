@@ -10,44 +10,12 @@
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "tests/end_to_end/echo_server_process.h"
 #include "tests/end_to_end/process.h"
 #include "tools/exit_code.h"
 
 namespace skep {
 namespace {
-
-// What follows `label` on its line.
-std::string After(const std::string& text, const std::string& label) {
-  const size_t begin = text.find(label) + label.size();
-  return text.substr(begin, text.find_first_of(" \n", begin) - begin);
-}
-
-class EchoServer {
- public:
-  explicit EchoServer(const std::string& delay, const std::string& at = "127.0.0.1:0")
-      : delay_(delay) {
-    Start(at);
-  }
-  void Kill() {
-    process_->Kill(SIGKILL);
-    process_->Wait();
-  }
-  void Signal(int signal) { process_->Kill(signal); }
-  void Restart() { Start(address_); }
-  const std::string& address() const { return address_; }
-
- private:
-  void Start(const std::string& at) {
-    process_ = std::make_unique<Process>(
-        SkepArgv({"serve", "echo", "--listen", at, "--delay", delay_}));
-    ASSERT_TRUE(process_->WaitForText("serving echo on ")) << process_->err();
-    address_ = After(process_->out(), "serving echo on ");
-  }
-
-  const std::string delay_;
-  std::unique_ptr<Process> process_;
-  std::string address_;
-};
 
 struct Row {
   std::string state;
@@ -64,8 +32,8 @@ class RunningBalancer {
     args.insert(args.end(), more.begin(), more.end());
     process_ = std::make_unique<Process>(SkepArgv(args));
     EXPECT_TRUE(process_->WaitForText("admin on ")) << process_->err();
-    address_ = After(process_->out(), "balancing ");
-    admin_ = After(process_->out(), "admin on ");
+    address_ = WordAfter(process_->out(), "balancing ");
+    admin_ = WordAfter(process_->out(), "admin on ");
   }
 
   // The backends as `skep balance --list` shows them.
@@ -135,9 +103,9 @@ class BalancerProcess : public testing::Test {
     return LoadArgv(balancer_.address(), more);
   }
 
-  EchoServer slow_{"20ms"};
-  EchoServer fast_{"0s"};
-  EchoServer other_{"0s"};
+  EchoServerProcess slow_{"20ms"};
+  EchoServerProcess fast_{"0s"};
+  EchoServerProcess other_{"0s"};
   RunningBalancer balancer_;
 };
 
@@ -211,9 +179,9 @@ TEST_F(BalancerProcess, TakesOrdersToAddAndRemove) {
 
 // SIGTERM: what is in progress is answered, whoever the client is.
 TEST_F(BalancerProcess, FinishesWhatItHas) {
-  EchoServer late("1s");
+  EchoServerProcess late("1s");
   balancer_.Order({"--add", late.address()});
-  for (const EchoServer* server : {&slow_, &fast_, &other_}) {
+  for (const EchoServerProcess* server : {&slow_, &fast_, &other_}) {
     balancer_.Order({"--drain", server->address()});
   }
   EXPECT_TRUE(Eventually([&] { return Backends()[late.address()].state == "up"; }));
@@ -228,7 +196,7 @@ TEST_F(BalancerProcess, FinishesWhatItHas) {
 }
 
 TEST(Balancer, ReadsItsFileAgain) {
-  EchoServer first("0s"), second("0s");
+  EchoServerProcess first("0s"), second("0s");
   const std::string path = TestFolder() + "/backends";
   WriteWholeFile(path, first.address() + " weight=3\n" + second.address() + "\n");
   RunningBalancer balancer({"--backend", "file:" + path});
@@ -250,7 +218,7 @@ TEST(Balancer, AClientThatGoesAwayStopsTheComputation) {
   Process server(
       SkepArgv({"serve", "nqueens", "--listen", "127.0.0.1:0", "--threads", "1"}));
   ASSERT_TRUE(server.WaitForText("serving nqueens on ")) << server.err();
-  const std::string address = After(server.out(), "serving nqueens on ");
+  const std::string address = WordAfter(server.out(), "serving nqueens on ");
   RunningBalancer balancer({"--backend", address});
   EXPECT_TRUE(Eventually([&] { return balancer.CountUp() == 1; }));
   const std::string method = "nqueens.NQueensService.Solve";
@@ -265,7 +233,7 @@ TEST(Balancer, AClientThatGoesAwayStopsTheComputation) {
 
 // Its loops have begun to connect to the backends by then.
 TEST(Balancer, SaysWhenAnAddressIsTaken) {
-  EchoServer server("0ms");
+  EchoServerProcess server("0ms");
   for (const char* flag : {"--listen", "--admin", "--stats"}) {
     for (int i = 0; i < 3; ++i) {
       const Outcome outcome = Skep({"balance", "--listen", "127.0.0.1:0", "--backend",
@@ -276,7 +244,7 @@ TEST(Balancer, SaysWhenAnAddressIsTaken) {
 }
 
 TEST(Balancer, CallsByNameEndInOrder) {
-  EchoServer first("0ms"), second("30ms");
+  EchoServerProcess first("0ms"), second("30ms");
   const std::string both = first.address() + "," + second.address();
   for (int i = 0; i < 10; ++i) {
     const Outcome hedged = Skep({"rpc", "call", both, "echo.EchoService.Echo",

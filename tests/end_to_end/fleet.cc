@@ -18,9 +18,7 @@ Fleet::Fleet(int workers, const std::vector<std::string>& worker_flags)
     ADD_FAILURE() << "the master does not start: " << master_->err();
     return;
   }
-  const std::string out = master_->out();
-  const size_t begin = out.find(kListening) + sizeof kListening - 1;
-  address_ = out.substr(begin, out.find('\n', begin) - begin);
+  address_ = WordAfter(master_->out(), kListening);
   for (int i = 0; i < workers; ++i) AddWorker();
 }
 

@@ -20,14 +20,11 @@ class Running {
       : process_(SkepArgv(args)) {
     EXPECT_TRUE(process_.WaitForText(last_words)) << process_.err();
   }
-  // What stands behind `words` in its output, to the end of the line or a slash.
+  // The address that stands behind `words` in its output.
   std::string After(const std::string& words) {
-    const std::string out = process_.out();
-    const size_t at = out.find(words);
-    EXPECT_NE(at, std::string::npos) << out;
-    if (at == std::string::npos) return "";
-    const size_t begin = at + words.size();
-    return out.substr(begin, out.find_first_of(" /\n", begin) - begin);
+    const std::string word = WordAfter(process_.out(), words);
+    EXPECT_NE(word, "") << process_.out();
+    return word.substr(0, word.find('/'));
   }
   pid_t pid() const { return process_.pid(); }
 

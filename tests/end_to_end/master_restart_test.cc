@@ -25,9 +25,7 @@ std::unique_ptr<Process> StartMaster(const std::string& listen,
 }
 
 std::string AddressOf(const Process& master) {
-  const std::string out = master.out();
-  const size_t begin = out.find(kListening) + sizeof kListening - 1;
-  return out.substr(begin, out.find('\n', begin) - begin);
+  return WordAfter(master.out(), kListening);
 }
 
 // Kills it as the machine would, and starts it again where it was.

@@ -164,6 +164,13 @@ void WriteWholeFile(const std::string& path, const std::string& bytes) {
   if (!file.flush()) ADD_FAILURE() << "cannot write " << path;
 }
 
+std::string WordAfter(const std::string& text, const std::string& label) {
+  const size_t at = text.find(label);
+  if (at == std::string::npos) return "";
+  const size_t begin = at + label.size();
+  return text.substr(begin, text.find_first_of(" \n", begin) - begin);
+}
+
 std::vector<pid_t> ChildrenOf(pid_t parent) {
   std::vector<pid_t> children;
   for (const auto& task :

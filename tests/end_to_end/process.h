@@ -87,6 +87,10 @@ std::string TestData(const std::string& name);
 std::string ReadWholeFile(const std::string& path);
 void WriteWholeFile(const std::string& path, const std::string& bytes);
 
+// The word that follows `label` in what a program printed ("127.0.0.1:43211" after
+// "listening on "); "" if the label is not there.
+std::string WordAfter(const std::string& text, const std::string& label);
+
 // The children of a process, by /proc.
 std::vector<pid_t> ChildrenOf(pid_t parent);
 

@@ -14,12 +14,6 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-// What follows `label` on its line.
-std::string After(const std::string& text, const std::string& label) {
-  const size_t begin = text.find(label) + label.size();
-  return text.substr(begin, text.find_first_of(" \n", begin) - begin);
-}
-
 Words operator+(Words a, const Words& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
@@ -47,8 +41,8 @@ class SecureFleet : public testing::Test {
         SkepArgv({"master", "--listen", "127.0.0.1:0", "--tls", Tls("master"), "--join",
                   "127.0.0.1:0", "--authority", authority_}));
     ASSERT_TRUE(master_->WaitForText("join at ")) << master_->err();
-    address_ = After(master_->out(), "listening on ");
-    join_ = After(master_->out(), "join at ");
+    address_ = WordAfter(master_->out(), "listening on ");
+    join_ = WordAfter(master_->out(), "join at ");
   }
 
   std::unique_ptr<Process> StartWorker(const Words& flags) {
@@ -132,15 +126,15 @@ TEST_F(SecureFleet, BalancesBetweenPlainAndSecureSides) {
   ASSERT_TRUE(secure.WaitForText("serving echo on ")) << secure.err();
   Process plain(SkepArgv({"serve", "echo", "--listen", "127.0.0.1:0"}));
   ASSERT_TRUE(plain.WaitForText("serving echo on ")) << plain.err();
-  const Words to_secure = {"--backend", After(secure.out(), "serving echo on "),
+  const Words to_secure = {"--backend", WordAfter(secure.out(), "serving echo on "),
                            "--backend-tls", Tls("client")};
-  const Words to_plain = {"--backend", After(plain.out(), "serving echo on ")};
+  const Words to_plain = {"--backend", WordAfter(plain.out(), "serving echo on ")};
   for (const Words& backends : {to_secure, to_plain}) {
     for (const Words& clients : {Words{"--tls", Tls("master")}, Words{}}) {
       Process balancer(
           SkepArgv(Words{"balance", "--listen", "127.0.0.1:0"} + backends + clients));
       ASSERT_TRUE(balancer.WaitForText("balancing ")) << balancer.err();
-      const std::string at = After(balancer.out(), "balancing ");
+      const std::string at = WordAfter(balancer.out(), "balancing ");
       const Words ours = clients.empty() ? Words{} : Words{"--tls", Tls("client")};
       Expect(Skep(Words{"rpc", "call", at, "echo.EchoService.Echo",
                         "{\"payload\":\"hi\"}"} +

@@ -20,6 +20,7 @@
 #include "base/strings.h"
 #include "gtest/gtest.h"
 #include "rpc/tcp_transport.h"
+#include "tests/end_to_end/echo_server_process.h"
 #include "tests/end_to_end/process.h"
 #include "tests/soak/call_load.h"
 
@@ -29,12 +30,6 @@ namespace {
 int64_t FromEnvironment(const char* name, int64_t otherwise) {
   const char* const value = std::getenv(name);
   return value == nullptr ? otherwise : std::strtoll(value, nullptr, 10);
-}
-
-// What follows `label` on its line.
-std::string After(const std::string& text, const std::string& label) {
-  const size_t begin = text.find(label) + label.size();
-  return text.substr(begin, text.find_first_of(" \n", begin) - begin);
 }
 
 int64_t DescriptorsOf(pid_t pid) {
@@ -49,33 +44,6 @@ int64_t ResidentBytes(pid_t pid) {
   return resident * getpagesize();
 }
 
-class EchoBackend {
- public:
-  explicit EchoBackend(const std::string& delay) : delay_(delay) {
-    Start("127.0.0.1:0");
-  }
-  void KillAndRestart() {
-    process_->Kill(SIGKILL);
-    process_->Wait();
-    Start(address_);
-  }
-  void Freeze() { process_->Kill(SIGSTOP); }
-  void Thaw() { process_->Kill(SIGCONT); }
-  const std::string& address() const { return address_; }
-
- private:
-  void Start(const std::string& at) {
-    process_ = std::make_unique<Process>(
-        SkepArgv({"serve", "echo", "--listen", at, "--delay", delay_}));
-    ASSERT_TRUE(process_->WaitForText("serving echo on ")) << process_->err();
-    address_ = After(process_->out(), "serving echo on ");
-  }
-
-  const std::string delay_;
-  std::unique_ptr<Process> process_;
-  std::string address_;
-};
-
 class SoakTest : public testing::Test {
  protected:
   SoakTest() {
@@ -87,13 +55,13 @@ class SoakTest : public testing::Test {
     std::vector<std::string> args = {"balance", "--listen", "127.0.0.1:0", "--admin",
                                      "127.0.0.1:0"};
     for (const char* delay : {"0s", "0s", "2ms", "20ms"}) {
-      backends_.push_back(std::make_unique<EchoBackend>(delay));
+      backends_.push_back(std::make_unique<EchoServerProcess>(delay));
       args.insert(args.end(), {"--backend", backends_.back()->address()});
     }
     balancer_ = std::make_unique<Process>(SkepArgv(args));
     EXPECT_TRUE(balancer_->WaitForText("admin on ")) << balancer_->err();
-    at_ = *Address::Parse(After(balancer_->out(), "balancing "));
-    admin_ = After(balancer_->out(), "admin on ");
+    at_ = *Address::Parse(WordAfter(balancer_->out(), "balancing "));
+    admin_ = WordAfter(balancer_->out(), "admin on ");
     EXPECT_EQ(AwaitUp(), "");
   }
 
@@ -141,14 +109,15 @@ class SoakTest : public testing::Test {
   // Kills and freezes backends while calls are made.
   void Trouble(CallLoad& load, int64_t until) {
     while (load.ended() < until) {
-      EchoBackend& backend = *backends_[random_.Below(backends_.size())];
+      EchoServerProcess& backend = *backends_[random_.Below(backends_.size())];
       if (random_.Chance(0.7)) {
-        backend.KillAndRestart();
+        backend.Kill();
+        backend.Restart();
         ++kills_;
       } else {
-        backend.Freeze();
+        backend.Signal(SIGSTOP);
         absl::SleepFor(absl::Milliseconds(200));
-        backend.Thaw();
+        backend.Signal(SIGCONT);
         ++freezes_;
       }
       const int64_t before = load.ended();
@@ -158,7 +127,7 @@ class SoakTest : public testing::Test {
     }
   }
 
-  std::vector<std::unique_ptr<EchoBackend>> backends_;
+  std::vector<std::unique_ptr<EchoServerProcess>> backends_;
   std::unique_ptr<Process> balancer_;
   Address at_;
   std::string admin_;
