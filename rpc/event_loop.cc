@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -217,19 +218,26 @@ bool EventLoop::Spin() {
     --spins_to_skip_;
     return false;
   }
-  const absl::Time end = clock_.Now() + spin_;
-  do {
+  absl::Time now = clock_.Now();
+  const absl::Time end = now + spin_;
+  bool crowded = false;
+  while (true) {
     poller_->Wait(absl::ZeroDuration(), events_);
     bool woken = !events_.empty();
     if (!woken) {
       MutexLock lock(mutex_);
-      woken = !posted_.empty() || stopping_ || timers_.next_due() <= clock_.Now();
+      woken = !posted_.empty() || stopping_ || timers_.next_due() <= now;
     }
-    if (woken) {
-      spins_failed_ = 0;
-      return true;
-    }
-  } while (clock_.Now() < end);
+    if (woken && !crowded) spins_failed_ = 0;
+    if (woken) return true;
+    if (crowded || now >= end) break;
+    // What we look for may have to come from a thread that shares our core. One that
+    // spins too gives it back at once; one that has work keeps it, and then to sleep is
+    // better: who wakes is let in sooner than who yielded.
+    sched_yield();
+    const absl::Time yielded = std::exchange(now, clock_.Now());
+    crowded = now - yielded > spin_;
+  }
   // 1, 3, 7 ... 63 waits without: an idle loop's CPU goes to nothing.
   spins_failed_ = std::min(spins_failed_ + 1, 6);
   spins_to_skip_ = (1 << spins_failed_) - 1;

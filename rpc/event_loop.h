@@ -43,7 +43,8 @@ class EventLoop final : public Executor {
  public:
   // Starts the thread. `name` (at most 15 bytes) is shown by top and gdb. Before it
   // blocks, the loop looks again and again for at most `spin`: what comes in that time
-  // is spared a wake-up. Spins that found nothing make it spin less often.
+  // is spared a wake-up. Spins that found nothing make it spin less often. Between two
+  // looks it yields: peers that share a core with it spin at the same time.
   EventLoop(std::string name, std::unique_ptr<Poller> poller,
             absl::Duration spin = absl::ZeroDuration());
   // Stops it.

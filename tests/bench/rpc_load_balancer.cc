@@ -8,6 +8,7 @@
 namespace skep {
 
 int StartBalancer(const RpcLoad& load, int port) {
+  FLAGS_minloglevel = google::GLOG_WARNING;
   TcpTransportOptions options;
   if (load.spin) options.spin = absl::Microseconds(50);
   auto* transport = new TcpTransport(1, options);

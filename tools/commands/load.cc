@@ -40,6 +40,7 @@ struct LoadFlags {
   std::string replay;
   std::string speed = "1";
   int64_t threads = 1;
+  absl::Duration spin;
   absl::Duration duration = absl::InfiniteDuration();
   absl::Duration deadline = absl::Seconds(10);
   int64_t requests = 0;
@@ -143,6 +144,7 @@ absl::StatusOr<LoadOptions> OptionsOf(const LoadFlags& flags, const std::string&
   SKEP_ASSIGN_OR_RETURN(options.link.puzzles, ReadPuzzles(flags.puzzles));
   options.connections = static_cast<int>(flags.connections);
   options.threads = static_cast<int>(std::min(flags.threads, flags.connections));
+  options.spin = flags.spin;
   options.window = static_cast<uint32_t>(flags.window);
   options.rate = rate;
   if (flags.requests > 0) {
@@ -351,6 +353,9 @@ void Declare(CommandLine& line, LoadFlags* flags) {
   line.Flag("puzzles", &flags->puzzles, "Sudoku: 81 digits a line; default: one easy",
             "FILE");
   line.Flag("threads", &flags->threads, "Threads for the connections", "N", 1);
+  line.DurationFlag("spin", &flags->spin,
+                    "How long a thread looks for answers before it sleeps: leaves the "
+                    "time of waking up out of what is measured");
   line.Flag("cpu-of", &flags->cpu_of,
             "Measure the CPU time of this process too; repeat it", "PID");
   AddSecurityFlags(line, &flags->security);

@@ -39,7 +39,8 @@ absl::Duration OwnCpu() {
 // Whether there is a server at all, with the error in words if not.
 absl::Status Probe(const LoadOptions& options) {
   TcpTransport sockets(1);
-  const std::unique_ptr<Transport> over = options.over ? options.over(sockets) : nullptr;
+  const std::unique_ptr<Transport> over =
+      options.over ? options.over(sockets) : nullptr;
   const StopAtExit stop(sockets);
   Transport& transport = over != nullptr ? *over : sockets;
   std::latch done(1);
@@ -85,7 +86,7 @@ class LoadRun::Fleet {
  public:
   Fleet(LoadRun& run, const LoadOptions& options) : options_(options) {
     for (int i = 0; i < options.threads; ++i) {
-      lanes_.push_back(std::make_unique<Lane>());
+      lanes_.push_back(std::make_unique<Lane>(options.spin));
       if (options_.over) lanes_.back()->over = options_.over(lanes_.back()->sockets);
     }
     for (int i = 0; i < options.connections; ++i) Open(run, i);
@@ -137,10 +138,11 @@ class LoadRun::Fleet {
 
  private:
   struct Lane {
+    explicit Lane(absl::Duration spin) : sockets(1, {.spin = spin}) {}
     ~Lane() { sockets.Stop(); }  // before what lies over them
     Executor& executor() { return sockets.executor(); }
     Transport& transport() { return over != nullptr ? *over : sockets; }
-    TcpTransport sockets{1};
+    TcpTransport sockets;
     std::unique_ptr<Transport> over;
     std::vector<std::unique_ptr<Driver>> drivers;
     std::atomic<bool> tick_posted{false};

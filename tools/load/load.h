@@ -26,6 +26,7 @@ struct LoadOptions {
   LinkOptions link;
   int connections = 1;
   int threads = 1;      // connections are spread over them
+  absl::Duration spin;  // TcpTransportOptions::spin, for each
   uint32_t window = 1;  // closed loop: outstanding on each connection
   double rate = 0;      // open loop if over 0: requests a second, of all connections
   // One for each connection, or none: how many requests it sends and, in open loop,
