@@ -1,0 +1,229 @@
+// The balancer's backends: their health, their weights, how they come and go.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "rpc/balance/balancer_testing.h"
+
+namespace skep {
+namespace {
+
+TEST_F(BalancerTest, AFrozenBackendIsNoticedAndLeftOut) {
+  SimBackend& good = AddBackend();
+  SimBackend& other = AddBackend();
+  ForeignBackend& frozen = AddForeign();
+  Listen();
+  ASSERT_EQ(frozen.peers.size(), 1u);
+  const auto channel = Dial();
+  std::vector<std::optional<Outcome>> outcomes(400);
+  // One call at a time: least pending alone would go on trying it.
+  for (auto& outcome : outcomes) {
+    Echo(*channel, "x", &outcome, {.timeout = absl::Seconds(20)});
+    Run(absl::Milliseconds(50));
+  }
+  const auto states = balancer_->backends();
+  EXPECT_TRUE(states[2].ejected);
+  EXPECT_FALSE(states[0].ejected);
+  EXPECT_FALSE(states[1].ejected);
+  const uint64_t given = states[2].forwarded;
+  EXPECT_LE(given, 2u) << "what it owes counts against it even before";
+  EXPECT_GT(good.echo.calls + other.echo.calls, 390);
+  // It thaws: whatever it sends is a sign of life.
+  RawPeer& peer = *frozen.peers[0];
+  while (const std::optional<Envelope> request = peer.Next()) {
+    if (request->method == "Echo") {
+      peer.Write(EchoReplyFrame(request->id, "at last"));
+    } else {
+      peer.Write(ErrorFrame(request->id, WireError::kNoService));
+    }
+  }
+  Run(absl::Seconds(1));
+  EXPECT_FALSE(balancer_->backends()[2].ejected);
+}
+
+TEST_F(BalancerTest, AQuietBackendThatIgnoresWhatItDoesNotServeStaysIn) {
+  AddBackend();
+  AddForeign();
+  AddForeign();
+  Listen();
+  Run(absl::Seconds(30));
+  for (const auto& backend : balancer_->backends()) {
+    EXPECT_TRUE(backend.connected);
+    EXPECT_FALSE(backend.ejected);
+  }
+}
+
+TEST_F(BalancerTest, ABackendThatFailsAtOnceCostsFewCalls) {
+  for (int i = 0; i < 4; ++i) AddBackend();
+  ForeignBackend& failing = AddForeign();
+  Listen();
+  const auto channel = Dial();
+  int failed = 0;
+  int ended = 0;
+  RawPeer& peer = *failing.peers.at(0);
+  for (int i = 0; i < 2000; ++i) {
+    echo::EchoRequest request;
+    request.set_payload("x");
+    Call<echo::EchoResponse>(*channel, Method<echo::EchoService>("Echo"), request, {},
+                             [&](const Outcome& outcome) {
+                               ++ended;
+                               failed += !outcome.ok();
+                             });
+    Run(absl::Milliseconds(2));
+    while (const std::optional<Envelope> got = peer.Next()) {
+      peer.Write(ErrorFrame(got->id, got->method == "Echo" ? WireError::kWrongProto
+                                                           : WireError::kNoService));
+    }
+  }
+  Run();
+  EXPECT_EQ(ended, 2000);
+  EXPECT_GT(failed, 0);
+  EXPECT_LT(failed, 40) << "2 %";
+}
+
+TEST_F(BalancerTest, ACheckOfTheOperatorsChoiceDecides) {
+  AddBackend();
+  ForeignBackend& foreign = AddForeign();
+  Listen({.check_method = "echo.EchoService.Echo"});
+  RawPeer& peer = *foreign.peers.at(0);
+  const auto answer = [&](WireError error) {
+    for (int i = 0; i < 40; ++i) {
+      while (const std::optional<Envelope> got = peer.Next()) {
+        peer.Write(got->method == "Echo" ? ErrorFrame(got->id, error)
+                                         : ErrorFrame(got->id, WireError::kNoService));
+      }
+      Run(absl::Milliseconds(100));
+    }
+  };
+  answer(WireError::kWrongProto);
+  EXPECT_TRUE(balancer_->backends()[1].ejected);
+  EXPECT_FALSE(balancer_->backends()[0].ejected)
+      << "an empty echo is the caller's fault";
+  answer(WireError::kInvalidRequest);
+  EXPECT_FALSE(balancer_->backends()[1].ejected);
+}
+
+TEST_F(BalancerTest, WeightsShareTheCalls) {
+  SimBackend& big = AddBackend();
+  SimBackend& small = AddBackend();
+  Listen();
+  ASSERT_TRUE(balancer_->SetBackends({{big.address, 3}, {small.address, 1}}).ok());
+  Run();
+  const auto channel = Dial();
+  std::vector<std::optional<Outcome>> outcomes(40);
+  for (auto& outcome : outcomes) Echo(*channel, "hold", &outcome);
+  Run();
+  EXPECT_EQ(big.echo.held.size(), 30u);
+  EXPECT_EQ(small.echo.held.size(), 10u);
+  ReleaseAll();
+}
+
+TEST_F(BalancerTest, ABackendThatComesBackTakesItsShareSlowly) {
+  SimBackend& old = AddBackend();
+  SimBackend& fresh = AddBackend();
+  Listen({.slow_start = absl::Seconds(10)});
+  Run(absl::Seconds(20));
+  fresh.server = nullptr;
+  Run(absl::Seconds(5));
+  Restart(fresh);
+  while (!balancer_->backends()[1].connected) Run();
+  const auto channel = Dial();
+  std::vector<std::optional<Outcome>> early(33), late(34);
+  for (auto& outcome : early) Echo(*channel, "hold", &outcome);
+  Run();
+  // A tenth of the weight of the other one.
+  EXPECT_EQ(fresh.echo.held.size(), 3u);
+  old.echo.ReleaseAll();
+  fresh.echo.ReleaseAll();
+  Run(absl::Seconds(10));
+  for (auto& outcome : late) Echo(*channel, "hold", &outcome);
+  Run();
+  EXPECT_EQ(fresh.echo.held.size(), 17u);
+  ReleaseAll();
+}
+
+TEST_F(BalancerTest, TheSetOfBackendsChangesWhileItRuns) {
+  SimBackend& first = AddBackend();
+  Listen();
+  const auto channel = Dial();
+  std::optional<Outcome> held;
+  Echo(*channel, "hold", &held);
+  Run();
+  SimBackend& second = AddBackend();
+  EXPECT_FALSE(balancer_->SetBackends({}).ok());
+  EXPECT_FALSE(balancer_->SetBackends({{second.address}, {second.address}}).ok());
+  ASSERT_TRUE(balancer_->SetBackends({{second.address}}).ok());
+  Run();
+  std::vector<std::optional<Outcome>> outcomes(10);
+  for (auto& outcome : outcomes) Echo(*channel, "x", &outcome);
+  Run();
+  for (auto& outcome : outcomes) EXPECT_EQ(CodeOf(outcome), absl::StatusCode::kOk);
+  EXPECT_EQ(first.echo.calls, 1);
+  EXPECT_EQ(second.echo.calls, 10);
+  EXPECT_EQ(first.server->connections(), 1) << "what it has is finished";
+  first.echo.ReleaseAll();
+  Run(absl::Seconds(2));
+  EXPECT_EQ(CodeOf(held), absl::StatusCode::kOk);
+  EXPECT_EQ(first.server->connections(), 0);
+}
+
+TEST_F(BalancerTest, ABackendThatGoesAwayLosesNoCall) {
+  SimBackend& leaving = AddBackend();
+  AddBackend();
+  Listen();
+  const auto channel = Dial();
+  std::vector<std::optional<Outcome>> held(2), after(20);
+  for (auto& outcome : held) Echo(*channel, "hold", &outcome);
+  Run();
+  ASSERT_EQ(leaving.echo.held.size(), 1u);
+  leaving.server->Shutdown(absl::Seconds(5));
+  Run();
+  for (auto& outcome : after) Echo(*channel, "x", &outcome);
+  Run();
+  for (auto& outcome : after) EXPECT_EQ(CodeOf(outcome), absl::StatusCode::kOk);
+  EXPECT_EQ(leaving.echo.calls, 1);
+  for (const auto& backend : backends_) backend->echo.ReleaseAll();
+  Run(absl::Seconds(1));
+  for (auto& outcome : held) EXPECT_EQ(CodeOf(outcome), absl::StatusCode::kOk);
+  EXPECT_EQ(leaving.server->connections(), 0);
+  leaving.server = nullptr;
+  Restart(leaving);
+  Run(absl::Seconds(3));
+  EXPECT_TRUE(balancer_->backends()[0].connected);
+}
+
+TEST_F(BalancerTest, DrainsItsClients) {
+  SimBackend& backend = AddBackend();
+  Listen();
+  const auto skep = Dial();
+  const auto foreign = DialRaw();
+  std::optional<Outcome> outcome;
+  Echo(*skep, "hold", &outcome);
+  foreign->Write(EchoRequestFrame(1, "hold"));
+  Run();
+  ASSERT_EQ(backend.echo.held.size(), 2u);
+  balancer_->BeginDrain();
+  Run();
+  EXPECT_FALSE(skep->connected());
+  EXPECT_EQ(balancer_->connections(), 2);
+  foreign->Write(EchoRequestFrame(2, "too late"));
+  Run();
+  backend.echo.ReleaseAll();
+  Run(absl::Seconds(1));
+  EXPECT_EQ(CodeOf(outcome), absl::StatusCode::kOk);
+  const std::optional<Envelope> reply = foreign->Next();
+  ASSERT_TRUE(reply.has_value());
+  EXPECT_EQ(reply->id, 1u);
+  EXPECT_FALSE(foreign->Next().has_value());
+  EXPECT_TRUE(foreign->eof);
+  foreign->stream().CloseWhenDrained();
+  Run();
+  EXPECT_EQ(balancer_->connections(), 0);
+  EXPECT_TRUE(balancer_->AwaitIdle(absl::ZeroDuration()));
+}
+
+}  // namespace
+}  // namespace skep
