@@ -120,8 +120,7 @@ bool ActiveJob::OutputsNeeded() const {
 absl::Status ActiveJob::TakePlan(bool* answered) {
   PlanResult plan = std::move(*groups_[TASK_PLAN][0].result.mutable_plan());
   AddWarnings(groups_[TASK_PLAN][0].result);
-  status_.set_cpu_seconds(status_.cpu_seconds() +
-                          groups_[TASK_PLAN][0].result.cpu_seconds());
+  AddTimes(groups_[TASK_PLAN][0].result);
   groups_[TASK_PLAN].Reset(0);
   *answered = plan.has_answer();
   if (*answered) {
@@ -194,7 +193,7 @@ void ActiveJob::EndStage() {
       for (OutputFile& file : *result.mutable_output())
         parts_.push_back(std::move(file));
       AddWarnings(result);
-      status_.set_cpu_seconds(status_.cpu_seconds() + result.cpu_seconds());
+      AddTimes(result);
     }
     group.Reset(0);
   };
@@ -207,6 +206,24 @@ void ActiveJob::EndStage() {
 void ActiveJob::BeginPublish() {
   phase_ = Phase::kPublish;
   groups_[TASK_PUBLISH].Reset(1);
+}
+
+void ActiveJob::AddTimes(const TaskResult& result) {
+  status_.set_cpu_seconds(status_.cpu_seconds() + result.cpu_seconds());
+  auto& phases = *status_.mutable_phases();
+  for (const PhaseTime& time : result.phases()) {
+    auto phase = std::find_if(
+        phases.begin(), phases.end(),
+        [&](const PhaseTime& other) { return other.phase() == time.phase(); });
+    if (phase == phases.end()) {
+      // Of a newer worker: not to be added up without bound.
+      if (!TaskPhase_IsValid(time.phase())) continue;
+      *phases.Add() = time;
+      continue;
+    }
+    phase->set_cpu_seconds(phase->cpu_seconds() + time.cpu_seconds());
+    phase->set_wall_seconds(phase->wall_seconds() + time.wall_seconds());
+  }
 }
 
 void ActiveJob::AddWarnings(const TaskResult& result) {

@@ -76,6 +76,7 @@ class ActiveJob {
   JobStatus& status() { return status_; }
   JobStatus Status() const;
   void AddWarnings(const TaskResult& result);
+  void AddTimes(const TaskResult& result);
   // Part files of the stages that ended, in their order.
   const std::vector<OutputFile>& parts() const { return parts_; }
 

@@ -67,6 +67,7 @@ void Scheduler::Settle(ActiveJob& job) {
         break;
       case ActiveJob::Phase::kPublish:
         job.AddWarnings(job.group(TASK_PUBLISH)[0].result);
+        job.AddTimes(job.group(TASK_PUBLISH)[0].result);
         return EndJob(job, JOB_SUCCEEDED, absl::OkStatus());
     }
     Emit(JobChanged{job.id()});

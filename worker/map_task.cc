@@ -13,6 +13,7 @@
 #include "worker/attempt.h"
 #include "worker/input_file.h"
 #include "worker/part_file.h"
+#include "worker/phase_clock.h"
 #include "worker/running_task.h"
 #include "worker/shuffle/map_output.h"
 #include "worker/task_runner.h"
@@ -67,6 +68,7 @@ absl::StatusOr<RecordFormat> FormatOf(const TaskInput& input) {
 
 absl::Status MapSplit(const TaskInput& input, Mapper& mapper, RunningTask& state,
                       MapTaskContext& context) {
+  const InPhase read_phase(&input.phases, PHASE_READ);
   const InputSplit& split = input.spec.split();
   SKEP_ASSIGN_OR_RETURN(const RecordFormat format, FormatOf(input));
   std::string warning;
@@ -84,7 +86,10 @@ absl::Status MapSplit(const TaskInput& input, Mapper& mapper, RunningTask& state
     SKEP_RETURN_IF_ERROR(more.status());
     if (!*more) return absl::OkStatus();
     const Block block{bytes.bytes, split.file().name(), bytes.file_offset};
-    SKEP_RETURN_IF_ERROR(FromUserCode(mapper.Map(block, context), state));
+    {
+      const InPhase map_phase(&input.phases, PHASE_MAP);
+      SKEP_RETURN_IF_ERROR(FromUserCode(mapper.Map(block, context), state));
+    }
     if (input.control.progress && absl::Now() >= report_at) {
       const double done =
           static_cast<double>(bytes.file_offset + bytes.bytes.size() - split.offset());
@@ -112,7 +117,8 @@ MapOutputOptions OutputOptions(const TaskInput& input, Combine combine) {
                           : kDefaultMemoryBytes,
       .combine = combine,
       .data_path = MapOutputPath(input.env.scratch, spec.id()),
-      .spill_prefix = JoinPath(AttemptScratch(input.env.scratch, spec.id()), "spill-")};
+      .spill_prefix = JoinPath(AttemptScratch(input.env.scratch, spec.id()), "spill-"),
+      .phases = &input.phases};
 }
 
 }  // namespace
@@ -129,7 +135,8 @@ absl::Status RunMapTask(const TaskInput& input, TaskResult* result) {
   if (spec.stage().partitions() > 0) {
     output.emplace(input.env.local, spec.stage(), OutputOptions(input, stage->combine));
   } else if (spec.stage().writes_output()) {
-    SKEP_ASSIGN_OR_RETURN(part, PartFile::Create(spec, input.env, input.control.stop));
+    SKEP_ASSIGN_OR_RETURN(
+        part, PartFile::Create(spec, input.env, input.control.stop, input.phases));
   }
   RunningTask state(spec, input.options, input.control.stop, part.get());
   MapTaskContext context(state, output ? &*output : nullptr);
@@ -137,7 +144,10 @@ absl::Status RunMapTask(const TaskInput& input, TaskResult* result) {
   if (spec.has_split()) {
     SKEP_RETURN_IF_ERROR(MapSplit(input, *mapper, state, context));
   }
-  SKEP_RETURN_IF_ERROR(FromUserCode(mapper->Finish(context), state));
+  {
+    const InPhase map_phase(&input.phases, PHASE_MAP);
+    SKEP_RETURN_IF_ERROR(FromUserCode(mapper->Finish(context), state));
+  }
   if (output) {
     SKEP_ASSIGN_OR_RETURN(const std::vector<PartitionEntry> entries, output->Finish());
     Report(entries, result);

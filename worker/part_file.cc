@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "glog/logging.h"
 #include "worker/attempt.h"
+#include "worker/phase_clock.h"
 
 namespace skep {
 namespace {
@@ -53,9 +54,11 @@ absl::StatusOr<bool> AskToCommit(Committer& committer, const AttemptId& id,
 
 absl::StatusOr<std::unique_ptr<PartFile>> PartFile::Create(const TaskSpec& spec,
                                                            const TaskEnvironment& env,
-                                                           std::stop_token stop) {
+                                                           std::stop_token stop,
+                                                           PhaseClock& phases) {
+  const InPhase write_phase(&phases, PHASE_WRITE);
   // make_unique cannot see the constructor.
-  std::unique_ptr<PartFile> part(new PartFile(spec.id(), env.committer, stop));
+  std::unique_ptr<PartFile> part(new PartFile(spec.id(), env.committer, stop, phases));
   SKEP_ASSIGN_OR_RETURN(part->store_, OpenOutput(env.local, env.submitter, spec.job(),
                                                  env.host, std::move(stop)));
   SKEP_ASSIGN_OR_RETURN(part->file_, part->store_->Create(AttemptPartName(spec.id())));
@@ -78,6 +81,7 @@ absl::Status PartFile::Write(std::string_view bytes) {
 }
 
 absl::Status PartFile::Flush() {
+  const InPhase write_phase(&phases_, PHASE_WRITE);
   digest_.Add(buffer_);
   summary_.set_bytes(summary_.bytes() + buffer_.size());
   SKEP_RETURN_IF_ERROR(file_->Append(buffer_));
@@ -86,6 +90,7 @@ absl::Status PartFile::Flush() {
 }
 
 absl::StatusOr<OutputFile> PartFile::Commit() {
+  const InPhase commit_phase(&phases_, PHASE_COMMIT);
   SKEP_RETURN_IF_ERROR(Flush());
   SKEP_RETURN_IF_ERROR(file_->Close());
   summary_.set_digest(digest_.value());

@@ -15,13 +15,17 @@
 
 namespace skep {
 
+class PhaseClock;
+
 // Belongs to one attempt. Dropped without Commit it leaves litter below _temporary, or
 // none if it could remove it.
 class PartFile {
  public:
+  // Borrows all.
   static absl::StatusOr<std::unique_ptr<PartFile>> Create(const TaskSpec& spec,
                                                           const TaskEnvironment& env,
-                                                          std::stop_token stop);
+                                                          std::stop_token stop,
+                                                          PhaseClock& phases);
   ~PartFile();
 
   // One record of output. Errors (a full disk, a submitter that is gone) are final and
@@ -33,13 +37,15 @@ class PartFile {
   absl::StatusOr<OutputFile> Commit();
 
  private:
-  PartFile(const AttemptId& id, Committer& committer, std::stop_token stop)
-      : id_(id), committer_(committer), stop_(std::move(stop)) {}
+  PartFile(const AttemptId& id, Committer& committer, std::stop_token stop,
+           PhaseClock& phases)
+      : id_(id), committer_(committer), stop_(std::move(stop)), phases_(phases) {}
   absl::Status Flush();
 
   const AttemptId id_;
   Committer& committer_;
   const std::stop_token stop_;
+  PhaseClock& phases_;
   std::unique_ptr<OutputStore> store_;
   std::unique_ptr<WritableFile> file_;
   std::string buffer_;

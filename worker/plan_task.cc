@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "worker/phase_clock.h"
 #include "worker/running_task.h"
 #include "worker/task_runner.h"
 
@@ -27,6 +28,7 @@ uint32_t DefaultPartitions(const std::vector<InputSplit>& splits) {
 }  // namespace
 
 absl::Status RunPlanTask(const TaskInput& input, TaskResult* result) {
+  const InPhase plan_phase(&input.phases, PHASE_PLAN);
   const TaskSpec& spec = input.spec;
   const std::vector<InputSplit> splits(spec.splits().begin(), spec.splits().end());
   const std::vector<StageResult> finished(spec.finished().begin(),

@@ -3,6 +3,7 @@
 
 #include "base/status.h"
 #include "worker/output_store.h"
+#include "worker/phase_clock.h"
 #include "worker/task_runner.h"
 
 namespace skep {
@@ -32,6 +33,7 @@ absl::Status WriteReceipt(OutputStore& store, const std::string& receipt) {
 }  // namespace
 
 absl::Status RunPublishTask(const TaskInput& input, TaskResult* result) {
+  const InPhase publish_phase(&input.phases, PHASE_PUBLISH);
   const TaskSpec& spec = input.spec;
   absl::StatusOr<std::unique_ptr<OutputStore>> store =
       OpenOutput(input.env.local, input.env.submitter, spec.job(), input.env.host,

@@ -10,6 +10,7 @@
 #include "storage/record_stream.h"
 #include "worker/attempt.h"
 #include "worker/part_file.h"
+#include "worker/phase_clock.h"
 #include "worker/running_task.h"
 #include "worker/shuffle/fetcher.h"
 #include "worker/shuffle/reduce_inputs.h"
@@ -66,6 +67,7 @@ class ReduceTaskContext final : public ContextOver<ReduceContext> {
 };
 
 absl::Status Fetch(const TaskInput& input, ReduceInputs& inputs, TaskResult* result) {
+  const InPhase fetch_phase(&input.phases, PHASE_FETCH);
   const TaskSpec& spec = input.spec;
   FetchPlan plan;
   plan.job = spec.id().job();
@@ -102,11 +104,13 @@ absl::Status ReduceAll(RecordStream& records, Reducer& reducer, RunningTask& sta
 
 absl::Status MergeAndReduce(const TaskInput& input, const Stage& stage,
                             ReduceInputs& inputs, TaskResult* result) {
+  const InPhase reduce_phase(&input.phases, PHASE_REDUCE);
   const TaskSpec& spec = input.spec;
   SKEP_ASSIGN_OR_RETURN(const std::unique_ptr<RecordStream> merged, inputs.Merge());
   std::unique_ptr<PartFile> part;
   if (spec.stage().writes_output()) {
-    SKEP_ASSIGN_OR_RETURN(part, PartFile::Create(spec, input.env, input.control.stop));
+    SKEP_ASSIGN_OR_RETURN(
+        part, PartFile::Create(spec, input.env, input.control.stop, input.phases));
   }
   RunningTask state(spec, input.options, input.control.stop, part.get());
   ReduceTaskContext context(state);

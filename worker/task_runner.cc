@@ -1,21 +1,15 @@
 #include "worker/task_runner.h"
 
-#include <ctime>
 #include <exception>
 #include <new>
 #include <utility>
 
 #include "base/status.h"
 #include "worker/attempt.h"
+#include "worker/phase_clock.h"
 
 namespace skep {
 namespace {
-
-double ThreadCpuSeconds() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
 
 absl::Status RunKind(const TaskInput& input, TaskResult* result) {
   switch (input.spec.id().kind()) {
@@ -46,7 +40,8 @@ absl::Status CheckSize(const AttemptId& id, const TaskResult& result) {
 }
 
 absl::Status Run(const TaskSpec& spec, const TaskEnvironment& env,
-                 const AttemptControl& control, TaskResult* result) {
+                 const AttemptControl& control, PhaseClock& phases,
+                 TaskResult* result) {
   const Job* const job = env.jobs.Find(spec.job().name());
   if (job == nullptr) {
     return FailedPrecondition("host ", env.host, " has no job \"", spec.job().name(),
@@ -57,18 +52,18 @@ absl::Status Run(const TaskSpec& spec, const TaskEnvironment& env,
     SKEP_RETURN_IF_ERROR(options.Set(flag, value));
   }
   SKEP_RETURN_IF_ERROR(env.local.MakeDirectory(AttemptScratch(env.scratch, spec.id())));
-  return RunKind(TaskInput{spec, env, control, *job, options}, result);
+  return RunKind(TaskInput{spec, env, control, *job, options, phases}, result);
 }
 
 }  // namespace
 
 TaskResult RunTask(const TaskSpec& spec, const TaskEnvironment& env,
                    const AttemptControl& control) {
-  const double cpu_before = ThreadCpuSeconds();
+  PhaseClock phases;
   TaskResult result;
   absl::Status status;
   try {
-    status = Run(spec, env, control, &result);
+    status = Run(spec, env, control, phases, &result);
   } catch (const std::bad_alloc&) {
     status =
         ResourceExhausted(AttemptName(spec.id()), ": out of memory on host ", env.host);
@@ -88,7 +83,7 @@ TaskResult RunTask(const TaskSpec& spec, const TaskEnvironment& env,
   }
   env.local.RemoveAll(AttemptScratch(env.scratch, spec.id())).IgnoreError();
   SetStatus(status, &result);
-  result.set_cpu_seconds(ThreadCpuSeconds() - cpu_before);
+  phases.Report(&result);
   return result;
 }
 

@@ -8,6 +8,8 @@
 
 namespace skep {
 
+class PhaseClock;
+
 // Blocks until the attempt has ended, well or badly: TaskResult.status_code says how
 // (its codes are described in task.proto). What user code throws is caught and becomes
 // Unknown with its what(). Thread-safe.
@@ -31,6 +33,7 @@ struct TaskInput {
   const AttemptControl& control;
   const Job& job;
   const Options& options;
+  PhaseClock& phases;
 };
 absl::Status RunMapTask(const TaskInput& input, TaskResult* result);
 absl::Status RunReduceTask(const TaskInput& input, TaskResult* result);

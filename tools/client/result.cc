@@ -26,6 +26,23 @@ Json AnswerJson(const Answer& answer) {
   return nullptr;
 }
 
+// "read".
+std::string PhaseName(TaskPhase phase) {
+  std::string name = TaskPhase_Name(phase).substr(sizeof "PHASE_" - 1);
+  for (char& c : name) c = static_cast<char>(c - 'A' + 'a');
+  return name;
+}
+
+std::vector<PhaseTime> PhasesInOrder(const JobStatus& status) {
+  std::vector<PhaseTime> phases(status.phases().begin(), status.phases().end());
+  std::erase_if(phases,
+                [](const PhaseTime& p) { return !TaskPhase_IsValid(p.phase()); });
+  std::sort(phases.begin(), phases.end(), [](const PhaseTime& a, const PhaseTime& b) {
+    return a.phase() < b.phase();
+  });
+  return phases;
+}
+
 std::string Seconds(absl::Duration d) {
   return absl::StrFormat("%.2f s", absl::ToDoubleSeconds(d));
 }
@@ -57,6 +74,14 @@ std::string JobJson(const JobStatus& status, std::string_view output_path,
   json["warnings"] = Json::array();
   for (const std::string& warning : status.warnings())
     json["warnings"].push_back(warning);
+  json["submitted_ms"] = status.submitted_ms();
+  json["finished_ms"] = status.finished_ms();
+  json["cpu_seconds"] = status.cpu_seconds();
+  json["phases"] = Json::object();
+  for (const PhaseTime& phase : PhasesInOrder(status)) {
+    json["phases"][PhaseName(phase.phase())] = {{"cpu_seconds", phase.cpu_seconds()},
+                                                {"wall_seconds", phase.wall_seconds()}};
+  }
   // Bytes that are not UTF-8 (a file's name, a word) become U+FFFD.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -107,6 +132,15 @@ std::string JobText(const JobStatus& status) {
       &text, "seconds: ",
       absl::StrFormat("%.3f", absl::ToDoubleSeconds(TimeTaken(status, absl::Now()))),
       "\n");
+  StrAppend(&text,
+            "cpu seconds of tasks: ", absl::StrFormat("%.3f", status.cpu_seconds()),
+            "\n");
+  for (const PhaseTime& phase : PhasesInOrder(status)) {
+    StrAppend(&text, "  ", PhaseName(phase.phase()), ": ",
+              absl::StrFormat("%.3f, elapsed %.3f", phase.cpu_seconds(),
+                              phase.wall_seconds()),
+              "\n");
+  }
   const absl::Status error = JobError(status);
   if (!error.ok()) StrAppend(&text, "error: ", Message(error), "\n");
   if (!status.answer().text().empty()) {

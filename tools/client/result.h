@@ -16,9 +16,12 @@ namespace skep {
 // One JSON object, without a line end:
 //   {"job":"wordcount","id":7,"state":"succeeded","answer":...,"counters":{...},
 //    "output":"/home/me/out","seconds":1.24,"error":null,
-//    "ran_again":{"failed":0,"lost":0,"map_outputs":0},"warnings":[...]}
+//    "ran_again":{"failed":0,"lost":0,"map_outputs":0},"warnings":[...],
+//    "submitted_ms":...,"finished_ms":...,"cpu_seconds":2.1,
+//    "phases":{"read":{"cpu_seconds":0.2,"wall_seconds":0.3},...}}
 // `answer` is the job's own JSON, or its text, or null; `output` is null without a
-// path.
+// path. Times are since the epoch, by the master's clock; CPU seconds and phases are
+// those of the attempts that counted (TaskPhase of task.proto).
 std::string JobJson(const JobStatus& status, std::string_view output_path,
                     absl::Duration took);
 

@@ -36,6 +36,27 @@ TEST(ResultTest, JsonHasEveryKey) {
   EXPECT_EQ(json["ran_again"]["lost"], 2);
 }
 
+TEST(ResultTest, TellsWhereTheTimeWent) {
+  JobStatus status = Succeeded();
+  status.set_cpu_seconds(1.5);
+  for (const TaskPhase phase : {PHASE_SPILL, PHASE_READ}) {
+    PhaseTime& time = *status.add_phases();
+    time.set_phase(phase);
+    time.set_cpu_seconds(static_cast<int>(phase) / 4.0);
+    time.set_wall_seconds(phase);
+  }
+  const Json json = Json::parse(JobJson(status, "", absl::Seconds(1)));
+  EXPECT_EQ(json["cpu_seconds"], 1.5);
+  EXPECT_EQ(json["finished_ms"], 3500);
+  EXPECT_EQ(json["phases"]["read"]["cpu_seconds"], 0.25);
+  EXPECT_EQ(json["phases"]["spill"]["wall_seconds"], 3);
+  EXPECT_NE(JobText(status).find("cpu seconds of tasks: 1.500\n"
+                                 "  read: 0.250, elapsed 1.000\n"
+                                 "  spill: 0.750, elapsed 3.000\n"),
+            std::string::npos)
+      << JobText(status);
+}
+
 TEST(ResultTest, AnswersAreTheJobsJsonElseItsText) {
   JobStatus status = Succeeded();
   status.mutable_answer()->set_text("365596\n");

@@ -11,6 +11,7 @@
 #include "storage/run_format.h"
 #include "storage/run_reader.h"
 #include "storage/run_writer.h"
+#include "worker/phase_clock.h"
 #include "worker/shuffle/sorted_runs.h"
 
 namespace skep {
@@ -92,6 +93,7 @@ absl::Status MapOutputWriter::EmitEach(std::span<const std::string_view> keys) {
 }
 
 absl::StatusOr<std::vector<PartitionEntry>> MapOutputWriter::Finish() {
+  const InPhase spill_phase(options_.phases, PHASE_SPILL);
   SKEP_ASSIGN_OR_RETURN(std::unique_ptr<WritableFile> file,
                         fs_.OpenToWrite(options_.data_path));
   std::vector<PartitionEntry> entries;
@@ -189,6 +191,7 @@ absl::StatusOr<MapOutputWriter::Spill> MapOutputWriter::MakeSpill(Write write) {
 }
 
 absl::Status MapOutputWriter::SpillBuffer() {
+  const InPhase spill_phase(options_.phases, PHASE_SPILL);
   SKEP_ASSIGN_OR_RETURN(
       Spill spill, MakeSpill([this](WritableFile& file) { return WriteBuffer(file); }));
   spills_.push_back(std::move(spill));

@@ -26,13 +26,16 @@
 
 namespace skep {
 
+class PhaseClock;
+
 struct MapOutputOptions {
   // Of the buffer and of what sorting it takes. Merging spills takes up to 20 MiB
   // beside it.
   uint64_t memory_bytes = 256 << 20;
   Combine combine = Combine::kNone;
-  std::string data_path;     // the index is data_path + kIndexSuffix
-  std::string spill_prefix;  // names of spill files begin with it; they are removed
+  std::string data_path;         // the index is data_path + kIndexSuffix
+  std::string spill_prefix;      // names of spill files begin with it; they are removed
+  PhaseClock* phases = nullptr;  // told of spilling; may be null
 };
 inline constexpr char kIndexSuffix[] = ".index";
 
