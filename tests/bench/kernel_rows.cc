@@ -1,16 +1,13 @@
 #include "tests/bench/kernel_rows.h"
 
 #include <algorithm>
-#include <fstream>
 #include <memory>
 #include <sstream>
 #include <string_view>
 
 #include "base/random.h"
-#include "base/status.h"
 #include "base/strings.h"
 #include "base/word_table.h"
-#include "glog/logging.h"
 #include "jobs/kernels/exact_summary.h"
 #include "jobs/kernels/n_queens.h"
 #include "jobs/kernels/number_parser.h"
@@ -22,38 +19,13 @@
 #include "jobs/kernels/tokenizer.h"
 #include "jobs/kernels/top_k.h"
 #include "tests/bench/baselines.h"
+#include "tests/bench/bench_inputs.h"
 #include "tools/gen/numbers.h"
 #include "tools/gen/puzzles.h"
 #include "tools/gen/words.h"
 
 namespace skep {
 namespace {
-
-// Keeps the compiler from leaving out work whose result nobody reads.
-template <typename T>
-void Use(const T& value) {
-  asm volatile("" : : "g"(&value) : "memory");
-}
-
-std::string ReadFile(const KernelBenchOptions& options, const char* name) {
-  if (options.data.empty()) return "";
-  std::ifstream file(StrCat(options.data, "/", name), std::ios::binary);
-  std::ostringstream bytes;
-  bytes << file.rdbuf();
-  return std::move(bytes).str();
-}
-
-template <typename Options>
-std::string Generate(absl::Status (*generate)(const Options&, const Sink&),
-                     const Options& options) {
-  std::string text;
-  const absl::Status status = generate(options, [&text](std::string_view bytes) {
-    text += bytes;
-    return absl::OkStatus();
-  });
-  CHECK(status.ok()) << status;
-  return text;
-}
 
 // --- N-Queens ----------------------------------------------------------------------
 
@@ -121,7 +93,10 @@ std::vector<KernelRow> QueensRows(const KernelBenchOptions& options) {
   rows.push_back(HalvesRow(17, 3.94));
   if (options.full) {
     rows.push_back(HalvesRow(18, 7.03));
+  }
+  if (options.longest) {
     rows.push_back(HalvesRow(19, 100));
+    rows.push_back(HalvesRow(20, 403));
   }
   for (KernelRow& row : rows) {
     row.family = "N-Queens";
@@ -149,7 +124,7 @@ std::vector<KernelRow> SudokuRows(const KernelBenchOptions& options) {
             ? Generate(
                   GeneratePuzzles,
                   {.min_clues = 24, .max_clues = 24, .unique = true, .count = 1000})
-            : ReadFile(options, puzzles.file));
+            : ReadData(options.data, puzzles.file));
     auto lines = std::make_shared<std::vector<std::string>>();
     for (std::string line; std::getline(text, line);) lines->push_back(line);
     if (lines->empty()) continue;
@@ -197,7 +172,8 @@ std::vector<KernelRow> WordRows(const KernelBenchOptions& options) {
                     .published_by = std::move(by),
                     .baseline = std::move(baseline)});
   };
-  const auto bible = std::make_shared<const std::string>(ReadFile(options, "kjv.txt"));
+  const auto bible =
+      std::make_shared<const std::string>(ReadData(options.data, "kjv.txt"));
   const double bible_bytes = static_cast<double>(bible->size());
   if (!bible->empty()) {
     add("kjv, unordered_map", bible_bytes, false, 0, "", "",

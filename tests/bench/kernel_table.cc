@@ -4,21 +4,25 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <map>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_format.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "jobs/api/json_text.h"
+#include "tests/bench/bench_inputs.h"
 #include "tests/bench/kernel_rows.h"
+#include "tests/bench/machine.h"
 
 namespace skep {
 namespace {
 
-// A quick run measures a row again until it took this long.
+// A row is measured again until it took this long.
 constexpr double kQuickSeconds = 1.5;
+constexpr double kFullSeconds = 4;
 
 double ThreadSeconds() {
   timespec now;
@@ -40,7 +44,8 @@ Figures Measure(const KernelRow& row, CpuPath path, const KernelBenchOptions& op
     if (row.run) row.run(path);
     const double took = row.seconds ? row.seconds() : ThreadSeconds() - start;
     figures.push_back(row.unit == "s" ? took : row.scale / took);
-    if (!options.full && ThreadSeconds() - begin > kQuickSeconds) break;
+    const double patience = options.full ? kFullSeconds : kQuickSeconds;
+    if (ThreadSeconds() - begin > patience) break;
   }
   std::sort(figures.begin(), figures.end());
   return {figures.front(), figures[figures.size() / 2], figures.back(), figures.size()};
@@ -81,19 +86,9 @@ void PrintRow(const KernelRow& row, CpuPath path, const Figures& figures,
   std::fflush(stdout);
 }
 
-std::string FirstLineAfter(const char* file, const std::string& start) {
-  std::ifstream in(file);
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with(start)) return line.substr(line.find(start) + start.size());
-  }
-  return " unknown";
-}
-
 void PrintHead(const KernelBenchOptions& options) {
   if (options.json) return;
-  absl::PrintF("CPU%s; best path %s; load %s\n",
-               FirstLineAfter("/proc/cpuinfo", "model name\t"),
-               ToAbsl(CpuPathName(BestCpuPath())), FirstLineAfter("/proc/loadavg", ""));
+  absl::PrintF("%s\n", MachineLine());
   absl::PrintF("CPU time of one thread, medians. Ratios over 1 are faster.\n");
   if (options.data.empty()) {
     absl::PrintF(
@@ -102,10 +97,24 @@ void PrintHead(const KernelBenchOptions& options) {
   }
 }
 
-void RunFamily(const std::vector<KernelRow>& rows, const KernelBenchOptions& options) {
+// The paths of this machine on which a row is measured.
+std::vector<CpuPath> PathsOf(const KernelRow& row, const KernelBenchOptions& options) {
+  // What has none in its hands takes the best one.
+  if (!row.has_paths) return {BestCpuPath()};
+  std::vector<CpuPath> paths = SupportedCpuPaths();
+  std::erase_if(paths, [&options](CpuPath path) {
+    return !options.path.empty() && CpuPathName(path) != options.path;
+  });
+  return paths;
+}
+
+// Returns how many rows it printed.
+int RunFamily(const std::vector<KernelRow>& rows, const KernelBenchOptions& options) {
   const auto wanted = [&options](const KernelRow& row) {
-    return options.only.empty() || row.name.find(options.only) != std::string::npos;
+    return row.name.find(options.only) != std::string::npos ||
+           row.family.find(options.only) != std::string::npos;
   };
+  int printed = 0;
   std::map<std::string, double> baselines;
   bool headed = options.json;
   for (const KernelRow& row : rows) {
@@ -120,9 +129,8 @@ void RunFamily(const std::vector<KernelRow>& rows, const KernelBenchOptions& opt
                    "here", "", "spread", "published", "", "ratio", "baseline");
       headed = true;
     }
-    const std::vector<CpuPath> paths =
-        row.has_paths ? SupportedCpuPaths() : std::vector<CpuPath>{BestCpuPath()};
-    for (const CpuPath path : paths) {
+    for (const CpuPath path : PathsOf(row, options)) {
+      ++printed;
       const Figures figures = Measure(row, path, options);
       if (row.baseline.empty()) baselines[row.name] = figures.median;
       const auto baseline = baselines.find(row.baseline);
@@ -130,29 +138,40 @@ void RunFamily(const std::vector<KernelRow>& rows, const KernelBenchOptions& opt
                options);
     }
   }
+  return printed;
 }
 
-absl::Status CheckData(const std::string& folder) {
-  if (folder.empty()) return absl::OkStatus();
-  for (const char* name :
-       {"kjv.txt", "sudoku17_20k.txt", "magictour_1465.txt", "hardest_1000.txt"}) {
-    if (!std::ifstream(StrCat(folder, "/", name))) {
-      return NotFound("cannot read ", folder, "/", name,
-                      ": --data names a folder that has it");
-    }
+absl::Status CheckPath(const std::string& path) {
+  if (path.empty()) return absl::OkStatus();
+  std::string names;
+  for (const CpuPath here : SupportedCpuPaths()) {
+    if (CpuPathName(here) == path) return absl::OkStatus();
+    StrAppend(&names, names.empty() ? "" : ", ", CpuPathName(here));
   }
-  return absl::OkStatus();
+  return InvalidArgument("this machine has no path \"", path, "\": it has ", names);
 }
 
 }  // namespace
 
 absl::Status RunKernelBench(const KernelBenchOptions& options) {
   SKEP_RETURN_IF_ERROR(CheckData(options.data));
+  SKEP_RETURN_IF_ERROR(CheckPath(options.path));
   PrintHead(options);
-  // One family's input at a time.
-  for (const auto family :
-       {QueensRows, SudokuRows, WordRows, SortRows, GrepRows, NumberRows}) {
-    RunFamily(family(options), options);
+  int printed = 0;
+  using MakeRows = std::vector<KernelRow> (*)(const KernelBenchOptions&);
+  const std::pair<std::string_view, MakeRows> families[] = {
+      {"N-Queens", QueensRows}, {"Sudoku", SudokuRows}, {"Words", WordRows},
+      {"Sort", SortRows},       {"Grep", GrepRows},     {"Numbers", NumberRows}};
+  const bool one = std::any_of(
+      std::begin(families), std::end(families),
+      [&options](const auto& family) { return family.first == options.only; });
+  // One family's input at a time, and none that is not wanted.
+  for (const auto& [name, rows] : families) {
+    if (!one || name == options.only) printed += RunFamily(rows(options), options);
+  }
+  if (printed == 0) {
+    return InvalidArgument("no row's name and no family's contains \"", options.only,
+                           "\"");
   }
   return absl::OkStatus();
 }

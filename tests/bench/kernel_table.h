@@ -15,14 +15,17 @@
 namespace skep {
 
 struct KernelBenchOptions {
-  bool full = false;    // larger inputs and more runs: ten minutes, not one
-  bool json = false;    // a JSON object a row
-  std::string only;     // rows whose name contains it, and their baselines
-  int repetitions = 5;  // at most; a row of long runs has fewer unless `full`
-  std::string data;     // a folder with kjv.txt and the puzzles; "" for none
+  bool full = true;      // inputs as the published figures': minutes, not one
+  bool longest = false;  // N-Queens of 19 and 20, too
+  bool json = false;     // a JSON object a row
+  std::string only;      // families and rows whose name contains it, and baselines
+  std::string path;      // "avx512", "avx2", "scalar"; "": every one that is here
+  int repetitions = 5;   // at most; a row of long runs has fewer
+  std::string data;      // a folder with kjv.txt and the puzzles; "" for none
 };
 
-// Prints to standard output. NotFound names a file that `data` lacks.
+// Prints to standard output. NotFound names a file that `data` lacks; InvalidArgument a
+// path or rows that are not there.
 absl::Status RunKernelBench(const KernelBenchOptions& options);
 
 }  // namespace skep

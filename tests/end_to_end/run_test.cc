@@ -248,5 +248,33 @@ TEST(RunTest, FindsLinesAsGrepDoes) {
   EXPECT_EQ(SortedLines(two.out), SortedLines(peer_of_two.out));
 }
 
+// --- Where the time goes -------------------------------------------------------------
+
+TEST(RunTest, AJobsTimesAddUp) {
+  const Outcome outcome = Skep({"bench", "jobs", "--quick", "--json", "--only",
+                                "average of", "--repetitions", "1"});
+  ASSERT_EQ(outcome.exit_code, kOk) << outcome.err;
+  std::istringstream lines(outcome.out);
+  int runs = 0;
+  for (std::string line; std::getline(lines, line); ++runs) {
+    const auto row = nlohmann::json::parse(line);
+    EXPECT_EQ(row["job"], "average of doubles");
+    EXPECT_EQ(row["workers"], runs + 1);
+    EXPECT_GT(row["cpu_seconds"]["map"], 0);
+    EXPECT_GT(row["cpu_seconds"]["read"], 0);
+    EXPECT_EQ(row["cpu_seconds"]["reduce"], 0);
+    EXPECT_GT(row["wall_seconds"]["start"], 0);
+    for (const char* clock : {"cpu_seconds", "wall_seconds"}) {
+      double sum = 0;
+      for (const auto& [name, seconds] : row[clock].items()) {
+        if (name != "kernel" && name != "job") sum += seconds.get<double>();
+      }
+      // The job's beginning and end are known to the millisecond.
+      EXPECT_NEAR(sum, row[clock]["job"], 5e-3) << line;
+    }
+  }
+  EXPECT_EQ(runs, 2);
+}
+
 }  // namespace
 }  // namespace skep

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <string>
 
 #include "base/status.h"
+#include "tests/bench/job_table.h"
 #include "tests/bench/kernel_table.h"
 #include "tests/bench/rpc_bench.h"
 #include "tools/client/session.h"
@@ -14,42 +16,66 @@ int RunBench(const Args& args) {
   std::string what;
   RpcBenchOptions options;
   KernelBenchOptions kernels;
+  JobBenchOptions jobs;
   int64_t repetitions = options.repetitions;
   bool alone = false;
   CommandLine line("bench",
                    "Measures this machine: rpc, what a call costs, beside gRPC's "
                    "callback API on the same messages in the same run; kernels, the "
                    "computations of the jobs beside published figures and plain "
-                   "baselines.");
+                   "baselines; jobs, each job beside its kernel, and where the "
+                   "difference goes.");
   line.Example(
       "skep bench rpc --quick\n"
       "skep bench rpc --only 10x64 --repetitions 9\n"
-      "skep bench kernels --data testdata");
-  line.Positional("WHAT", &what, "rpc or kernels");
-  line.Flag("quick", &options.quick, "rpc: once and shortly");
+      "skep bench kernels --data testdata --only Words --path avx2\n"
+      "skep bench jobs --data testdata --only median");
+  line.Positional("WHAT", &what, "rpc, kernels or jobs");
+  line.Flag("quick", &options.quick,
+            "rpc: once and shortly; kernels, jobs: on smaller inputs, a minute");
   line.Flag("alone", &alone, "rpc: without gRPC, for a profile");
-  line.Flag("full", &kernels.full,
-            "kernels: larger inputs, ten minutes instead of one");
-  line.Flag("data", &kernels.data,
-            "kernels: the folder of kjv.txt, sudoku17_20k.txt, magictour_1465.txt and "
-            "hardest_1000.txt",
-            "DIR");
+  line.Flag("long", &kernels.longest,
+            "kernels: N-Queens of 19 and 20, too: ten minutes more");
+  line.Flag("path", &kernels.path,
+            "kernels: this CPU path alone (avx512, avx2 or scalar), not all that this "
+            "machine has",
+            "PATH");
+  line.Flag(
+      "data", &kernels.data,
+      "kernels, jobs: the folder of kjv.txt, sudoku17_20k.txt, magictour_1465.txt and "
+      "hardest_1000.txt",
+      "DIR");
   line.Flag("json", &options.json, "One line of JSON for each measurement");
-  line.Flag("only", &options.only, "Only rows whose name contains this", "ROW");
-  line.Flag("repetitions", &repetitions, "Measurements of each row", "N", 1);
+  line.Flag("only", &options.only,
+            "Only rows whose name contains this; kernels: or that of their family, as "
+            "Sudoku",
+            "ROW");
+  line.Flag("repetitions", &repetitions,
+            "Measurements of each row; of jobs at most three", "N", 1);
   if (const auto code = line.Parse(args)) return *code;
   options.repetitions = static_cast<int>(repetitions);
   options.grpc = !alone;
   if (what == "kernels") {
+    kernels.full = !options.quick;
     kernels.json = options.json;
     kernels.only = options.only;
     kernels.repetitions = options.repetitions;
     const absl::Status status = RunKernelBench(kernels);
     return status.ok() ? kOk : ReportError(status);
   }
+  if (what == "jobs") {
+    jobs.quick = options.quick;
+    jobs.json = options.json;
+    jobs.only = options.only;
+    jobs.data = kernels.data;
+    // Each is a process or three.
+    jobs.repetitions = std::min(options.repetitions, jobs.repetitions);
+    const absl::Status status = RunJobBench(jobs);
+    return status.ok() ? kOk : ReportError(status);
+  }
   if (what != "rpc") {
-    return ReportError(
-        InvalidArgument("there is no `skep bench ", what, "`: use rpc or kernels"));
+    return ReportError(InvalidArgument("there is no `skep bench ", what,
+                                       "`: use rpc, kernels or jobs"));
   }
   const absl::Status status = RunRpcBench(options);
   return status.ok() ? kOk : ReportError(status);
