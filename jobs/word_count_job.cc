@@ -23,8 +23,10 @@ namespace {
 constexpr int64_t kMaxTop = 100'000;
 
 WordSplitterOptions SplitterOptions(const Options& options) {
+  const std::string& words = options.GetString("words");
   return {.pattern = options.GetString("pattern"),
-          .ignore_case = options.GetBool("ignore-case"),
+          .unicode = words != "bytes",
+          .ignore_case = words == "unicode" || options.GetBool("ignore-case"),
           .min_length = static_cast<size_t>(options.GetInt("min-length")),
           .stop_words = options.GetString("stop-words"),
           .ngrams = static_cast<size_t>(options.GetInt("ngrams"))};
@@ -190,6 +192,13 @@ absl::Status CheckTop(const std::string& value) {
                          ", or leave it out to count all words");
 }
 
+absl::Status CheckWords(const std::string& value) {
+  for (const char* known : {"bytes", "unicode", "unicode-cased"}) {
+    if (value == known) return absl::OkStatus();
+  }
+  return InvalidArgument("give bytes, unicode or unicode-cased");
+}
+
 template <int64_t kMost>
 absl::Status CheckCount(const std::string& value) {
   const int64_t count = std::atoll(value.c_str());
@@ -224,6 +233,14 @@ void WordCount(Job& job) {
                 .help = "Print the K most frequent words, best first (equal counts in "
                         "byte order), instead of writing the counts of all words",
                 .check = CheckTop})
+      .AddFlag({.name = "words",
+                .type = Flag::Type::kString,
+                .default_value = "bytes",
+                .value_name = "KIND",
+                .help = "What words are: bytes (between white space), unicode (the "
+                        "word breaks of UAX #29, case folded, in NFC) or "
+                        "unicode-cased (the same with their case)",
+                .check = CheckWords})
       .AddFlag({.name = "ignore-case",
                 .type = Flag::Type::kBool,
                 .help = "Count A-Z as a-z; other bytes stay as they are"})
@@ -237,14 +254,15 @@ void WordCount(Job& job) {
       .AddFlag({.name = "min-length",
                 .type = Flag::Type::kInt,
                 .default_value = "1",
-                .value_name = "BYTES",
-                .help = "Leave out shorter words",
+                .value_name = "N",
+                .help = "Leave out words of fewer bytes; by --words unicode, of fewer "
+                        "characters",
                 .check = CheckCount<1'000'000>})
       .AddFlag({.name = "stop-words",
                 .type = Flag::Type::kString,
                 .value_name = "FILE",
                 .help =
-                    "Leave out the words of this file (between white space; at most "
+                    "Leave out the words of this file (told apart by --words; at most "
                     "1 MiB)",
                 .from_file = true})
       .AddFlag({.name = "ngrams",

@@ -79,9 +79,37 @@ TEST(WordCount, ApproximatelyIsExactWhereCountersSuffice) {
   EXPECT_EQ(AnswerOf(RunJob(WordCount, {{"top", "2"}, {"approx", "true"}}, "")), "");
 }
 
+TEST(WordCount, WordsOfUnicode) {
+  const std::string text =
+      "Don't walk 3.14 STRASSE;\nStra\u00dfe e\u0301 \u00c9\xff\u00e9 \U0001f41d\n"
+      "\u65e5\u672c\u8a9e\u306e\u5358\u8a9e";
+  const std::string counts =
+      "3.14\t1\ndon't\t1\nstrasse\t2\nwalk\t1\n\u00e9\t3\n\u306e\t1\n"
+      "\u5358\u8a9e\t1\n\u65e5\u672c\u8a9e\t1\n";
+  EXPECT_EQ(OutputOf(RunJob(WordCount, {{"words", "unicode"}}, text)), counts);
+  EXPECT_EQ(
+      OutputOf(RunJob(WordCount, {{"words", "unicode-cased"}, {"ignore-case", "true"}},
+                      text)),
+      counts);
+  EXPECT_EQ(OutputOf(RunJob(WordCount,
+                            {{"words", "unicode-cased"}, {"min-length", "4"}}, text)),
+            "3.14\t1\nDon't\t1\nSTRASSE\t1\nStra\u00dfe\t1\nwalk\t1\n");
+  EXPECT_EQ(AnswerOf(RunJob(WordCount,
+                            {{"words", "unicode"},
+                             {"stop-words", "STRA\u00dfe"},
+                             {"ngrams", "2"},
+                             {"top", "1"},
+                             {"approx", "true"}},
+                            text)),
+            "\u00e9 \u00e9\t2\t0\n");
+  EXPECT_EQ(AnswerOf(RunJob(WordCount, {{"words", "unicode"}, {"top", "1"}}, text)),
+            "\u00e9\t3\n");
+}
+
 TEST(WordCount, RefusesWhatDoesNotGoTogether) {
   for (const JobFlags& flags :
        {JobFlags{{"approx", "true"}}, JobFlags{{"pattern", "("}},
+        JobFlags{{"pattern", "a"}, {"words", "unicode"}},
         JobFlags{{"approx", "true"}, {"top", "10"}, {"counters", "9"}}}) {
     EXPECT_EQ(RunJob(WordCount, flags, "x").status().code(),
               absl::StatusCode::kInvalidArgument);
@@ -126,9 +154,15 @@ TEST(WordCount, EqualsAStraightforwardCountOfABook) {
   for (const auto& [word, count] : counts) {
     expected += word + "\t" + std::to_string(count) + "\n";
   }
-  const auto result = RunLocally(MakeJob(WordCount), {.files = {{"kjv.txt", book}}});
-  ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_TRUE(result->output() == expected);
+  const auto count = [&](const JobFlags& flags) {
+    const auto result = RunLocally(MakeJob(WordCount),
+                                   {.options = flags, .files = {{"kjv.txt", book}}});
+    return result.ok() ? result->output() : result.status().ToString();
+  };
+  EXPECT_TRUE(count({}) == expected);
+  // In a book of ASCII Unicode's words are those of a simple expression.
+  EXPECT_TRUE(count({{"words", "unicode-cased"}}) ==
+              count({{"pattern", "[A-Za-z]+(?:'[A-Za-z]+)*|[0-9]+"}}));
 }
 
 }  // namespace

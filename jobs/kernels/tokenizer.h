@@ -31,10 +31,11 @@ void FindWordBytes(std::string_view text, uint64_t* masks,
 // in.data().
 void FoldAsciiCase(std::string_view in, char* out, CpuPath path = BestCpuPath());
 
-// Calls visit(std::string_view word) for each word of the text, in order. The words are
-// views into the text.
-template <typename Visit>
-void ForEachWord(std::string_view text, Visit&& visit, CpuPath path = BestCpuPath()) {
+// Calls visit(std::string_view run) for each maximal run of bytes whose bits are set,
+// in order. find(start, part, masks) sets them for `part`, which begins at `start` of
+// the text, as FindWordBytes does.
+template <typename Find, typename Visit>
+void ForEachRun(std::string_view text, Find&& find, Visit&& visit) {
   // As many masks as stay in the first-level cache beside the text they are made from.
   constexpr size_t kMasks = 64;
   uint64_t masks[kMasks];
@@ -42,7 +43,7 @@ void ForEachWord(std::string_view text, Visit&& visit, CpuPath path = BestCpuPat
   uint64_t before = 0;         // whether the byte before belongs to a word
   for (size_t start = 0; start < text.size(); start += 64 * kMasks) {
     const std::string_view part = text.substr(start, 64 * kMasks);
-    FindWordBytes(part, masks, path);
+    find(start, part, masks);
     const char* base = part.data();
     for (size_t i = 0; i < (part.size() + 63) / 64; ++i, base += 64) {
       uint64_t edges = masks[i] ^ (masks[i] << 1 | before);
@@ -68,6 +69,18 @@ void ForEachWord(std::string_view text, Visit&& visit, CpuPath path = BestCpuPat
   if (word != nullptr) {
     visit(std::string_view(word, text.data() + text.size() - word));
   }
+}
+
+// Calls visit(std::string_view word) for each word of the text, in order. The words are
+// views into the text.
+template <typename Visit>
+void ForEachWord(std::string_view text, Visit&& visit, CpuPath path = BestCpuPath()) {
+  ForEachRun(
+      text,
+      [path](size_t, std::string_view part, uint64_t* masks) {
+        FindWordBytes(part, masks, path);
+      },
+      visit);
 }
 
 // The same words in batches of up to kWordBatch: for tables that prefetch. Calls

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "base/status.h"
+#include "base/strings.h"
 #include "jobs/kernels/tokenizer.h"
+#include "jobs/kernels/unicode_words.h"
 
 namespace skep {
 namespace {
@@ -17,59 +19,82 @@ re2::StringPiece ToRe2(std::string_view s) { return {s.data(), s.size()}; }
 
 }  // namespace
 
-WordSplitter::WordSplitter(const WordSplitterOptions& options)
-    : options_([&] {
-        WordSplitterOptions folded = options;
-        if (options.ignore_case) {
-          FoldAsciiCase(options.stop_words, folded.stop_words.data());
-        }
-        return folded;
-      }()) {
-  ForEachWord(options_.stop_words,
-              [this](std::string_view word) { stop_words_.insert(word); });
-}
+WordSplitter::WordSplitter(const WordSplitterOptions& options) : options_(options) {}
 
 WordSplitter::~WordSplitter() = default;
 
 absl::StatusOr<std::unique_ptr<WordSplitter>> WordSplitter::Create(
     const WordSplitterOptions& options) {
   auto splitter = std::unique_ptr<WordSplitter>(new WordSplitter(options));
-  if (options.pattern.empty()) return splitter;
-  RE2::Options regex_options;
-  regex_options.set_never_nl(true);
-  regex_options.set_case_sensitive(!options.ignore_case);
-  regex_options.set_log_errors(false);
-  // Of the matches at one place the longest is the word: "a|ab" finds ab.
-  regex_options.set_longest_match(true);
-  splitter->regex_ = std::make_unique<RE2>(options.pattern, regex_options);
-  if (!splitter->regex_->ok()) {
-    return InvalidArgument("\"", options.pattern,
-                           "\" is no regular expression: ", splitter->regex_->error());
-  }
+  SKEP_RETURN_IF_ERROR(splitter->Prepare());
   return splitter;
 }
 
+absl::Status WordSplitter::Prepare() {
+  if (options_.unicode) {
+    if (!options_.pattern.empty()) {
+      return InvalidArgument("a pattern says what words are, Unicode's rules do, too: ",
+                             "leave out one of them");
+    }
+    SKEP_ASSIGN_OR_RETURN(unicode_,
+                          UnicodeWords::Create(options_.ignore_case, options_.path));
+    // In the form that the words will have.
+    unicode_->ForEach(options_.stop_words, [this](auto words) {
+      for (const std::string_view word : words) StrAppend(&stop_text_, word, "\n");
+    });
+  } else {
+    stop_text_ = options_.stop_words;
+    if (options_.ignore_case) FoldAsciiCase(stop_text_, stop_text_.data());
+  }
+  ForEachWord(stop_text_, [this](std::string_view word) { stop_words_.insert(word); });
+  if (options_.pattern.empty()) return absl::OkStatus();
+  RE2::Options regex_options;
+  regex_options.set_never_nl(true);
+  regex_options.set_case_sensitive(!options_.ignore_case);
+  regex_options.set_log_errors(false);
+  // Of the matches at one place the longest is the word: "a|ab" finds ab.
+  regex_options.set_longest_match(true);
+  regex_ = std::make_unique<RE2>(options_.pattern, regex_options);
+  if (!regex_->ok()) {
+    return InvalidArgument("\"", options_.pattern,
+                           "\" is no regular expression: ", regex_->error());
+  }
+  return absl::OkStatus();
+}
+
+bool WordSplitter::IsLeftOut(std::string_view word) const {
+  if (word.size() < options_.min_length) return true;
+  if (options_.unicode && options_.min_length > 1 &&
+      CountCharacters(word) < options_.min_length) {
+    return true;
+  }
+  return stop_words_.contains(word);
+}
+
+void WordSplitter::VisitKept(std::span<const std::string_view> words,
+                             const Visit& visit) {
+  if (options_.min_length <= 1 && stop_words_.empty()) return visit(words);
+  kept_.clear();
+  std::copy_if(words.begin(), words.end(), std::back_inserter(kept_),
+               [this](std::string_view word) { return !IsLeftOut(word); });
+  if (!kept_.empty()) visit(kept_);
+}
+
 void WordSplitter::ForEach(std::string_view text, const Visit& visit) {
+  const auto visit_kept = [&](std::span<const std::string_view> words) {
+    VisitKept(words, visit);
+  };
+  if (unicode_ != nullptr && options_.ngrams == 1) {
+    return unicode_->ForEach(text, visit_kept);
+  }
   // A pattern sees the text as it is, and what it finds is folded.
-  if (options_.ignore_case && regex_ == nullptr) {
+  if (options_.ignore_case && regex_ == nullptr && unicode_ == nullptr) {
     folded_.resize(text.size());
     FoldAsciiCase(text, folded_.data(), options_.path);
     text = folded_;
   }
   if (regex_ == nullptr && options_.ngrams == 1) {
-    if (options_.min_length <= 1 && stop_words_.empty()) {
-      return ForEachWords(text, visit, options_.path);
-    }
-    std::vector<std::string_view> kept;
-    return ForEachWords(
-        text,
-        [&](std::span<const std::string_view> words) {
-          kept.clear();
-          std::copy_if(words.begin(), words.end(), std::back_inserter(kept),
-                       [this](std::string_view word) { return !IsLeftOut(word); });
-          if (!kept.empty()) visit(kept);
-        },
-        options_.path);
+    return ForEachWords(text, visit_kept, options_.path);
   }
   while (!text.empty()) {
     const size_t end = std::min(text.find('\n'), text.size());
@@ -81,6 +106,12 @@ void WordSplitter::ForEach(std::string_view text, const Visit& visit) {
 
 void WordSplitter::FindInLine(std::string_view line, const Visit& visit) {
   neighbours_.clear();
+  if (unicode_ != nullptr) {
+    // What the batch holds are words joined here.
+    return unicode_->ForEach(line, [&](std::span<const std::string_view> words) {
+      for (const std::string_view word : words) Take(word, visit);
+    });
+  }
   if (regex_ == nullptr) {
     return ForEachWord(
         line, [&](std::string_view word) { Take(word, visit); }, options_.path);

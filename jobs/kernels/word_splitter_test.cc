@@ -64,17 +64,53 @@ TEST_P(WordSplitterPath, OptionsTogether) {
             (Words{"ab", "xx"}));
 }
 
+TEST_P(WordSplitterPath, UnicodeWithOtherOptions) {
+  const CpuPath path = GetParam();
+  const std::string_view text =
+      "Die Stra\u00dfe, die STRASSE\n\u00dcber den Fu\u00df.\n";
+  EXPECT_EQ(
+      WordsOf(text, {.unicode = true, .path = path}),
+      (Words{"Die", "Stra\u00dfe", "die", "STRASSE", "\u00dcber", "den", "Fu\u00df"}));
+  EXPECT_EQ(WordsOf(text, {.unicode = true, .ignore_case = true, .path = path}),
+            (Words{"die", "strasse", "die", "strasse", "\u00fcber", "den", "fuss"}));
+  // Characters, not bytes: "\u00fc" is two of these.
+  EXPECT_EQ(WordsOf("\u00fcb \u00fcbe abcd abc \u00fc",
+                    {.unicode = true, .min_length = 3, .path = path}),
+            (Words{"\u00fcbe", "abcd", "abc"}));
+  EXPECT_EQ(WordsOf(text, {.unicode = true,
+                           .ignore_case = true,
+                           .stop_words = "Stra\u00dfe, U\u0308BER.",
+                           .path = path}),
+            (Words{"die", "die", "den", "fuss"}));
+  EXPECT_EQ(WordsOf(text, {.unicode = true,
+                           .ignore_case = true,
+                           .stop_words = "den",
+                           .ngrams = 2,
+                           .path = path}),
+            (Words{"die strasse", "strasse die", "die strasse"}));
+  EXPECT_EQ(WordSplitter::Create({.pattern = "a", .unicode = true}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
 TEST_P(WordSplitterPath, CutAtAnyLineEnd) {
   Random random(3);
   std::string text;
   while (text.size() < 20'000) {
     text += "aB bA a b ab\n"[random.Below(13)];
     text += "aAbB \n"[random.Below(6)];
+    if (random.Below(20) == 0) text += "\u00c4";
   }
   const std::string huge(300'000, 'w');
   text += huge + " " + huge + " x\nend";
   for (const WordSplitterOptions& options :
        {WordSplitterOptions{.path = GetParam()},
+        WordSplitterOptions{.unicode = true, .path = GetParam()},
+        WordSplitterOptions{.unicode = true,
+        .ignore_case = true,
+        .min_length = 2,
+        .stop_words = "ab \u00c4b",
+        .ngrams = 2,
+        .path = GetParam()},
         WordSplitterOptions{.pattern = "[ab]+", .ignore_case = true, .ngrams = 2},
         WordSplitterOptions{.min_length = 2, .stop_words = "ab BA", .ngrams = 3}}) {
     const auto splitter = WordSplitter::Create(options).value();

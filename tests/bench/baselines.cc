@@ -1,6 +1,11 @@
 #include "tests/bench/baselines.h"
 
+#include <unicode/brkiter.h>
+#include <unicode/normalizer2.h>
+#include <unicode/unistr.h>
+
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -150,6 +155,27 @@ size_t PlainWordCount(std::string_view text) {
     while (end < text.size() && !IsBlank(text[end])) ++end;
     ++counts[std::string(text.substr(at, end - at))];
     at = end;
+  }
+  return counts.size();
+}
+
+size_t PlainUnicodeWordCount(std::string_view text) {
+  UErrorCode code = U_ZERO_ERROR;
+  const std::unique_ptr<icu::BreakIterator> breaks(
+      icu::BreakIterator::createWordInstance(icu::Locale::getRoot(), code));
+  const icu::Normalizer2* const nfc = icu::Normalizer2::getNFCInstance(code);
+  const auto units = icu::UnicodeString::fromUTF8(
+      icu::StringPiece(text.data(), static_cast<int32_t>(text.size())));
+  breaks->setText(units);
+  std::unordered_map<std::string, uint64_t> counts;
+  int32_t begin = breaks->first();
+  for (int32_t end = breaks->next(); end != icu::BreakIterator::DONE;
+       begin = end, end = breaks->next()) {
+    if (breaks->getRuleStatus() < UBRK_WORD_NONE_LIMIT) continue;
+    icu::UnicodeString word(units, begin, end - begin);
+    std::string key;
+    nfc->normalize(word.foldCase(), code).toUTF8String(key);
+    ++counts[key];
   }
   return counts.size();
 }

@@ -19,6 +19,9 @@ bool DancingLinksSolves(std::string_view puzzle);
 // Distinct words between blanks, counted in a std::unordered_map.
 size_t PlainWordCount(std::string_view text);
 
+// Distinct words by ICU's breaks, folded and composed one by one; the same table.
+size_t PlainUnicodeWordCount(std::string_view text);
+
 // The sum of all words of the memory, four at a time.
 uint64_t ReadMemory(std::span<const uint64_t> words);
 

@@ -24,6 +24,7 @@ TEST(Baselines, AreRight) {
   dead[17] = '9';  // the one digit that the last cell of the row could have
   EXPECT_FALSE(DancingLinksSolves(dead));
   EXPECT_EQ(PlainWordCount(" a b\nb  c\n"), 3u);
+  EXPECT_EQ(PlainUnicodeWordCount("Don't STRASSE\nstra\u00dfe."), 2u);
   EXPECT_EQ(PlainParse("1\n-3\n44\n"), 42);
   const std::vector<uint64_t> words = {1, 2, 3, 4, 5, 6, 7, 8};
   EXPECT_EQ(ReadMemory(words), 36u);

@@ -18,6 +18,7 @@
 #include "jobs/kernels/sudoku.h"
 #include "jobs/kernels/tokenizer.h"
 #include "jobs/kernels/top_k.h"
+#include "jobs/kernels/unicode_words.h"
 #include "tests/bench/baselines.h"
 #include "tests/bench/bench_inputs.h"
 #include "tools/gen/numbers.h"
@@ -72,6 +73,34 @@ WordTable CountText(std::string_view text, int times, CpuPath path) {
         text, [&table](auto words) { table.AddEach(words); }, path);
   }
   return table;
+}
+
+WordTable CountUnicode(std::string_view text, CpuPath path) {
+  WordTable table({.path = path});
+  UnicodeWords::Create(/*fold_case=*/true, path)
+      .value()
+      ->ForEach(text, [&table](auto words) { table.AddEach(words); });
+  return table;
+}
+
+// The text with other letters for a-z and A-Z, of which each takes several bytes.
+std::string Respell(std::string_view text, char32_t small_a, char32_t capital_a) {
+  std::string other;
+  const auto put = [&other](char32_t c) {
+    if (c >= 0x800) other += static_cast<char>(0xe0 | c >> 12);
+    other += static_cast<char>(c >= 0x800 ? 0x80 | (c >> 6 & 0x3f) : 0xc0 | c >> 6);
+    other += static_cast<char>(0x80 | (c & 0x3f));
+  };
+  for (const char c : text) {
+    if (c >= 'a' && c <= 'z') {
+      put(small_a + static_cast<char32_t>(c - 'a'));
+    } else if (c >= 'A' && c <= 'Z') {
+      put(capital_a + static_cast<char32_t>(c - 'A'));
+    } else {
+      other += c;
+    }
+  }
+  return other;
 }
 
 void TakeTop(const WordTable& table) {
@@ -183,6 +212,21 @@ std::vector<KernelRow> WordRows(const KernelBenchOptions& options) {
         "kjv, unordered_map",
         [=](CpuPath path) { TakeTop(CountText(*bible, times, path)); });
   }
+  const auto add_unicode = [&](std::string name, std::string text) {
+    if (text.empty()) return;
+    const auto shared = std::make_shared<const std::string>(std::move(text));
+    const double bytes = static_cast<double>(shared->size());
+    add(name + ", plain ICU", bytes, false, 0, "", "",
+        [shared](CpuPath) { Use(PlainUnicodeWordCount(*shared)); });
+    add(name, bytes, true, 0, "", name + ", plain ICU",
+        [shared](CpuPath path) { TakeTop(CountUnicode(*shared, path)); });
+  };
+  add_unicode("unicode, kjv", *bible);
+  add_unicode("unicode, kjv in Cyrillic letters", Respell(*bible, 0x430, 0x410));
+  // Runs of ideographs of a sentence each, which dictionaries divide.
+  std::string ideographs = Respell(bible->substr(0, 400'000), 0x5929, 0x4eba);
+  std::erase(ideographs, ' ');
+  add_unicode("unicode, ideographs", std::move(ideographs));
   const auto zipf = std::make_shared<const std::string>(Generate(
       GenerateWords,
       {.vocabulary = 4'000'000, .bytes = uint64_t{options.full ? 400u : 64u} << 20}));

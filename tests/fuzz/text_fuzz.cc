@@ -1,11 +1,14 @@
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "glog/logging.h"
 #include "jobs/api/json_text.h"
 #include "jobs/kernels/number_parser.h"
 #include "jobs/kernels/quantile.h"
 #include "jobs/kernels/sudoku.h"
+#include "jobs/kernels/unicode_words.h"
 #include "rpc/address.h"
 #include "tests/fuzz/fuzz_input.h"
 #include "tests/fuzz/targets.h"
@@ -31,13 +34,33 @@ void CheckNumbers(std::string_view text) {
   CHECK_EQ(whole.unparsable, parts.unparsable);
 }
 
+// A text may be cut at a line end: the words are the same. They are UTF-8.
+void CheckWords(std::string_view text) {
+  static UnicodeWords* const unicode =
+      UnicodeWords::Create(/*fold_case=*/true).value().release();
+  const auto words_of = [](std::string_view piece, std::string* words) {
+    unicode->ForEach(piece, [words](std::span<const std::string_view> batch) {
+      for (const std::string_view word : batch) words->append(word) += '\n';
+    });
+  };
+  std::string whole, parts;
+  words_of(text, &whole);
+  const size_t cut = text.find('\n', text.size() / 2);
+  if (cut != std::string_view::npos) {
+    words_of(text.substr(0, cut + 1), &parts);
+    words_of(text.substr(cut + 1), &parts);
+    CHECK_EQ(whole, parts);
+  }
+  CHECK(nlohmann::json(whole).dump() != "");  // throws for what is no UTF-8
+}
+
 }  // namespace
 
 void FuzzText(std::string_view bytes) {
   FuzzInput input(bytes);
   const uint8_t which = input.Byte();
   const std::string text(input.Rest());
-  switch (which % 8) {
+  switch (which % 9) {
     case 0: {
       const auto address = Address::Parse(text);
       if (address.ok()) CHECK(*Address::Parse(address->ToString()) == *address);
@@ -63,6 +86,9 @@ void FuzzText(std::string_view bytes) {
     case 5:
       (void)ParseMetrics(text);
       (void)ParseHttpResponse(text);
+      break;
+    case 8:
+      CheckWords(text);
       break;
     case 6:
       (void)Nearest(text, {"run", "worker", "master"});
