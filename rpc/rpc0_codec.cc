@@ -330,14 +330,15 @@ bool ParseEnvelope(std::string_view payload, Envelope* out) {
   return out->Has(Envelope::kType) && out->Has(Envelope::kId);
 }
 
-size_t ParseEnvelopeHead(std::string_view front, size_t size, Envelope* out) {
+size_t ParseEnvelopeHead(std::string_view front, size_t size, Envelope* out,
+                         Envelope::Field last) {
   *out = Envelope();
   Reader in(front);
   while (!in.done()) {
     uint32_t tag;
     if (!in.Tag(&tag)) return 0;
     bool known = true;
-    if (tag == TagOf(Envelope::kAttachment, kLengthDelimited)) {
+    if (tag == TagOf(last, kLengthDelimited)) {
       Reader length = in;
       uint64_t bytes;
       if (!length.Varint(&bytes, 5)) return 0;

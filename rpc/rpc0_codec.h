@@ -97,10 +97,11 @@ bool ParseMessage(std::string_view bytes, google::protobuf::MessageLite* out);
 // Parses a frame's body behind its tag. False when protobuf would refuse it.
 bool ParseEnvelope(std::string_view payload, Envelope* out);
 
-// Parses the front of a payload that has `size` bytes in all: its fields up to an
-// attachment which is its last. Returns where that begins; 0 if there is none, or more
-// must have come to tell, or protobuf would refuse it.
-size_t ParseEnvelopeHead(std::string_view front, size_t size, Envelope* out);
+// Parses the front of a payload that has `size` bytes in all: its fields up to the
+// attachment, or another field of bytes, which is its last. Returns where that begins;
+// 0 if there is none, or more must have come to tell, or protobuf would refuse it.
+size_t ParseEnvelopeHead(std::string_view front, size_t size, Envelope* out,
+                         Envelope::Field last = Envelope::kAttachment);
 
 // The attachment as a string: taken if it is owned, else copied.
 std::string TakeAttachment(const Envelope& envelope);

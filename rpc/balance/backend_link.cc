@@ -93,6 +93,7 @@ void BackendLink::Stop() {
   starting_ = false;
   shard_.executor().Cancel(retry_timer_);
   shard_.executor().Cancel(check_timer_);
+  StopPassing();
   if (connected()) {
     closed_ = true;
     backend_->links.fetch_sub(1, std::memory_order_relaxed);
@@ -110,6 +111,7 @@ void BackendLink::OnPeerClosed() {
 void BackendLink::OnClosed(const absl::Status& reason) {
   closed_ = true;
   large_ = nullptr;
+  StopPassing();
   held_.Set(0);
   shard_.executor().Cancel(check_timer_);
   backend_->links.fetch_sub(1, std::memory_order_relaxed);
@@ -190,9 +192,18 @@ size_t BackendLink::OnData(std::string_view bytes) {
       frames = true;
       continue;
     }
+    if (passing_) {
+      consumed += Pass(bytes.substr(consumed), now);
+      if (passing_) break;
+      frames = true;
+      continue;
+    }
     const std::string_view rest = bytes.substr(consumed);
     const Frame frame = ParseFrame(rest);
     if (frame.state == Frame::State::kNeedMore) {
+      const ReplyCut::Verdict cut = BeginPassing(rest, now);
+      if (cut == ReplyCut::Verdict::kYes) continue;
+      if (cut == ReplyCut::Verdict::kTooEarly) break;
       large_ = WholeFrame::Begin(rest);
       if (large_ == nullptr) break;
       continue;
@@ -324,7 +335,9 @@ bool BackendLink::CheckFailed() const {
 
 void BackendLink::Check() {
   if (stopped_ || !connected()) return;
-  if (checks_ > 0 && CheckFailed()) {
+  // What it said while we did not listen is still to be read.
+  const bool pardoned = std::exchange(pardoned_, passing_ && passing_->paused);
+  if (checks_ > 0 && !pardoned && CheckFailed()) {
     shard_.shared().OnCheck(*backend_, false, shard_.Now());
   }
   ++checks_;

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "rpc/balance/balancer_shard.h"
+#include "rpc/balance/reply_cut.h"
 #include "rpc/balance/slow_start.h"
 #include "rpc/balance/whole_frame.h"
 #include "rpc/transport.h"
@@ -62,6 +63,10 @@ class BackendLink final : public StreamHandler,
   void SendCancel(uint64_t id);
   // A call of this link has ended.
   void Released();
+  // The client of the reply that is passing takes more of it, or is gone.
+  void PassOn();
+  // Every second.
+  void Tick(absl::Time now);
   // Tells the shard's account what is held here.
   void CountHeld() {
     held_.Set(!connected()        ? 0
@@ -89,6 +94,27 @@ class BackendLink final : public StreamHandler,
   // The large frame is complete. False: the connection is done with.
   bool HandleLarge(absl::Time now);
   bool BadFrame(std::string_view fault);
+
+  // A reply that is cut through (backend_link_passing.cc). No other frame of this
+  // connection is read until all of it has come.
+  struct Passing {
+    ReplyCut cut;
+    uint64_t call = 0;      // its id here
+    absl::Time heard;       // when bytes of it came
+    bool paused = false;    // not read on, since its client takes it slowly
+    bool unpaused = false;  // and never again, since others waited
+    absl::Time moved;       // paused: when its client took some
+    size_t unsent = 0;      // paused: what its client had not taken
+  };
+  ReplyCut::Verdict BeginPassing(std::string_view front, absl::Time now);
+  // Null: nobody waits for it any more.
+  BalancerClient* PassingClient() const;
+  size_t Pass(std::string_view in, absl::Time now);
+  void Pause(BalancerClient& client, absl::Time now);
+  void LookAfterPause();
+  void OnPaused();
+  void StopPassing();
+
   void Heard(bool frames, absl::Time now);
   void OnHelloReply(const Envelope& reply);
   void OnGoAway();
@@ -100,6 +126,8 @@ class BackendLink final : public StreamHandler,
   const std::shared_ptr<SharedBackend> backend_;
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<WholeFrame> large_;  // that is arriving
+  std::optional<Passing> passing_;
+  TimerId pause_timer_;
   int outstanding_ = 0;
   bool starting_ = true;
   bool closed_ = false;
@@ -117,6 +145,7 @@ class BackendLink final : public StreamHandler,
   bool answers_checks_ = false;
   bool owed_at_check_ = false;  // calls were outstanding when it was sent
   bool heard_ = false;          // anything since then
+  bool pardoned_ = false;       // we did not listen all the time
 };
 
 }  // namespace skep

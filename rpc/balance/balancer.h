@@ -67,6 +67,11 @@ struct BalancerOptions {
   // Unsent bytes a connection may hold: a client over it is no longer read, a backend
   // over it gets no more calls.
   size_t high_water_bytes = 4 << 20;
+  // Replies from this size on are cut through: passed on as they come instead of taken
+  // in whole. A client's other replies wait for the end of such a one, and its
+  // connection breaks if the backend dies in the middle.
+  size_t cut_through = 256 << 10;
+  static constexpr size_t kNeverCutThrough = ~size_t{0};
   // Replies that one client does not take; what goes beyond is answered with
   // ResourceExhausted instead.
   size_t max_client_bytes = 128 << 20;

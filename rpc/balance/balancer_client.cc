@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "base/coding.h"
 #include "base/status.h"
+#include "rpc/balance/backend_link.h"
 #include "rpc/balance/control_frames.h"
 #include "rpc/balance/forwarded_frame.h"
 #include "rpc/bulk.h"
@@ -202,7 +203,7 @@ void BalancerClient::OnHello(const Envelope& request) {
   }
   is_skep_ = true;
   scoped_ = hello->id == request.id;
-  stream_->Write(HelloReplyFrame(request.id, fleet));
+  Send(HelloReplyFrame(request.id, fleet));
 }
 
 void BalancerClient::CallBegins(uint32_t place, uint64_t client_id) {
@@ -226,7 +227,7 @@ void BalancerClient::Reply(std::string_view frame, const Envelope& envelope,
                            std::string* owned, uint64_t id, bool extended) {
   if (closed_) return;
   if (envelope.error != WireError::kNone && ClosedByFailure(extended)) return;
-  const size_t unsent = stream_->unsent();
+  const size_t unsent = Unsent();
   const size_t then = unsent + frame.size();
   // A client that takes its replies is not told of the others' bytes.
   if (then > kFewBytes && unsent > 0 &&
@@ -237,9 +238,15 @@ void BalancerClient::Reply(std::string_view frame, const Envelope& envelope,
                           " bytes of earlier ones are not taken"),
         extended);
   }
-  const absl::Status written =
-      WriteForwarded(*stream_, frame, envelope, id, std::nullopt, owned);
-  if (!written.ok()) return ReplyError(id, written, extended);
+  if (passing_ == kNoPlace) {
+    const absl::Status written =
+        WriteForwarded(*stream_, frame, envelope, id, std::nullopt, owned);
+    if (!written.ok()) return ReplyError(id, written, extended);
+  } else {
+    absl::StatusOr<std::string> whole = ForwardedFrame(frame, envelope, id, owned);
+    if (!whole.ok()) return ReplyError(id, whole.status(), extended);
+    Send(*std::move(whole));
+  }
   if (then > kFewBytes) CountHeld();
   Settle();
 }
@@ -249,11 +256,60 @@ void BalancerClient::ReplyError(uint64_t id, const absl::Status& status,
   if (closed_ || ClosedByFailure(extended)) return;
   const bool again = status.code() == absl::StatusCode::kResourceExhausted ||
                      status.code() == absl::StatusCode::kUnavailable;
-  stream_->Write(EncodeErrorReply(id, WireErrorOf(status), status,
-                                  again ? kRetryAfter : absl::ZeroDuration(),
-                                  extended || is_skep_)
-                     .ToString());
+  Send(EncodeErrorReply(id, WireErrorOf(status), status,
+                        again ? kRetryAfter : absl::ZeroDuration(),
+                        extended || is_skep_)
+           .ToString());
   Settle();
+}
+
+void BalancerClient::Send(std::string frame) {
+  if (closing_) return;
+  if (passing_ != kNoPlace) {
+    behind_bytes_ += frame.size();
+    behind_.push_back(std::move(frame));
+  } else if (frame.size() >= kLeastBulkBytes) {
+    stream_->WriteOwned(std::move(frame));
+  } else {
+    stream_->Write(frame);
+  }
+}
+
+// --- Replies that are cut through ----------------------------------------------------
+
+bool BalancerClient::BeginPassing(uint32_t place) {
+  if (closing_ || closed_ || passing_ != kNoPlace || Unsent() > HighWater()) {
+    return false;
+  }
+  passing_ = place;
+  return true;
+}
+
+bool BalancerClient::Passed() {
+  const size_t unsent = stream_->unsent();
+  if (unsent > kFewBytes) CountHeld();
+  return unsent > HighWater();
+}
+
+void BalancerClient::EndPassing() {
+  passing_ = kNoPlace;
+  behind_bytes_ = 0;
+  for (std::string& frame : std::exchange(behind_, {})) Send(std::move(frame));
+  CountHeld();
+  Settle();
+}
+
+bool BalancerClient::HasRoomFor(size_t bytes) const {
+  return Unsent() + bytes <= shard_.options().max_client_bytes && shard_.HasRoom(bytes);
+}
+
+void BalancerClient::Break(absl::Status reason) {
+  if (closed_) return;
+  closing_ = true;
+  waiting_ = false;
+  behind_.clear();
+  behind_bytes_ = 0;
+  stream_->Abort(std::move(reason));
 }
 
 void BalancerClient::Tick(absl::Time now) {
@@ -265,7 +321,7 @@ void BalancerClient::Tick(absl::Time now) {
 }
 
 void BalancerClient::CountHeld() {
-  const size_t unsent = closed_ ? 0 : stream_->unsent();
+  const size_t unsent = closed_ ? 0 : Unsent();
   held_out_.Set(unsent > kFewBytes ? unsent : 0);
 }
 
@@ -290,10 +346,8 @@ void BalancerClient::Resume() {
 
 bool BalancerClient::MayRead() const {
   const BalancerOptions& options = shard_.options();
-  // Never less than what OnDrained is promised for: nothing else would resume it.
   return !closing_ && !waiting_ && !draining_ &&
-         in_progress_ < options.max_calls_per_client &&
-         stream_->unsent() <= std::max(options.high_water_bytes, kStreamHighWater);
+         in_progress_ < options.max_calls_per_client && Unsent() <= HighWater();
 }
 
 void BalancerClient::UpdateReading() {
@@ -307,7 +361,7 @@ void BalancerClient::UpdateReading() {
 void BalancerClient::Drain() {
   if (closing_ || closed_) return;
   if (scoped_) {
-    stream_->Write(GoAwayFrame(last_accepted_id_));
+    Send(GoAwayFrame(last_accepted_id_));
     return;
   }
   draining_ = true;
@@ -317,6 +371,7 @@ void BalancerClient::Drain() {
 
 void BalancerClient::OnDrained() {
   CountHeld();
+  if (passing_ != kNoPlace) shard_.calls()[passing_].link->PassOn();
   UpdateReading();
 }
 
@@ -352,6 +407,8 @@ void BalancerClient::OnClosed(const absl::Status& /*reason*/) {
   const auto self = shared_from_this();
   closed_ = true;
   large_ = nullptr;
+  behind_.clear();
+  behind_bytes_ = 0;
   held_in_.Set(0);
   held_out_.Set(0);
   shard_.ClientClosed(*this);

@@ -3,10 +3,12 @@
 #ifndef SKEP_RPC_BALANCE_BALANCER_CLIENT_H_
 #define SKEP_RPC_BALANCE_BALANCER_CLIENT_H_
 
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "rpc/balance/balancer_shard.h"
@@ -39,6 +41,19 @@ class BalancerClient final : public StreamHandler,
              uint64_t id, bool extended);
   // An error as the reply to a request; `extended`: it used skep's fields.
   void ReplyError(uint64_t id, const absl::Status& status, bool extended);
+  // A reply that is cut through goes straight to stream(); others wait until its end.
+  // False: it has to be taken in whole.
+  bool BeginPassing(uint32_t place);
+  // Some of it was written. Whether that is all for now: OnDrained tells the link.
+  bool Passed();
+  // All of it was.
+  void EndPassing();
+  bool Passing(uint32_t place) const { return passing_ == place; }
+  Stream& stream() { return *stream_; }
+  // Whether so many bytes more may wait for it.
+  bool HasRoomFor(size_t bytes) const;
+  // Resets the connection: a part of a reply cannot be taken back.
+  void Break(absl::Status reason);
   // Looks again at what could not be forwarded before.
   void Resume();
   // Every second: tells the shard's account what is held here, and gives up a peer that
@@ -73,6 +88,14 @@ class BalancerClient final : public StreamHandler,
   absl::Time ArrivalOf(size_t end, absl::Time now) const {
     return end <= carried_ ? carried_at_ : now;
   }
+  // Writes a frame, behind the reply that is passing if there is one.
+  void Send(std::string frame);
+  // What the client has not taken.
+  size_t Unsent() const { return stream_->unsent() + behind_bytes_; }
+  size_t HighWater() const {
+    // Never less than what OnDrained is promised for: nothing else would resume it.
+    return std::max(shard_.options().high_water_bytes, kStreamHighWater);
+  }
   void Carry(size_t consumed, size_t left, absl::Time now);
   void CountHeld();
   void Fault(std::string_view what);
@@ -98,7 +121,10 @@ class BalancerClient final : public StreamHandler,
   std::unique_ptr<WholeFrame> large_;  // that is arriving, or waits for a backend
   absl::Time last_bytes_;
   absl::Time large_arrived_;
-  size_t skip_ = 0;  // bytes of a refused frame that are still to come
+  size_t skip_ = 0;              // bytes of a refused frame that are still to come
+  uint32_t passing_ = kNoPlace;  // whose reply is cut through
+  std::vector<std::string> behind_;
+  size_t behind_bytes_ = 0;
   HeldPart held_in_;
   HeldPart held_out_;
   bool is_skep_ = false;  // it said hello

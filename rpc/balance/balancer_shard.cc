@@ -228,8 +228,11 @@ BalancerShard::Ended BalancerShard::End(uint32_t place, absl::StatusCode code,
                                         absl::Time now) {
   BalancerCall& call = calls_[place];
   SharedBackend& backend = call.link->backend();
-  const Ended ended = {
-      .client = Detach(place), .client_id = call.client_id, .extended = call.extended};
+  const bool passing = call.client != nullptr && call.client->Passing(place);
+  const Ended ended = {.client = Detach(place),
+                       .client_id = call.client_id,
+                       .extended = call.extended,
+                       .passing = passing};
   if (ended.client != nullptr) {
     const absl::Duration took = now - call.arrived;
     backend.calls.End(code, took);
@@ -250,8 +253,9 @@ BalancerShard::Ended BalancerShard::End(uint32_t place, absl::StatusCode code,
 }
 
 void BalancerShard::Abandon(uint32_t place, absl::StatusCode code, absl::Time now) {
-  Detach(place);
   BalancerCall& call = calls_[place];
+  const bool passing = call.client->Passing(place);
+  BalancerClient* const client = Detach(place);
   if (call.link == nullptr) {
     Unqueue(place);
     calls_.Free(place);
@@ -259,10 +263,17 @@ void BalancerShard::Abandon(uint32_t place, absl::StatusCode code, absl::Time no
   }
   call.link->backend().calls.End(code, now - call.arrived);
   call.link->SendCancel(calls_.IdOf(place));
+  if (passing) {
+    // It closes: it has a part of the reply, and gets nothing behind that.
+    client->Break(Cancelled("the rest of a reply is not wanted"));
+    call.link->PassOn();
+  }
   calls_.SetDeadline(place, now + kOwedHold);
 }
 
 void BalancerShard::Cancel(BalancerClient& client, uint32_t place) {
+  // Its answer is on its way.
+  if (client.Passing(place)) return;
   const BalancerCall& call = calls_[place];
   const uint64_t id = call.client_id;
   const bool extended = call.extended;
@@ -293,7 +304,12 @@ void BalancerShard::FailAll(BackendLink& link, const absl::Status& reason) {
     const Ended ended = End(place, reason.code(), now);
     if (ended.client == nullptr) continue;
     link.backend().failed.fetch_add(1, std::memory_order_relaxed);
-    ended.client->ReplyError(ended.client_id, reason, ended.extended);
+    if (ended.passing) {
+      // It has a part of the reply, and can be told of no other.
+      ended.client->Break(reason);
+    } else {
+      ended.client->ReplyError(ended.client_id, reason, ended.extended);
+    }
   }
 }
 
@@ -426,7 +442,8 @@ void BalancerShard::Tick() {
   });
   const absl::Time now = Now();
   for (const auto& [number, client] : clients_) client->Tick(now);
-  for (const std::shared_ptr<BackendLink>& link : links_) link->CountHeld();
+  for (const std::shared_ptr<BackendLink>& link : links_) link->Tick(now);
+  for (const std::shared_ptr<BackendLink>& link : leaving_) link->Tick(now);
   if (leader_ && options().health.slow_factor > 0) shared_->CompareLatencies(now);
   DropIdleLeaving();
   // Some may have waited for long enough; ejections end by themselves.

@@ -69,6 +69,7 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
     BalancerClient* client = nullptr;  // null: nobody waits
     uint64_t client_id = 0;
     bool extended = false;
+    bool passing = false;  // it has a part of the reply
   };
   Ended End(uint32_t place, absl::StatusCode code, absl::Time now);
   // Ends all that is outstanding on a link.

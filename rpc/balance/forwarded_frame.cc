@@ -47,6 +47,26 @@ void WritePatchedBulk(Stream& to, std::string_view frame, uint64_t id,
   to.Write(std::string_view(checksum, kFrameChecksumBytes));
 }
 
+absl::StatusOr<std::string> EncodeAnew(std::string_view frame, const Envelope& envelope,
+                                       uint64_t id, std::optional<uint32_t> budget_us) {
+  Envelope changed = envelope;
+  changed.id = id;
+  if (budget_us) {
+    changed.budget_us = *budget_us;
+    changed.Set(Envelope::kBudget);
+  }
+  OutFrame out;
+  // Fails for a frame near the limit: the encoder leaves itself some room.
+  SKEP_RETURN_IF_ERROR(
+      EncodeFrame(changed, nullptr, std::string(envelope.attachment), &out));
+  // Its checksum is of what was read here just now: should our memory have changed that
+  // since the old one was checked, nobody else would notice.
+  if (ParseFrame(frame).state != Frame::State::kReady) {
+    return DataLoss("a frame of ", frame.size(), " bytes changed in the balancer");
+  }
+  return out.ToString();
+}
+
 }  // namespace
 
 absl::Status WriteForwarded(Stream& to, std::string_view frame,
@@ -70,23 +90,21 @@ absl::Status WriteForwarded(Stream& to, std::string_view frame,
     to.EndWrite(frame.size());
     return absl::OkStatus();
   }
-  Envelope changed = envelope;
-  changed.id = id;
-  if (budget_us) {
-    changed.budget_us = *budget_us;
-    changed.Set(Envelope::kBudget);
-  }
-  OutFrame out;
-  // Fails for a frame near the limit: the encoder leaves itself some room.
-  SKEP_RETURN_IF_ERROR(
-      EncodeFrame(changed, nullptr, std::string(envelope.attachment), &out));
-  // Its checksum is of what was read here just now: should our memory have changed that
-  // since the old one was checked, nobody else would notice.
-  if (ParseFrame(frame).state != Frame::State::kReady) {
-    return DataLoss("a frame of ", frame.size(), " bytes changed in the balancer");
-  }
-  to.Write(out.ToString());
+  SKEP_ASSIGN_OR_RETURN(const std::string anew,
+                        EncodeAnew(frame, envelope, id, budget_us));
+  to.Write(anew);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ForwardedFrame(std::string_view frame,
+                                           const Envelope& envelope, uint64_t id,
+                                           std::string* owned) {
+  if (!CanPatch(frame, envelope, /*budget=*/false)) {
+    return EncodeAnew(frame, envelope, id, std::nullopt);
+  }
+  std::string whole = owned != nullptr ? std::move(*owned) : std::string(frame);
+  RewriteId(whole.data(), whole.size(), id);
+  return whole;
 }
 
 }  // namespace skep

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "rpc/rpc0_codec.h"
 #include "rpc/transport.h"
 
@@ -29,6 +29,11 @@ absl::Status WriteForwarded(Stream& to, std::string_view frame,
                             const Envelope& envelope, uint64_t id,
                             std::optional<uint32_t> budget_us = std::nullopt,
                             std::string* owned = nullptr);
+
+// The same frame as a string, for who cannot write it yet.
+absl::StatusOr<std::string> ForwardedFrame(std::string_view frame,
+                                           const Envelope& envelope, uint64_t id,
+                                           std::string* owned);
 
 }  // namespace skep
 

@@ -53,6 +53,18 @@ void AddBalancedRows(std::vector<Row>& rows) {
                     .against_grpc = false,
                     .target = ""});
   }
+  for (const size_t size : {1 << 20, 16 << 20}) {
+    for (const bool cut : {true, false}) {
+      rows.push_back(
+          {.name = StrCat("balanced down ", SizeName(size), cut ? "" : ", in whole"),
+           .load = {.reply_attachment = size,
+                    .timed = true,
+                    .balanced = true,
+                    .cut_through = cut},
+           .against_grpc = false,
+           .target = ""});
+    }
+  }
 }
 
 // Made once, before any process is forked.
@@ -176,8 +188,11 @@ std::string Describe(const Row& row, const std::vector<Measurement>& measured) {
   if (row.load.balanced) {
     const Spread balancer =
         SpreadOf(measured, [](const auto& m) { return m.balancer_us(); });
-    absl::StrAppendFormat(&text, " balancer %.2f us [%.2f..%.2f]", balancer.median,
-                          balancer.low, balancer.high);
+    absl::StrAppendFormat(&text, " balancer %.2f us [%.2f..%.2f] and %.1f MB",
+                          balancer.median, balancer.low, balancer.high,
+                          SpreadOf(measured, [](const auto& m) {
+                            return m.balancer_bytes * 1e-6;
+                          }).median);
   }
   if (row.load.timed) {
     absl::StrAppendFormat(
@@ -252,13 +267,13 @@ void PrintJson(const Row& row, const char* system,
         "{\"row\": \"%s\", \"system\": \"%s\", \"pinning\": \"%s\", \"spin\": %s, "
         "\"load_average\": \"%s\", \"calls\": %.0f, \"seconds\": %.6f, "
         "\"cpu_us_per_call\": %.4f, \"server_cpu_us\": %.4f, \"client_cpu_us\": %.4f, "
-        "\"balancer_cpu_us\": %.4f, "
+        "\"balancer_cpu_us\": %.4f, \"balancer_bytes\": %.0f, "
         "\"calls_per_second\": %.1f, \"bytes_per_second\": %.0f, \"p50_us\": %.2f, "
         "\"p99_us\": %.2f, \"idle_bytes\": %.0f}\n",
         row.name.c_str(), system, PinningName(row).c_str(),
         row.load.spin ? "true" : "false", LoadAverage().c_str(), m.calls, m.seconds,
         m.cpu_us(), m.server_seconds / m.calls * 1e6, m.client_seconds / m.calls * 1e6,
-        m.balancer_us(), m.rate(),
+        m.balancer_us(), m.balancer_bytes, m.rate(),
         m.rate() * static_cast<double>(AttachmentBytes(row.load)), m.p50_us, m.p99_us,
         m.idle_bytes);
   }

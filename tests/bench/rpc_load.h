@@ -38,6 +38,7 @@ struct RpcLoad {
   // Calls go through a balancer, which is a process and has a core of its own; client
   // and server share the other.
   bool balanced = false;
+  bool cut_through = true;  // large replies, in the balancer
 };
 
 // Counts completed calls. Thread-safe, but for timed loads, which have one call in

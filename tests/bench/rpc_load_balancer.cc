@@ -12,9 +12,11 @@ int StartBalancer(const RpcLoad& load, int port) {
   TcpTransportOptions options;
   if (load.spin) options.spin = absl::Microseconds(50);
   auto* transport = new TcpTransport(1, options);
-  auto balancer =
-      Balancer::Listen(*transport, Address::Tcp("127.0.0.1", 0),
-                       {Address::Tcp("127.0.0.1", static_cast<uint16_t>(port))});
+  BalancerOptions balancing;
+  if (!load.cut_through) balancing.cut_through = BalancerOptions::kNeverCutThrough;
+  auto balancer = Balancer::Listen(
+      *transport, Address::Tcp("127.0.0.1", 0),
+      {Address::Tcp("127.0.0.1", static_cast<uint16_t>(port))}, balancing);
   CHECK(balancer.ok()) << balancer.status();
   return (*balancer.value().release()).address().port();
 }

@@ -48,6 +48,16 @@ double ResidentBytes(pid_t process) {
   return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
+double PeakBytes(pid_t process) {
+  std::ifstream in("/proc/" + std::to_string(process) + "/status");
+  std::string word;
+  while (in >> word) {
+    double kibibytes = 0;
+    if (word == "VmHWM:" && in >> kibibytes) return kibibytes * 1024;
+  }
+  return 0;
+}
+
 // A forked process that writes one T; killed when this goes.
 template <typename T>
 class Child {
@@ -99,6 +109,7 @@ Measurement Drive(const RpcSystem& system, const RpcLoad& load, int port, pid_t 
   // Never destroyed: calls still complete when this returns, until the process ends.
   CallMeter& meter = *new CallMeter(load.timed);
   const double idle_before = ResidentBytes(server);
+  const double balancer_bytes_before = balancer ? ResidentBytes(*balancer) : 0;
   if (load.idle_connections > 0) {
     RpcLoad idle = load;
     idle.connections = 0;
@@ -127,6 +138,7 @@ Measurement Drive(const RpcSystem& system, const RpcLoad& load, int port, pid_t 
   m.client_seconds = CpuSeconds(getpid()) - client_before;
   m.server_seconds = CpuSeconds(server) - server_before;
   m.balancer_seconds = balancer_seconds() - balancer_before;
+  if (balancer) m.balancer_bytes = PeakBytes(*balancer) - balancer_bytes_before;
   m.calls = static_cast<double>(calls - calls_before);
   if (load.timed && calls > calls_before) {
     std::vector<uint32_t> took(meter.nanoseconds().begin() + calls_before,

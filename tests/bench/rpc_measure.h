@@ -31,6 +31,8 @@ struct Measurement {
   double p99_us = 0;
   // Memory that an idle connection takes in the server.
   double idle_bytes = 0;
+  // What the balancer's memory grew by, at most.
+  double balancer_bytes = 0;
 
   double cpu_us() const { return (server_seconds + client_seconds) / calls * 1e6; }
   double balancer_us() const { return balancer_seconds / calls * 1e6; }

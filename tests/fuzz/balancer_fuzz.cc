@@ -16,7 +16,8 @@ namespace skep {
 // calls that end with an error or at their deadline.
 void FuzzBalancer(std::string_view bytes) {
   FuzzInput input(bytes);
-  const bool hostile_backend = input.Byte() % 2 == 1;
+  const uint8_t mode = input.Byte();
+  const bool hostile_backend = mode % 2 == 1;
   SimulatedClock clock;
   ManualExecutor executor(clock);
   SimNetwork network(executor, input.Byte());
@@ -33,8 +34,10 @@ void FuzzBalancer(std::string_view bytes) {
   CHECK(listener.ok()) << listener.status();
 
   const Address at = Address::Tcp("b", 3);
+  BalancerOptions options;
+  if (mode % 4 >= 2) options.cut_through = 40;
   auto balancer = Balancer::Listen(network.host("b"), at,
-                                   {hostile_backend ? hostile_at : honest_at});
+                                   {hostile_backend ? hostile_at : honest_at}, options);
   CHECK(balancer.ok()) << balancer.status();
   executor.RunFor(absl::Milliseconds(10));
   if (!hostile_backend) {

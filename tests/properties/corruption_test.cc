@@ -44,7 +44,12 @@ class CorruptionTest : public testing::TestWithParam<BindMode> {
     behind_ = std::make_unique<Relay>(network_.host("g"), behind_at, server_at_);
     auto balancer = Balancer::Listen(
         memory_.transport(), balancer_at, {behind_at},
-        {.min_backoff = absl::Milliseconds(1), .max_backoff = absl::Milliseconds(1)});
+        {.mode = GetParam(),
+         // Replies that do not come in one piece pass while they come.
+         .cut_through =
+             GetParam() == BindMode::kLate ? 64 : BalancerOptions::kNeverCutThrough,
+         .min_backoff = absl::Milliseconds(1),
+         .max_backoff = absl::Milliseconds(1)});
     CHECK(balancer.ok()) << balancer.status();
     balancer_ = *std::move(balancer);
     front_ = std::make_unique<Relay>(network_.host("f"), front_at, balancer_at);

@@ -134,6 +134,7 @@ class History {
                                         PickPolicy::kRoundRobin, PickPolicy::kRandom,
                                         PickPolicy::kPowerOfTwo};
     balancer_options_.policy = kPolicies[random_.Below(4)];
+    if (random_.Chance(0.5)) balancer_options_.cut_through = 40 + random_.Below(2000);
     if (random_.Chance(0.3)) balancer_options_.max_calls_per_client = Upto(8);
     if (random_.Chance(0.3)) balancer_options_.max_calls_per_backend = Upto(20);
     if (random_.Chance(0.3)) balancer_options_.error_hold = Milliseconds(100);

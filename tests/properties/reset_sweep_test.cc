@@ -35,7 +35,10 @@ class Conversation {
       auto balancer =
           Balancer::Listen(network_.host("b"), balancer_at,
                            {where == Where::kBehindBalancer ? relay_at : server_at_},
-                           {.check_interval = absl::ZeroDuration()});
+                           {.cut_through = where == Where::kBehindBalancer
+                                               ? size_t{64}
+                                               : BalancerOptions::kNeverCutThrough,
+                            .check_interval = absl::ZeroDuration()});
       CHECK(balancer.ok()) << balancer.status();
       balancer_ = *std::move(balancer);
       executor_.RunFor(absl::Milliseconds(5));

@@ -296,6 +296,19 @@ void AddFlags(CommandLine& line, BalanceFlags& flags) {
             "early: a call's backend is picked as it comes. late: when one has room; "
             "until then it waits here, the nearest deadline first",
             "NAME");
+  line.ParsedFlag(
+      "cut-through",
+      "Replies of this size and more reach their client while they still come, and "
+      "cost no memory; the client's other replies wait for their end, and its "
+      "connection breaks if the backend dies in the middle. never: taken in whole",
+      "SIZE|never", "256K", [&flags](const std::string& text) -> absl::Status {
+        if (text == "never") {
+          flags.options.cut_through = BalancerOptions::kNeverCutThrough;
+          return absl::OkStatus();
+        }
+        SKEP_ASSIGN_OR_RETURN(flags.options.cut_through, ParseSize(text));
+        return absl::OkStatus();
+      });
   line.DurationFlag("resolve-interval", &flags.watch.resolve,
                     "How often dns: names are resolved again");
   line.Flag("admin", &flags.admin, "Where the balancer takes orders", "ADDR");
