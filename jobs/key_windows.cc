@@ -22,7 +22,8 @@ OrderKey KeyOfInteger(uint64_t ordered) {
 }
 OrderKey KeyOfReal(uint64_t ordered) { return OrderKeyOf(DoubleFromOrdered(ordered)); }
 
-// The least 64-bit integer whose key is at least `wanted`; 2^64 if there is none.
+// The least 64-bit integer whose key is at least `wanted`; 2^64 if there is none. Of
+// two with that key, the second: these are the zeros, and -0.0 is added as 0.0.
 template <typename KeyOf>
 OrderKey FirstAtLeast(OrderKey wanted, const KeyOf& key) {
   OrderKey first = 0, end = kEnd;
@@ -33,6 +34,10 @@ OrderKey FirstAtLeast(OrderKey wanted, const KeyOf& key) {
     } else {
       end = middle;
     }
+  }
+  if (first + 1 < kEnd && key(static_cast<uint64_t>(first)) ==
+                              key(static_cast<uint64_t>(first + 1))) {
+    ++first;
   }
   return first;
 }

@@ -74,6 +74,11 @@ TEST(KeyWindows, EqualACountOfEachKey) {
     const size_t count = round % 2 == 0 ? 1 + random.Below(6) : 17 + random.Below(10);
     auto windows = SomeWindows(random, keys, count, round % 3 == 0);
     if (round == 0) windows = {KeyWindow{}};
+    // Both zeros are one key.
+    const OrderKey zero = OrderKeyOf(0.0);
+    if (round == 2) windows = {{zero, zero}};
+    if (round == 4) windows = {{OrderKeyOf(-1.0), zero}};
+    if (round == 6) windows = {{zero, OrderKeyOf(0.5)}};
     KeyWindows counted(windows, 1 << 20, 1);
     counted.Add(numbers.integers);
     counted.Add(numbers.large);
