@@ -186,5 +186,24 @@ TEST(Average, ManyValuesEqualAStraightforwardSum) {
             std::string::npos);
 }
 
+TEST(Average, FastSaysHowFarItMayBeOff) {
+  const auto result = RunJob(Average, {{"sum", "fast"}}, "1 2\n3 18446744073709551615");
+  EXPECT_EQ(AnswerOf(result),
+            "count\t4\nsum\t18446744073709551621\nmean\t4611686018427387904\n"
+            "sum error\t0\n");
+  // One split: with others the last bit may be another.
+  const auto reals = RunLocally(
+      MakeJob(Average),
+      {.options = {{"sum", "fast"}}, .files = {{"f", "1e100 0.5 -1e100 x"}}});
+  ASSERT_TRUE(reals.ok()) << reals.status();
+  EXPECT_EQ(reals->answer.text().substr(0, 15), "count\t3\nsum\t0.5");
+  EXPECT_NE(reals->answer.notes(reals->answer.notes_size() - 1).find("off by at most"),
+            std::string::npos);
+  EXPECT_NE(reals->answer.json().find("\"sum_error\":"), std::string::npos);
+  const Job job = MakeJob(Average);
+  EXPECT_FALSE(Options(job.flags()).Set("sum", "quick").ok());
+  EXPECT_FALSE(RunJob(Average, {{"sum", "fast"}, {"group-by", "1"}}, "1 2").ok());
+}
+
 }  // namespace
 }  // namespace skep

@@ -11,6 +11,7 @@
 #include "base/coding.h"
 #include "base/random.h"
 #include "gtest/gtest.h"
+#include "jobs/kernels/selection.h"
 
 namespace skep {
 namespace {
@@ -91,6 +92,8 @@ TEST(RankSelection, EqualsASortOnEveryPath) {
       EXPECT_EQ(SelectByRadix(input.keys, rank), sorted[rank - 1]) << input.name;
       EXPECT_EQ(SelectByBisection(input.keys, rank), sorted[rank - 1]) << input.name;
       EXPECT_EQ(SelectByRandomPivot(input.keys, rank), sorted[rank - 1]) << input.name;
+      std::vector<uint64_t> copy = input.keys;
+      EXPECT_EQ(SelectRank(copy, rank), sorted[rank - 1]) << input.name;
     }
   }
 }
