@@ -7,7 +7,6 @@
 // where the first comes first (--stable, --unique).
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,16 +50,21 @@ class SampleLines final : public Mapper {
     }
     SKEP_ASSIGN_OR_RETURN(const SortKey sort_key, MakeKey(context.options()));
     std::string key;
-    uint64_t begin = block.file_offset;
-    ForEachLine(block.bytes, [&](std::string_view line) {
-      const uint64_t end = begin + line.size() + 1;
-      if ((begin + step - 1) / step * step < end) {
-        key.clear();
-        sort_key.Append(line, &key);
-        PutBytes(&samples_, std::string_view(key).substr(0, kMaxSampleBytes));
-      }
-      begin = end;
-    });
+    const auto next_multiple = [step](uint64_t offset) {
+      return (offset + step - 1) / step * step;
+    };
+    // From multiple to multiple; the lines between are not looked at.
+    for (uint64_t at = next_multiple(block.file_offset) - block.file_offset;
+         at < block.bytes.size();) {
+      const size_t before =
+          at == 0 ? block.bytes.npos : block.bytes.rfind('\n', at - 1);
+      const size_t begin = before == block.bytes.npos ? 0 : before + 1;
+      const size_t end = std::min(block.bytes.find('\n', at), block.bytes.size());
+      key.clear();
+      sort_key.Append(block.bytes.substr(begin, end - begin), &key);
+      PutBytes(&samples_, std::string_view(key).substr(0, kMaxSampleBytes));
+      at = next_multiple(block.file_offset + end + 1) - block.file_offset;
+    }
     return absl::OkStatus();
   }
 
@@ -112,28 +116,23 @@ class WriteLines final : public Reducer {
  public:
   absl::Status Reduce(std::string_view key, Values& values,
                       ReduceContext& context) override {
-    const Options& options = context.options();
-    if (!sort_key_) {
-      SKEP_ASSIGN_OR_RETURN(sort_key_, MakeKey(options));
-    }
-    const bool unique = options.GetBool("unique");
-    const bool by_place = ByPlace(options);
+    if (!started_) SKEP_RETURN_IF_ERROR(Start(context.options()));
     std::string_view value;
     while (values.Next(&value)) {
-      if (sort_key_->IsLine()) {
+      if (key_is_line_) {
         line_.assign(key);
-      } else if (by_place && value.size() >= kPlaceBytes) {
+      } else if (by_place_ && value.size() >= kPlaceBytes) {
         line_.assign(value.substr(kPlaceBytes));
-      } else if (by_place || (options.GetBool("reverse") &&
-                              !SortKey::DecodeOrdered(value, true, &line_))) {
+      } else if (by_place_ ||
+                 (reverse_ && !SortKey::DecodeOrdered(value, true, &line_))) {
         return Internal("sort: a value of ", value.size(), " bytes is malformed");
-      } else if (!options.GetBool("reverse")) {
+      } else if (!reverse_) {
         line_.assign(value);
       }
       line_ += '\n';
       context.Write(line_);
       ++written_;
-      if (unique) break;
+      if (unique_) break;
     }
     return absl::OkStatus();
   }
@@ -144,7 +143,19 @@ class WriteLines final : public Reducer {
   }
 
  private:
-  std::optional<SortKey> sort_key_;
+  // Looked up once: there is a call for every key.
+  absl::Status Start(const Options& options) {
+    SKEP_ASSIGN_OR_RETURN(const SortKey sort_key, MakeKey(options));
+    key_is_line_ = sort_key.IsLine();
+    unique_ = options.GetBool("unique");
+    by_place_ = ByPlace(options);
+    reverse_ = options.GetBool("reverse");
+    started_ = true;
+    return absl::OkStatus();
+  }
+
+  bool started_ = false;
+  bool key_is_line_ = false, unique_ = false, by_place_ = false, reverse_ = false;
   std::string line_;
   uint64_t written_ = 0;
 };
