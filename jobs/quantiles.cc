@@ -4,11 +4,13 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "base/status.h"
 #include "jobs/grouped_numbers.h"
+#include "jobs/number_skim.h"
 #include "jobs/order_key.h"
 #include "jobs/sketch_rounds.h"
 #include "jobs/window_round.h"
@@ -19,6 +21,8 @@ namespace {
 // Keys that all tasks of a round may sample together, and one task at least.
 constexpr uint64_t kSample = 1 << 18;
 constexpr uint64_t kTaskSample = 1 << 10;
+// Larger inputs are skimmed before they are read.
+constexpr uint64_t kSmallInput = 4 << 20;
 // A round that expects at most so many keys inside its windows takes all of them.
 constexpr uint64_t kFewNumbers = 1 << 22;
 // A task's result, in keys: below the engine's limit.
@@ -30,10 +34,9 @@ constexpr double kDeviations = 4;
 OrderKey KeyNear(const Seen& seen, double rank, OrderKey otherwise) {
   if (rank < 0) return otherwise;
   const auto at = std::partition_point(
-      seen.sample.begin(), seen.sample.end(), [rank](const auto& key_and_reached) {
-        return static_cast<double>(key_and_reached.second) <= rank;
-      });
-  return at == seen.sample.end() ? otherwise : at->first;
+      seen.reached.begin(), seen.reached.end(),
+      [rank](uint64_t reached) { return static_cast<double>(reached) <= rank; });
+  return at == seen.reached.end() ? otherwise : seen.sample[at - seen.reached.begin()];
 }
 
 // Where a rank is, after a round: a key, or a smaller window with about so many
@@ -49,7 +52,7 @@ Place PlaceInside(const Seen& seen, uint64_t rank) {
   Place place;
   if (seen.whole) {
     place.found = true;
-    place.key = seen.sample[rank - 1].first;
+    place.key = seen.sample[rank - 1];
     return place;
   }
   const auto wanted = static_cast<double>(rank);
@@ -142,6 +145,30 @@ class KeyGroup final : public NumberGroup {
   std::string keys_;  // of PutOrderKey
 };
 
+// Before all is known: about where each quantile is, in the order of the quantiles.
+WindowRound RoundAfterSkim(const NumberSkim& skim,
+                           const std::vector<Quantile>& quantiles,
+                           uint64_t task_sample) {
+  if (skim.empty()) return {.capacity = task_sample};
+  std::vector<double> wanted;
+  for (const Quantile& q : quantiles) {
+    wanted.push_back(static_cast<double>(q.numerator) /
+                     static_cast<double>(q.denominator));
+  }
+  std::sort(wanted.begin(), wanted.end());
+  std::map<uint64_t, Place> places;
+  for (const NumberSkim::Around& around : skim.WindowsAround(wanted)) {
+    places[places.size()] = {.window = around.window, .numbers = around.numbers};
+  }
+  return NextRound(places, task_sample);
+}
+
+uint64_t InputBytes(const PlanInput& input) {
+  uint64_t bytes = 0;
+  for (const InputSplit& split : input.splits) bytes += split.length();
+  return bytes;
+}
+
 absl::Status CheckDefinition(const std::string& value) {
   return ParseQuantileDefinition(value).status();
 }
@@ -165,6 +192,7 @@ void TakeQuantiles(Job& job, QuantilesOf quantiles) {
                        "midpoint (their average) or interpolated (on the line between; "
                        "also called linear)",
                .check = CheckDefinition});
+  AddSkimStage(job);
   AddWindowStage(job);
   TakeSketches(job);
 }
@@ -184,12 +212,23 @@ absl::StatusOr<PlanResult> PlanQuantiles(
   if (WantsSketch(input.options)) return PlanSketch(input, quantiles, answer);
   const uint64_t tasks = std::max<size_t>(1, input.splits.size());
   uint64_t task_sample = std::max(kSample / tasks, kTaskSample);
+  std::span<const StageResult> rounds = input.finished;
+  if (rounds.empty()) {
+    if (InputBytes(input) <= kSmallInput) return WindowStage({.capacity = task_sample});
+    return SkimStage(input.splits, quantiles.size());
+  }
+  if (IsSkim(rounds[0])) {
+    if (rounds.size() == 1) {
+      SKEP_ASSIGN_OR_RETURN(const NumberSkim skim, NumberSkim::Of(rounds[0]));
+      return WindowStage(RoundAfterSkim(skim, quantiles, task_sample));
+    }
+    rounds = rounds.subspan(1);
+  }
   // Doubled with each round after the second: in the end a sample is the whole.
-  for (size_t i = 2; i < input.finished.size() && task_sample < kTaskKeys; ++i) {
+  for (size_t i = 2; i < rounds.size() && task_sample < kTaskKeys; ++i) {
     task_sample *= 2;
   }
-  if (input.finished.empty()) return WindowStage({.capacity = task_sample});
-  SKEP_ASSIGN_OR_RETURN(InputAccount account, AccountOf(input, input.finished[0]));
+  SKEP_ASSIGN_OR_RETURN(InputAccount account, AccountOf(input, rounds[0]));
 
   std::vector<QuantileRanks> wanted;
   std::map<uint64_t, Place> places;
@@ -199,7 +238,7 @@ absl::StatusOr<PlanResult> PlanQuantiles(
     places[wanted.back().high];
   }
   // A rank that a round found is not looked for in the next.
-  for (const StageResult& stage : input.finished) {
+  for (const StageResult& stage : rounds) {
     SKEP_ASSIGN_OR_RETURN(const std::vector<Seen> seen, SeenBy(stage));
     for (auto& [rank, place] : places) {
       if (!place.found) place = PlaceOf(seen, rank, account.numbers);

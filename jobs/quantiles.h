@@ -3,13 +3,15 @@
 //
 // Each number is a key of 80 bits (order_key.h). A round is a stage that reads the
 // input with some windows of the order of numbers (key_windows.h): each task counts
-// what lies below, at the ends of and inside each window, and samples the inside. The
-// first round's window holds everything. From the samples the planner chooses a window
-// around each wanted rank, of four standard deviations to both sides; a round whose
-// samples held all that is inside is the last. So small inputs take one round and
-// nearly all others two, whatever the numbers: equal ones at a window's end are only
-// counted. A rank outside its window (one in 10^4) is looked for between its
-// neighbours; samples grow with each round, so that rounds end.
+// what lies below, at the ends of and inside each window, and samples the inside; a
+// round whose samples held all that is inside is the last. Small inputs take one, whose
+// window holds everything. Of others about one in a hundred numbers are parsed first
+// (number_skim.h), and the planner chooses a window around each wanted rank, of four
+// standard deviations to both sides: so nearly all inputs are read whole once. Equal
+// numbers at a window's end are only counted. Where what was skimmed says little, or a
+// rank is outside its window (one in 10^4), the next round's windows come from the
+// samples inside this one's, or lie between its neighbours; samples grow with each
+// round, so that rounds end.
 
 #ifndef SKEP_JOBS_QUANTILES_H_
 #define SKEP_JOBS_QUANTILES_H_

@@ -1,5 +1,10 @@
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <functional>
+#include <limits>
 #include <map>
+#include <sstream>
 
 #include "base/random.h"
 #include "base/strings.h"
@@ -162,6 +167,163 @@ TEST(Quantiles, BySketches) {
   EXPECT_EQ(AnswerOf(few), "0.5\t2\n1\t3\n");
   ASSERT_TRUE(few.ok());
   EXPECT_NE(few->answer.json().find("\"rank_errors\":[0,0]"), std::string::npos);
+}
+
+// --- Against a sort ------------------------------------------------------------------
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+struct Adversary {
+  const char* name;
+  std::function<double(size_t i, size_t n, Random& random)> number;
+};
+
+// What is hard to sample, to cut into windows, or to compare. NaNs are left out.
+const Adversary kAdversaries[] = {
+    {"uniform", [](size_t, size_t, Random& random) { return random.Unit(); }},
+    {"all equal", [](size_t, size_t, Random&) { return 7.5; }},
+    {"ascending", [](size_t i, size_t, Random&) { return static_cast<double>(i); }},
+    {"descending",
+     [](size_t i, size_t n, Random&) { return static_cast<double>(n - i); }},
+    {"two values",
+     [](size_t, size_t, Random& random) { return random.Chance(0.5) ? 1.0 : 2.0; }},
+    {"heavy tails",
+     [](size_t, size_t, Random& random) { return 1 / (random.Unit() - 0.5); }},
+    {"NaNs, infinities, zeros, denormals",
+     [](size_t i, size_t, Random&) {
+       constexpr double kValues[] = {std::numeric_limits<double>::quiet_NaN(),
+                                     -kInfinity,
+                                     kInfinity,
+                                     -0.0,
+                                     0.0,
+                                     5e-324,
+                                     -5e-324};
+       return kValues[i % 7];
+     }},
+    {"denormals",
+     [](size_t, size_t, Random& random) {
+       return std::ldexp(random.Unit() - 0.5, -1022);
+     }},
+    {"saw", [](size_t i, size_t, Random&) { return static_cast<double>(i % 1009); }},
+    // Long runs that are alike, in no order: pieces of the input say little.
+    {"clusters",
+     [](size_t i, size_t, Random& random) {
+       return static_cast<double>(i / 20'000 * 7919 % 31) + 1e-3 * random.Unit();
+     }},
+    {"crowded middle",
+     [](size_t, size_t, Random& random) {
+       return random.Chance(0.01) ? 1e6 * (random.Unit() - 0.5) : 42 + random.Unit();
+     }},
+};
+
+// By the definitions as they stand in kernels/README.md, from sorted numbers.
+double QuantileBySort(const std::vector<double>& sorted, double q,
+                      const std::string& definition) {
+  const auto n = static_cast<double>(sorted.size());
+  const auto at = [&](double rank) { return sorted[static_cast<size_t>(rank) - 1]; };
+  // q is a binary fraction: its products are exact.
+  const double lower = at(std::max(1.0, std::ceil(q * n)));
+  const double upper = at(std::min(n, std::floor(q * n) + 1));
+  if (definition == "lower") return lower;
+  if (definition == "upper") return upper;
+  const double rank = (n - 1) * q + 1;
+  const bool midpoint = definition == "midpoint";
+  const double low = midpoint ? lower : at(std::floor(rank));
+  const double high = midpoint ? upper : at(std::ceil(rank));
+  const double part = midpoint ? 0.5 : rank - std::floor(rank);
+  if (low == high) return low;
+  // An infinity is no nearer half way.
+  if (std::isinf(low) != std::isinf(high)) return std::isinf(low) ? low : high;
+  return low + (high - low) * part;
+}
+
+// Returns the stages that ran.
+std::vector<std::string> ExpectAsBySort(const Adversary& adversary, size_t size,
+                                        const std::string& definition) {
+  Random random(size);
+  std::string bytes;
+  std::vector<double> sorted;
+  for (size_t i = 0; i < size; ++i) {
+    const double value = adversary.number(i, size, random);
+    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+    if (!std::isnan(value)) sorted.push_back(value);
+  }
+  std::sort(sorted.begin(), sorted.end());
+  const auto result =
+      RunLocally(MakeJob(Quantiles),
+                 {.options = {{"q", "0,0.125,0.5,0.75,1"},
+                              {"format", "f64"},
+                              {"definition", definition}},
+                  .files = {{"f", bytes}},
+                  .split_bytes = std::max<uint64_t>(8, bytes.size() / 3 / 8 * 8),
+                  .block_bytes = 1 << 20});
+  if (sorted.empty()) {
+    EXPECT_FALSE(result.ok());
+    return {};
+  }
+  EXPECT_TRUE(result.ok()) << result.status();
+  if (!result.ok()) return {};
+  std::istringstream lines(result->answer.text());
+  for (const double q : {0.0, 0.125, 0.5, 0.75, 1.0}) {
+    std::string name, value;
+    lines >> name >> value;
+    const double got = std::strtod(value.c_str(), nullptr),
+                 expected = QuantileBySort(sorted, q, definition);
+    EXPECT_TRUE(got == expected || (std::isnan(got) && std::isnan(expected)) ||
+                std::fabs(got - expected) <= 1e-15 * std::fabs(expected) + 1e-323)
+        << adversary.name << ", " << size << " numbers, " << definition << " " << q
+        << ": " << value << " instead of " << JsonNumber(expected);
+  }
+  return result->stages;
+}
+
+TEST(Quantiles, AdversariesAsBySort) {
+  for (const Adversary& adversary : kAdversaries) {
+    for (const char* definition : {"lower", "upper", "midpoint", "interpolated"}) {
+      for (const size_t size : {1, 2, 3, 8, 1000}) {
+        ExpectAsBySort(adversary, size, definition);
+      }
+    }
+  }
+}
+
+// More than is collected at once, so that it is skimmed first.
+TEST(Quantiles, LargeAdversariesAsBySort) {
+  for (const Adversary& adversary : kAdversaries) {
+    const auto stages = ExpectAsBySort(adversary, 700'000, "interpolated");
+    ASSERT_FALSE(stages.empty());
+    EXPECT_EQ(stages[0], "skim");
+    // Where pieces of the input say little, windows are wide: that takes one more.
+    EXPECT_LE(stages.size(), adversary.name == std::string("clusters") ? 3 : 2)
+        << adversary.name;
+  }
+}
+
+TEST(Quantiles, TextIsSkimmedByWholeNumbers) {
+  Random random(29);
+  std::vector<int64_t> values;
+  std::string text;
+  for (int i = 0; i < 400'000; ++i) {
+    values.push_back(static_cast<int64_t>(random() >> random.Below(64)));
+    StrAppend(&text, values.back(), i % 10 == 0 ? "\n" : ", ");
+  }
+  std::sort(values.begin(), values.end());
+  for (const uint64_t block : {uint64_t{1} << 20, uint64_t{4} << 10}) {
+    const auto result = RunLocally(MakeJob(Quantiles), {.options = {{"q", "0,0.5,1"}},
+                                                        .files = {{"f", text}},
+                                                        .split_bytes = 2 << 20,
+                                                        .block_bytes = block});
+    EXPECT_EQ(AnswerOf(result), StrCat("0\t", values.front(), "\n0.5\t",
+                                       values[199'999], "\n1\t", values.back(), "\n"));
+    ASSERT_TRUE(result.ok());
+    EXPECT_EQ(result->stages, (std::vector<std::string>{"skim", "window"}));
+  }
+  // Nothing but words where the skim looks, and a few numbers.
+  std::string words(5 << 20, 'x');
+  for (size_t i = 0; i < words.size(); i += 100) words[i] = '\n';
+  const auto few = RunLocally(MakeJob(Quantiles),
+                              {.files = {{"f", StrCat("3 1 2\n", words, "\n")}}});
+  EXPECT_EQ(AnswerOf(few), "0.5\t2\n");
 }
 
 TEST(Quantiles, ByGroupEqualASort) {

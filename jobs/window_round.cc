@@ -73,6 +73,23 @@ class LookThroughWindows final : public Mapper {
   std::unique_ptr<KeyWindows> windows_;
 };
 
+// Sorts what was sampled, each with its stride.
+void Order(const std::vector<uint64_t>& strides, Seen* seen) {
+  std::vector<OrderKey>& keys = seen->sample;
+  if (seen->whole) {
+    std::sort(keys.begin(), keys.end());
+    return;
+  }
+  std::vector<std::pair<OrderKey, uint64_t>> sorted;
+  for (size_t i = 0; i < keys.size(); ++i) sorted.emplace_back(keys[i], strides[i]);
+  std::sort(sorted.begin(), sorted.end());
+  uint64_t reached = 0;
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    keys[i] = sorted[i].first;
+    seen->reached.push_back(reached += sorted[i].second);
+  }
+}
+
 }  // namespace
 
 void AddWindowStage(Job& job) {
@@ -92,6 +109,7 @@ absl::StatusOr<std::vector<Seen>> SeenBy(const StageResult& stage) {
   SKEP_ASSIGN_OR_RETURN(const WindowRound round, DecodeRound(stage.spec().args()));
   std::vector<Seen> all(round.windows.size());
   for (size_t i = 0; i < all.size(); ++i) all[i].window = round.windows[i];
+  std::vector<std::vector<uint64_t>> strides(all.size());  // of each sampled key
   for (const std::string& result : stage.map_results()) {
     std::string_view rest = result, report;
     std::vector<WindowTally> tallies;
@@ -106,20 +124,15 @@ absl::StatusOr<std::vector<Seen>> SeenBy(const StageResult& stage) {
       seen.at_low += tally.at_low;
       seen.inside += tally.inside;
       seen.at_high += tally.at_high;
-      for (const OrderKey key : tally.sample) {
-        seen.sample.emplace_back(key, tally.stride);
-      }
+      seen.sample.insert(seen.sample.end(), tally.sample.begin(), tally.sample.end());
+      strides[i].resize(seen.sample.size(), tally.stride);
       seen.whole = seen.whole && tally.stride == 1;
       seen.variance +=
           static_cast<double>(tally.inside) * static_cast<double>(tally.stride);
       seen.coarsest = std::max(seen.coarsest, tally.stride);
     }
   }
-  for (Seen& seen : all) {
-    std::sort(seen.sample.begin(), seen.sample.end());
-    uint64_t reached = 0;
-    for (auto& [key, weight] : seen.sample) weight = reached += weight;
-  }
+  for (size_t i = 0; i < all.size(); ++i) Order(strides[i], &all[i]);
   return all;
 }
 

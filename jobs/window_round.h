@@ -32,9 +32,10 @@ PlanResult WindowStage(const WindowRound& round);
 struct Seen {
   KeyWindow window;
   uint64_t below = 0, at_low = 0, inside = 0, at_high = 0;
-  // What was sampled, ascending, with how many it and those before stand for.
-  std::vector<std::pair<OrderKey, uint64_t>> sample;
-  bool whole = true;      // the sample is all that is inside
+  bool whole = true;             // the sample is all that is inside
+  std::vector<OrderKey> sample;  // ascending
+  // How many each of the sample and those before it stand for; empty if it is whole.
+  std::vector<uint64_t> reached;
   double variance = 0;    // of a rank in the middle, as the sample tells it, times 4
   uint64_t coarsest = 1;  // key of the sample
 
