@@ -35,15 +35,28 @@ struct Figures {
   size_t runs;
 };
 
+bool LessIsBetter(const KernelRow& row) {
+  return row.unit == "s" || row.unit == "ns/item" || row.unit == "%";
+}
+
+// Does the row's work once. In its unit.
+double MeasureOnce(const KernelRow& row, CpuPath path) {
+  if (row.figure) return row.figure();
+  const double start = ThreadSeconds();
+  if (row.run) row.run(path);
+  const double took = row.seconds ? row.seconds() : ThreadSeconds() - start;
+  if (row.unit == "ns/item") return 1e9 * took / row.scale;
+  return row.unit == "s" ? took : row.scale / took;
+}
+
 // In the row's unit.
 Figures Measure(const KernelRow& row, CpuPath path, const KernelBenchOptions& options) {
   std::vector<double> figures;
   const double begin = ThreadSeconds();
   for (int i = 0; i < options.repetitions; ++i) {
-    const double start = ThreadSeconds();
-    if (row.run) row.run(path);
-    const double took = row.seconds ? row.seconds() : ThreadSeconds() - start;
-    figures.push_back(row.unit == "s" ? took : row.scale / took);
+    figures.push_back(MeasureOnce(row, path));
+    // It is the same each time.
+    if (row.figure) break;
     const double patience = options.full ? kFullSeconds : kQuickSeconds;
     if (ThreadSeconds() - begin > patience) break;
   }
@@ -53,7 +66,7 @@ Figures Measure(const KernelRow& row, CpuPath path, const KernelBenchOptions& op
 
 // How many times as good: over 1 is better.
 double Ratio(const KernelRow& row, double figure, double other) {
-  return row.unit == "s" ? other / figure : figure / other;
+  return LessIsBetter(row) ? other / figure : figure / other;
 }
 
 std::string Cell(double value) {
@@ -161,7 +174,8 @@ absl::Status RunKernelBench(const KernelBenchOptions& options) {
   using MakeRows = std::vector<KernelRow> (*)(const KernelBenchOptions&);
   const std::pair<std::string_view, MakeRows> families[] = {
       {"N-Queens", QueensRows}, {"Sudoku", SudokuRows}, {"Words", WordRows},
-      {"Sort", SortRows},       {"Grep", GrepRows},     {"Numbers", NumberRows}};
+      {"Sort", SortRows},       {"Grep", GrepRows},     {"Numbers", NumberRows},
+      {"Sketches", SketchRows}};
   const bool one = std::any_of(
       std::begin(families), std::end(families),
       [&options](const auto& family) { return family.first == options.only; });
