@@ -67,13 +67,9 @@ absl::StatusOr<std::unique_ptr<OutputStore>> OpenOutput(FileSystem& fs,
 
 std::string PartName(uint32_t task) { return absl::StrFormat("part-%05d", task); }
 
-std::string AttemptPartName(const AttemptId& id) {
-  return absl::StrFormat("_temporary/attempts/%s.%d.e%d", PartName(id.task()),
-                         id.attempt(), id.epoch());
-}
-
-std::string CommittedName(const std::string& part) {
-  return "_temporary/committed/" + part;
+std::string AttemptPartName(const OutputFile& part) {
+  return absl::StrFormat("_temporary/attempts/%s.%d.e%d", part.name(), part.attempt(),
+                         part.epoch());
 }
 
 }  // namespace skep

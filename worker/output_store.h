@@ -1,8 +1,10 @@
 // The job's output directory, wherever it is: on this machine or at the submitter.
 //
-// An attempt writes _temporary/attempts/PART.ATTEMPT; once the master has granted its
-// commit that is renamed to _temporary/committed/PART; publishing renames it to PART. A
-// fenced attempt leaves litter below _temporary, never output.
+// An attempt writes _temporary/attempts/PART.ATTEMPT and asks the master. What it has
+// committed stays there: the master's word makes it the task's, and publishing renames
+// it to PART. Names are never shared, so an attempt that stood still after it was
+// granted its commit, and was lost for that, leaves litter below _temporary, never
+// output.
 
 #ifndef SKEP_WORKER_OUTPUT_STORE_H_
 #define SKEP_WORKER_OUTPUT_STORE_H_
@@ -48,10 +50,8 @@ absl::StatusOr<std::unique_ptr<OutputStore>> OpenOutput(FileSystem& fs,
 
 // "part-00003".
 std::string PartName(uint32_t task);
-// "_temporary/attempts/part-00003.1.e1": an attempt's own name for a part.
-std::string AttemptPartName(const AttemptId& id);
-// "_temporary/committed/part-00003".
-std::string CommittedName(const std::string& part);
+// "_temporary/attempts/part-00003.1.e1": where a part is until it is published.
+std::string AttemptPartName(const OutputFile& part);
 inline constexpr char kTemporaryFolder[] = "_temporary";
 inline constexpr char kSuccessName[] = "_SUCCESS";
 

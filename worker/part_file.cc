@@ -61,16 +61,19 @@ absl::StatusOr<std::unique_ptr<PartFile>> PartFile::Create(const TaskSpec& spec,
   std::unique_ptr<PartFile> part(new PartFile(spec.id(), env.committer, stop, phases));
   SKEP_ASSIGN_OR_RETURN(part->store_, OpenOutput(env.local, env.submitter, spec.job(),
                                                  env.host, std::move(stop)));
-  SKEP_ASSIGN_OR_RETURN(part->file_, part->store_->Create(AttemptPartName(spec.id())));
   part->summary_.set_name(PartName(spec.id().task()));
+  part->summary_.set_attempt(spec.id().attempt());
+  part->summary_.set_epoch(spec.id().epoch());
+  SKEP_ASSIGN_OR_RETURN(part->file_,
+                        part->store_->Create(AttemptPartName(part->summary_)));
   return part;
 }
 
 PartFile::~PartFile() {
-  if (renamed_ || store_ == nullptr) return;
+  if (committed_ || store_ == nullptr) return;
   file_.reset();
   // Best effort: publishing removes the folder anyway.
-  const absl::Status removed = store_->Remove(AttemptPartName(id_));
+  const absl::Status removed = store_->Remove(AttemptPartName(summary_));
   if (!removed.ok()) VLOG(1) << "litter left: " << removed;
 }
 
@@ -98,9 +101,7 @@ absl::StatusOr<OutputFile> PartFile::Commit() {
   if (!granted) {
     return Aborted(AttemptName(id_), ": another attempt's output is the task's");
   }
-  SKEP_RETURN_IF_ERROR(
-      store_->Rename(AttemptPartName(id_), CommittedName(summary_.name())));
-  renamed_ = true;
+  committed_ = true;
   return summary_;
 }
 

@@ -32,7 +32,7 @@ class PartFile {
   // name the file.
   absl::Status Write(std::string_view bytes);
 
-  // Closes the file, asks the master, and makes the part the task's. Aborted: another
+  // Closes the file and asks the master to make it the task's. Aborted: another
   // attempt's output is; this one's is removed.
   absl::StatusOr<OutputFile> Commit();
 
@@ -51,7 +51,7 @@ class PartFile {
   std::string buffer_;
   StreamingDigest64 digest_;
   OutputFile summary_;
-  bool renamed_ = false;
+  bool committed_ = false;
 };
 
 }  // namespace skep

@@ -205,7 +205,9 @@ TEST_F(ProcessExecutorTest, CommitsAreAskedThroughTheWorker) {
   const TaskResult result = executor_->Run(spec, {});
   EXPECT_TRUE(StatusOf(result).ok()) << StatusOf(result);
   EXPECT_EQ(committer_.asked, "m-12 attempt 1");
-  const auto part = ReadFile(fs, out + "/_temporary/committed/part-00012");
+  const auto part =
+      ReadFile(fs, StrCat(out, "/_temporary/attempts/part-00012.", spec.id().attempt(),
+                          ".e", spec.id().epoch()));
   ASSERT_TRUE(part.ok()) << part.status();
   EXPECT_EQ(*part, "text\n");
 }

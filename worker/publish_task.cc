@@ -47,7 +47,7 @@ absl::Status RunPublishTask(const TaskInput& input, TaskResult* result) {
   const auto stopped = [&input] { return input.control.stop.stop_requested(); };
   for (const OutputFile& part : spec.parts()) {
     if (stopped()) return Cancelled("publishing: cancelled");
-    SKEP_RETURN_IF_ERROR((*store)->Rename(CommittedName(part.name()), part.name()));
+    SKEP_RETURN_IF_ERROR((*store)->Rename(AttemptPartName(part), part.name()));
     *result->add_output() = part;
   }
   if (stopped()) return Cancelled("publishing: cancelled");

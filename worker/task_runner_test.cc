@@ -297,7 +297,7 @@ TEST_F(TaskRunnerTest, ADamagedMapOutputIsLost) {
   const TaskResult result = worker_.Run(ReduceSpec(map));
   EXPECT_TRUE(absl::IsDataLoss(StatusOf(result))) << StatusOf(result);
   EXPECT_EQ(result.lost_inputs_size(), 1);
-  EXPECT_EQ(FilesLeft("/out/_temporary/committed"), std::vector<std::string>());
+  EXPECT_EQ(FilesLeft("/out/_temporary/attempts"), std::vector<std::string>());
 }
 
 TEST_F(TaskRunnerTest, ATruncatedMapOutputIsLost) {
@@ -342,9 +342,26 @@ TEST_F(TaskRunnerTest, OnlyTheFirstAttemptCommits) {
   spec.mutable_id()->set_attempt(2);
   const absl::Status second = StatusOf(worker_.Run(spec));
   EXPECT_TRUE(absl::IsAborted(second)) << second;
-  EXPECT_EQ(FilesLeft("/out/_temporary/committed"),
-            std::vector<std::string>{"part-00000"});
-  EXPECT_EQ(FilesLeft("/out/_temporary/attempts"), std::vector<std::string>());
+  EXPECT_EQ(FilesLeft("/out/_temporary/attempts"),
+            std::vector<std::string>{"part-00000.1.e1"});
+}
+
+// Granted its commit, the first stood still until its lease was over; then the second
+// was granted, and then the first goes on.
+TEST_F(TaskRunnerTest, AnAttemptThatWasLostAfterItsGrantChangesNoOutput) {
+  TaskSpec spec = MapSpec("upper", "of the second\n");
+  spec.mutable_id()->set_epoch(2);
+  const TaskResult second = worker_.Run(spec);
+  ASSERT_TRUE(StatusOf(second).ok()) << StatusOf(second);
+  const TaskSpec first = MapSpec("upper", "of the first\n");
+  ASSERT_TRUE(StatusOf(worker_.Run(first)).ok()) << "granted, as it once was";
+  TaskSpec publish;
+  publish.mutable_id()->set_kind(TASK_PUBLISH);
+  *publish.mutable_job() = first.job();
+  *publish.mutable_parts() = second.output();
+  EXPECT_TRUE(StatusOf(worker_.Run(publish)).ok());
+  EXPECT_EQ(*ReadFile(memory_, "/out/part-00000"), "OF THE SECOND\n");
+  EXPECT_FALSE(memory_.Stat("/out/_temporary").ok()) << "of the first nothing is left";
 }
 
 TEST_F(TaskRunnerTest, PublishingTwiceIsPublishingOnce) {
@@ -372,7 +389,12 @@ TEST_F(TaskRunnerTest, PublishingGoesOnWhereItStopped) {
   publish.mutable_job()->set_name("words");
   *publish.mutable_job()->mutable_output() = job.output();
   publish.set_receipt("receipt");
-  for (int i = 0; i < 3; ++i) publish.add_parts()->set_name(PartName(i));
+  for (int i = 0; i < 3; ++i) {
+    OutputFile& part = *publish.add_parts();
+    part.set_name(PartName(i));
+    part.set_attempt(1);
+    part.set_epoch(1);
+  }
   const absl::Status status = StatusOf(worker_.Run(publish));
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_EQ(FilesLeft("/out"), (std::vector<std::string>{"_SUCCESS", "part-00000",

@@ -154,6 +154,8 @@ void AddOutput(const TaskSpec& spec, const std::string& part, TaskResult* result
   if (!spec.stage().writes_output()) return;
   OutputFile& file = *result->add_output();
   file.set_name(PartName(spec.id()));
+  file.set_attempt(spec.id().attempt());
+  file.set_epoch(spec.id().epoch());
   file.set_bytes(part.size());
   file.set_digest(Digest64(part));
 }
@@ -162,6 +164,10 @@ void AddOutput(const TaskSpec& spec, const std::string& part, TaskResult* result
 
 std::string PartName(const AttemptId& id) {
   return absl::StrFormat("part-%05d", id.task());
+}
+
+std::string AttemptPartName(const OutputFile& part) {
+  return absl::StrFormat("%s.%d.e%d", part.name(), part.attempt(), part.epoch());
 }
 
 TaskResult RunModelMap(const Job& job, const TaskSpec& spec, const FilesByPath& files,

@@ -28,6 +28,8 @@ TaskResult RunModelPlan(const Job& job, const TaskSpec& spec);
 
 // "part-00003", of a task that writes output.
 std::string PartName(const AttemptId& id);
+// Its name until it is published: the attempt's own.
+std::string AttemptPartName(const OutputFile& part);
 
 }  // namespace skep
 

@@ -286,7 +286,9 @@ void SimWorker::Commit(const Key& key) {
           return Fail(key, Aborted("another attempt commits"));
         }
         const std::string& directory = running->spec.job().output().directory();
-        world_.committed[directory][PartName(running->spec.id())] = running->part;
+        for (const OutputFile& part : running->result.output()) {
+          world_.committed[directory][AttemptPartName(part)] = running->part;
+        }
         Finish(key, running->result);
       });
 }
@@ -295,7 +297,7 @@ void SimWorker::Publish(const Key& key) {
   const TaskSpec& spec = Find(key)->spec;
   const std::string& directory = spec.job().output().directory();
   for (const OutputFile& part : spec.parts()) {
-    const auto it = world_.committed[directory].find(part.name());
+    const auto it = world_.committed[directory].find(AttemptPartName(part));
     if (it == world_.committed[directory].end() ||
         Digest64(it->second) != part.digest()) {
       return Fail(key, Internal(part.name(), " is not what was reported"));
