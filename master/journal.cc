@@ -13,7 +13,9 @@ namespace skep {
 namespace {
 
 constexpr std::string_view kPrefix = "journal-";
-constexpr size_t kHeaderBytes = 4 + 8 + 8;
+constexpr std::string_view kMagic = "SKEPJNL2";
+constexpr size_t kCheckedBytes = 4 + 8 + 8;  // of a header
+constexpr size_t kHeaderBytes = kCheckedBytes + 4;
 
 // The term that a file name says; 0 if it is none of ours.
 uint64_t TermOf(const std::string& name) {
@@ -27,6 +29,23 @@ uint64_t TermOf(const std::string& name) {
 
 uint64_t ChecksumOf(int64_t nanos, std::string_view event) {
   return Digest64(event, static_cast<uint64_t>(nanos));
+}
+
+uint32_t HeaderChecksum(const char* header) {
+  return static_cast<uint32_t>(Digest64({header, kCheckedBytes}));
+}
+
+// Whether nothing but zeros follows.
+absl::StatusOr<bool> EndsInZeros(const ReadableFile& file, uint64_t offset) {
+  std::string bytes(64 << 10, '\0');
+  while (true) {
+    SKEP_ASSIGN_OR_RETURN(const size_t got,
+                          file.ReadAt(offset, bytes.size(), bytes.data()));
+    if (got == 0) return true;
+    const std::string_view read = std::string_view(bytes).substr(0, got);
+    if (read.find_first_not_of('\0') != read.npos) return false;
+    offset += got;
+  }
 }
 
 }  // namespace
@@ -68,23 +87,40 @@ absl::Status Journal::Replay(const Play& play) const {
 absl::Status Journal::ReplayFile(const std::string& path, const Play& play) const {
   SKEP_ASSIGN_OR_RETURN(const FileInfo info, fs_.Stat(path));
   SKEP_ASSIGN_OR_RETURN(const auto file, fs_.OpenToRead(path));
-  std::string bytes;
-  uint64_t offset = 0;
-  while (info.size - offset >= kHeaderBytes) {
+  const auto damaged = [&](uint64_t at, const char* what) {
+    return DataLoss(path, ": ", what, " at byte ", at,
+                    ". To start without the jobs that it tells of, move ", directory_,
+                    " away");
+  };
+  std::string bytes(std::min<uint64_t>(kMagic.size(), info.size), '\0');
+  SKEP_RETURN_IF_ERROR(file->ReadAt(0, bytes.size(), bytes.data()).status());
+  uint64_t offset = kMagic.size();
+  if (!kMagic.starts_with(bytes)) {
+    SKEP_ASSIGN_OR_RETURN(const bool empty, EndsInZeros(*file, 0));
+    if (empty) return absl::OkStatus();
+    return damaged(0, "this is no journal of this version of skep, or damaged,");
+  }
+  while (info.size >= offset + kHeaderBytes) {
     char header[kHeaderBytes];
     SKEP_RETURN_IF_ERROR(file->ReadAt(offset, kHeaderBytes, header).status());
     const uint32_t size = LoadLittle<uint32_t>(header);
     const int64_t nanos = LoadLittle<int64_t>(header + 4);
     const uint64_t checksum = LoadLittle<uint64_t>(header + 12);
+    if (LoadLittle<uint32_t>(header + kCheckedBytes) != HeaderChecksum(header)) {
+      SKEP_ASSIGN_OR_RETURN(const bool end, EndsInZeros(*file, offset));
+      if (end) break;
+      return damaged(offset, "the head of the record is damaged");
+    }
     if (size > info.size - offset - kHeaderBytes) break;  // cut short
     bytes.resize(size);
     SKEP_RETURN_IF_ERROR(
         file->ReadAt(offset + kHeaderBytes, size, bytes.data()).status());
     Event event;
     if (ChecksumOf(nanos, bytes) != checksum || !event.ParseFromString(bytes)) {
-      return DataLoss(path, ": the record at byte ", offset,
-                      " is damaged. To start without the jobs that it tells of, move ",
-                      directory_, " away");
+      // Its length may have reached the disk before its bytes.
+      SKEP_ASSIGN_OR_RETURN(const bool end, EndsInZeros(*file, offset + kHeaderBytes));
+      if (end && size > 0) break;
+      return damaged(offset, "the record is damaged");
     }
     play(std::move(event), absl::FromUnixNanos(nanos));
     offset += kHeaderBytes + size;
@@ -105,21 +141,27 @@ void Journal::ForgetAll() {
 
 // Opened for each record: that is how the FileSystem door promises that the operating
 // system has it, and costs some ten microseconds.
-absl::Status Journal::Append(const Event& event, absl::Time time) {
+absl::Status Journal::Append(const Event& event, absl::Time time, bool sync) {
   const std::string bytes = event.SerializeAsString();
   if (bytes.size() > kMaxEventBytes) {
     return ResourceExhausted("an event of ", bytes.size(), " bytes; at most ",
                              kMaxEventBytes, " are allowed");
   }
   const int64_t nanos = absl::ToUnixNanos(time);
-  std::string record(kHeaderBytes, '\0');
-  StoreLittle(static_cast<uint32_t>(bytes.size()), record.data());
-  StoreLittle(nanos, record.data() + 4);
-  StoreLittle(ChecksumOf(nanos, bytes), record.data() + 12);
+  char header[kHeaderBytes];
+  StoreLittle(static_cast<uint32_t>(bytes.size()), header);
+  StoreLittle(nanos, header + 4);
+  StoreLittle(ChecksumOf(nanos, bytes), header + 12);
+  StoreLittle(HeaderChecksum(header), header + kCheckedBytes);
+  std::string record(begun_ ? "" : kMagic);
+  record.append(header, kHeaderBytes);
   record += bytes;
   SKEP_ASSIGN_OR_RETURN(const auto file,
                         fs_.OpenToWrite(path_, FileSystem::IfExists::kAppend));
   SKEP_RETURN_IF_ERROR(file->Append(record));
+  // The first makes the file's name last too.
+  if (sync || !begun_) SKEP_RETURN_IF_ERROR(file->Sync());
+  begun_ = true;
   return file->Close();
 }
 

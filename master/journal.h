@@ -4,17 +4,20 @@
 // their state again; workers then register with what they run and hold, and nothing
 // that is finished is repeated.
 //
-// A directory of files, one a term: "journal-000001", ... Each is a sequence of
-// records:
+// A directory of files, one a term: "journal-000001", ... Each begins with the 8 bytes
+// "SKEPJNL2", and is a sequence of records:
 //   size      4 bytes, little-endian: of the event
 //   time      8 bytes: nanoseconds since the epoch
 //   checksum  8 bytes: XXH3-64 of time and event
+//   header    4 bytes: XXH3-64 of the 20 bytes before, its lower half
 //   event     a serialized Event
-// A record that the end of its file cuts short was never acted on and is passed over;
-// any other damage is DataLoss.
+// A record that the end of its file cuts short was never acted on and is passed over,
+// and so is an end of nothing but zeros, which file systems leave after a power cut.
+// Any other damage is DataLoss: with a checksum of its own, a header that says more
+// bytes than there are is known from one that is damaged.
 //
-// Records are handed to the operating system one by one and not synced: they survive
-// the death of the process, not that of the machine. Not thread-safe.
+// Records are handed to the operating system one by one: they survive the death of the
+// process. Those that are synced survive that of the machine too. Not thread-safe.
 
 #ifndef SKEP_MASTER_JOURNAL_H_
 #define SKEP_MASTER_JOURNAL_H_
@@ -55,7 +58,8 @@ class Journal {
   // Deletes this term's file too, as far as that is possible.
   void ForgetAll();
 
-  absl::Status Append(const Event& event, absl::Time time);
+  // `sync`: it and all before it survive a power cut once this has returned.
+  absl::Status Append(const Event& event, absl::Time time, bool sync = false);
 
  private:
   Journal(FileSystem& fs, std::string directory)
@@ -67,6 +71,7 @@ class Journal {
   const std::string directory_;
   std::vector<std::string> earlier_;  // paths, in order
   std::string path_;                  // of this term
+  bool begun_ = false;                // it has its first bytes
 };
 
 }  // namespace skep

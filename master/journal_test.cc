@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "gtest/gtest.h"
+#include "storage/faulty_file_system.h"
 #include "storage/memory_file_system.h"
 
 namespace skep {
@@ -47,6 +48,7 @@ class JournalTest : public testing::Test {
     EXPECT_TRUE(WriteFileAtomically(fs_, kFirst, bytes).ok());
   }
 
+  static constexpr size_t kBegin = 8;  // of the first record
   static constexpr const char* kFirst = "/state/journal/journal-000001";
   MemoryFileSystem fs_;
 };
@@ -66,7 +68,12 @@ TEST_F(JournalTest, PassesOverATornRecordAtTheEnd) {
   Append(*journal, 1);
   Append(*journal, 2);
   const std::string whole = *ReadFile(fs_, kFirst);
-  for (size_t size = whole.size() / 2 + 1; size < whole.size(); ++size) {
+  for (size_t size = 0; size < kBegin; ++size) {
+    Replace(whole.substr(0, size));
+    EXPECT_EQ(*Replayed(), std::vector<uint64_t>{}) << size;
+  }
+  const size_t second = kBegin + (whole.size() - kBegin) / 2;
+  for (size_t size = second; size < whole.size(); ++size) {
     Replace(whole.substr(0, size));
     EXPECT_EQ(*Replayed(), std::vector<uint64_t>{1}) << size;
   }
@@ -81,14 +88,46 @@ TEST_F(JournalTest, SaysWhereItIsDamaged) {
   Append(*journal, 1);
   Append(*journal, 2);
   const std::string whole = *ReadFile(fs_, kFirst);
-  // Every byte of the first record but those of its size, which make it look torn.
-  for (size_t i = 4; i < whole.size() / 2; ++i) {
-    std::string damaged = whole;
-    damaged[i] ^= 0x10;
-    Replace(damaged);
-    const auto replayed = Replayed();
-    EXPECT_TRUE(absl::IsDataLoss(replayed.status())) << i;
+  // Every byte, also those of sizes, which could make a record look torn.
+  for (size_t i = 0; i < whole.size(); ++i) {
+    for (const int flip : {0x01, 0x80}) {
+      std::string damaged = whole;
+      damaged[i] = static_cast<char>(damaged[i] ^ flip);
+      Replace(damaged);
+      const auto replayed = Replayed();
+      EXPECT_TRUE(absl::IsDataLoss(replayed.status())) << i;
+    }
   }
+}
+
+TEST_F(JournalTest, PassesOverTheZerosThatAPowerCutLeaves) {
+  auto journal = Open();
+  Append(*journal, 1);
+  Append(*journal, 2);
+  const std::string whole = *ReadFile(fs_, kFirst);
+  Replace(whole + std::string(5000, '\0'));
+  EXPECT_EQ(*Replayed(), (std::vector<uint64_t>{1, 2}));
+  Replace(whole + std::string(5000, '\0') + "x");
+  EXPECT_TRUE(absl::IsDataLoss(Replayed().status()));
+  Replace(std::string(5000, '\0'));
+  EXPECT_EQ(*Replayed(), std::vector<uint64_t>{});
+}
+
+TEST_F(JournalTest, RefusesWhatIsNoJournalOfThisVersion) {
+  Append(*Open(), 1);
+  Replace(std::string("\x07\0\0\0", 4) + std::string(60, 'x'));
+  const absl::Status status = Replayed().status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_NE(Message(status).find(kFirst), std::string::npos) << status;
+}
+
+TEST_F(JournalTest, SyncsWhatIsToSurviveTheMachine) {
+  FaultyFileSystem faulty(fs_);
+  auto journal = Journal::Open(faulty, "/state/journal");
+  ASSERT_TRUE((*journal)->Append(Cancel(1), kTime).ok());
+  faulty.Fail(FaultyFileSystem::kSync, kFirst, DataLoss("injected"));
+  EXPECT_TRUE((*journal)->Append(Cancel(2), kTime).ok());
+  EXPECT_FALSE((*journal)->Append(Cancel(3), kTime, /*sync=*/true).ok());
 }
 
 TEST_F(JournalTest, ForgetsEarlierTerms) {

@@ -207,14 +207,20 @@ void Master::Step(Event event) {
   if (journal_ == nullptr) {
     commands = scheduler_.Step(std::move(event), now);
   } else {
+    const size_t active = scheduler_.active_jobs();
     commands = scheduler_.Step(event, now);
-    Record(std::move(event), commands, now);
+    // What people are told is not forgotten, whatever happens to the machine: that a
+    // job was taken, is cancelled, or has ended.
+    const bool told = event.has_job_submitted() || event.has_job_cancelled() ||
+                      scheduler_.active_jobs() < active;
+    Record(std::move(event), commands, now, told);
   }
   for (const Command& command : commands) Do(command);
 }
 
 // Before the commands are carried out: what others have seen, a replay knows too.
-void Master::Record(Event event, const std::vector<Command>& commands, absl::Time now) {
+void Master::Record(Event event, const std::vector<Command>& commands, absl::Time now,
+                    bool sync) {
   if (!Scheduler::Matters(event, commands)) return;
   if (event.has_tick()) {
     event.mutable_tick()->set_replayed(true);
@@ -224,7 +230,7 @@ void Master::Record(Event event, const std::vector<Command>& commands, absl::Tim
       }
     }
   }
-  const absl::Status status = journal_->Append(event, now);
+  const absl::Status status = journal_->Append(event, now, sync);
   if (status.ok()) return;
   // Half a journal would bring back jobs that have ended.
   LOG(ERROR) << "journal_failed: " << status

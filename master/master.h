@@ -111,7 +111,8 @@ class Master : public MasterService, public std::enable_shared_from_this<Master>
   static absl::Status Stopping();
 
   absl::Status Replay();
-  void Record(Event event, const std::vector<Command>& commands, absl::Time now);
+  void Record(Event event, const std::vector<Command>& commands, absl::Time now,
+              bool sync);
 
   // Runs `fn` on the executor, or `otherwise` there if this has stopped.
   void Run(absl::AnyInvocable<void()> fn, absl::AnyInvocable<void()> otherwise);
