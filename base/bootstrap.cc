@@ -21,6 +21,8 @@ Interval Between(double estimate, std::vector<double> statistics, double confide
   return {estimate, at((1 - confidence) / 2), at((1 + confidence) / 2)};
 }
 
+Interval Unknown(double estimate) { return {estimate, estimate, estimate, false}; }
+
 double Of(std::span<const double> values, Statistic statistic,
           std::vector<double>* scratch) {
   scratch->assign(values.begin(), values.end());
@@ -47,6 +49,7 @@ Interval Bootstrap(std::span<const double> values, Statistic statistic,
   Random random(options.seed);
   std::vector<double> drawn;
   const double estimate = Of(values, statistic, &drawn);
+  if (values.size() < kLeastForInterval) return Unknown(estimate);
   std::vector<double> statistics(static_cast<size_t>(options.resamples));
   for (double& out : statistics) {
     for (double& value : drawn) value = values[random.Below(values.size())];
@@ -64,6 +67,9 @@ Interval BootstrapRatio(std::span<const double> numerator,
   std::vector<double> above, below;
   const double estimate =
       Of(numerator, statistic, &above) / Of(denominator, statistic, &below);
+  if (std::min(numerator.size(), denominator.size()) < kLeastForInterval) {
+    return Unknown(estimate);
+  }
   std::vector<double> statistics(static_cast<size_t>(options.resamples));
   for (double& out : statistics) {
     if (pairing == Pairing::kPaired) {

@@ -4,13 +4,14 @@
 // The sample is drawn anew from itself, with replacement, many times; the interval is
 // what the middle 95 % of the statistics of these lie in (the percentile method). It
 // asks for no distribution, which measured times do not have. It knows no more than the
-// sample does: of fewer than five values it is too narrow, and of one it is that value.
+// sample does: of fewer than five values it would be too narrow, and is not known.
 //
 // Pure: the same values and seed give the same interval. O(resamples * values) in time.
 
 #ifndef SKEP_BASE_BOOTSTRAP_H_
 #define SKEP_BASE_BOOTSTRAP_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -20,7 +21,10 @@ struct Interval {
   double estimate = 0;  // of the sample itself
   double low = 0;
   double high = 0;
+  // Of too few values: `low` and `high` are the estimate, and say nothing.
+  bool known = true;
 };
+inline constexpr size_t kLeastForInterval = 5;
 
 // Of at least one value, which it may reorder.
 using Statistic = double (*)(std::span<double> values);

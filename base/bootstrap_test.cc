@@ -24,11 +24,19 @@ TEST(BootstrapTest, Statistics) {
   EXPECT_EQ(MedianOf(one), 7);
 }
 
-TEST(BootstrapTest, OneValueIsItsOwnInterval) {
-  const Interval interval = Bootstrap(std::vector<double>{3}, MedianOf);
-  EXPECT_EQ(interval.estimate, 3);
-  EXPECT_EQ(interval.low, 3);
-  EXPECT_EQ(interval.high, 3);
+TEST(BootstrapTest, OfTooFewValuesThereIsNoInterval) {
+  std::vector<double> values = {3};
+  const Interval one = Bootstrap(values, MedianOf);
+  EXPECT_FALSE(one.known);
+  EXPECT_EQ(one.estimate, 3);
+  EXPECT_EQ(one.low, 3);
+  EXPECT_EQ(one.high, 3);
+  values = {1, 2, 3, 4};
+  EXPECT_FALSE(Bootstrap(values, MeanOf).known);
+  EXPECT_FALSE(BootstrapRatio(values, values, MeanOf, Pairing::kPaired).known);
+  values.push_back(5);
+  EXPECT_TRUE(Bootstrap(values, MeanOf).known);
+  EXPECT_TRUE(BootstrapRatio(values, values, MeanOf, Pairing::kPaired).known);
 }
 
 // The point of it: of many samples, about 95 % of the intervals hold the true value.

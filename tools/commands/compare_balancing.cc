@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "absl/strings/str_format.h"
+#include "base/bootstrap.h"
 #include "base/logging.h"
 #include "base/status.h"
 #include "storage/file_system.h"
@@ -144,6 +145,10 @@ ReportLines About(const Flags& flags, absl::Duration late) {
     lines.emplace_back("balancers", absl::StrFormat("%d", flags.balancers));
     lines.emplace_back("rounds",
                        absl::StrFormat("%d of %d calls", flags.rounds, flags.calls));
+  }
+  if (flags.rounds < static_cast<int64_t>(kLeastForInterval)) {
+    lines.emplace_back("intervals",
+                       absl::StrFormat("none: they take %d rounds", kLeastForInterval));
   }
   lines.emplace_back("seed", absl::StrFormat("%d", flags.seed));
   return lines;

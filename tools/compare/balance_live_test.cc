@@ -63,22 +63,28 @@ TEST(BalanceLiveTest, EndsWhenToldSo) {
 }
 
 TEST(BalanceReportTest, SaysTheSameThrice) {
-  BalanceSamples fast{.mean = {1, 2}, .p50 = {1, 1}, .p99 = {3, 3}, .failed = {0, 0}};
-  BalanceSamples slow{
-      .mean = {4, 8}, .p50 = {2, 2}, .p99 = {9, 9}, .failed = {0.5, 0.5}};
+  const auto always = [](double value) { return std::vector<double>(6, value); };
+  BalanceSamples fast{.mean = {1, 2, 1, 2, 1, 2},
+                      .p50 = always(1),
+                      .p99 = always(3),
+                      .failed = always(0)};
+  BalanceSamples slow{.mean = {4, 8, 4, 8, 4, 8},
+                      .p50 = always(2),
+                      .p99 = always(9),
+                      .failed = always(0.5)};
   const std::vector<BalanceRow> rows =
       BalanceRows(ServiceMix::kFixed, {{.name = "a"}, {.name = "b"}}, {fast, slow});
   EXPECT_EQ(rows[1].times_first.estimate, 4);
   EXPECT_EQ(rows[1].times_first.low, 4) << "by round it is always four times";
   EXPECT_EQ(rows[1].failed.estimate, 50);
-  EXPECT_NE(BalanceTableText(rows).find("6 [4, 8]"), std::string::npos)
+  EXPECT_NE(BalanceTableText(rows).find("9 [9, 9]"), std::string::npos)
       << BalanceTableText(rows);
   const auto json = nlohmann::json::parse(BalanceJson({{"load", "70 %"}}, rows));
   EXPECT_EQ(json["about"]["load"], "70 %");
   EXPECT_EQ(json["rows"][1]["mean_latency"]["mean"], 6);
   const std::string html = BalanceHtml({{"load", "70 %"}}, rows);
-  EXPECT_NE(html.find("6 [4, 8]"), std::string::npos);
-  EXPECT_NE(html.find("fixed, b: 6 (4 to 8)"), std::string::npos);
+  EXPECT_NE(html.find("9 [9, 9]"), std::string::npos);
+  EXPECT_NE(html.find("fixed, b: 9 (9 to 9)"), std::string::npos);
 }
 
 }  // namespace

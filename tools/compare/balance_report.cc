@@ -10,12 +10,18 @@ namespace skep {
 namespace {
 
 std::string Cell(const Interval& interval) {
+  if (!interval.known) return absl::StrFormat("%.3g", interval.estimate);
   return absl::StrFormat("%.3g [%.3g, %.3g]", interval.estimate, interval.low,
                          interval.high);
 }
 
 nlohmann::ordered_json Json(const Interval& interval) {
-  return {{"mean", interval.estimate}, {"low", interval.low}, {"high", interval.high}};
+  const auto bound = [&interval](double value) {
+    return interval.known ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
+  };
+  return {{"mean", interval.estimate},
+          {"low", bound(interval.low)},
+          {"high", bound(interval.high)}};
 }
 
 struct Measure {

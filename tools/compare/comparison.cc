@@ -170,7 +170,8 @@ absl::StatusOr<SizeFigures> CompareAt(const CompareFamily& family, uint64_t size
     of.spread = SpreadOf(samples[i].cpu);
     of.ratio =
         BootstrapRatio(samples[0].cpu, samples[i].cpu, MedianOf, Pairing::kPaired);
-    of.within_noise = i > 0 && of.ratio.low <= 1 && of.ratio.high >= 1;
+    of.within_noise =
+        i > 0 && of.ratio.known && of.ratio.low <= 1 && of.ratio.high >= 1;
   }
   return figures;
 }

@@ -28,6 +28,7 @@ std::string Bytes(uint64_t bytes) {
 // "3.20x [3.10, 3.31]", and what to think of it.
 std::string Ratio(const AlgorithmFigures& figures, bool first) {
   if (first) return "1";
+  if (!figures.ratio.known) return absl::StrFormat("%.3gx", figures.ratio.estimate);
   return absl::StrFormat("%.3gx [%.3g, %.3g]", figures.ratio.estimate,
                          figures.ratio.low, figures.ratio.high);
 }
@@ -67,11 +68,15 @@ std::string Processor() { return FirstLineAfter("/proc/cpuinfo", "model name\t: 
 std::string Load() { return FirstLineAfter("/proc/loadavg", ""); }
 
 std::string HowMeasured(const Comparison& comparison) {
-  return StrCat(comparison.rounds, " interleaved rounds on one ",
-                comparison.pinned ? "pinned core" : "core, not pinned",
-                ". Medians of CPU time, beside the clock on the wall, which a busy "
-                "machine stretches; spread is half the distance of the quartiles; how "
-                "many times faster than the first, with a 95 % interval.");
+  return StrCat(
+      comparison.rounds, " interleaved rounds on one ",
+      comparison.pinned ? "pinned core" : "core, not pinned",
+      ". Medians of CPU time, beside the clock on the wall, which a busy "
+      "machine stretches; spread is half the distance of the quartiles; how "
+      "many times faster than the first, ",
+      comparison.rounds < static_cast<int>(kLeastForInterval)
+          ? StrCat("without an interval: that takes ", kLeastForInterval, " rounds.")
+          : "with a 95 % interval.");
 }
 
 // Cost of an item against size, a line for each algorithm.
@@ -119,9 +124,12 @@ BarPlot MemoryPlot(const Comparison& comparison) {
 }
 
 std::string IntervalJson(const Interval& interval) {
+  const auto bound = [&interval](double value) {
+    return interval.known ? JsonNumber(value) : "null";
+  };
   return StrCat("{\"estimate\":", JsonNumber(interval.estimate),
-                ",\"low\":", JsonNumber(interval.low),
-                ",\"high\":", JsonNumber(interval.high), "}");
+                ",\"low\":", bound(interval.low), ",\"high\":", bound(interval.high),
+                "}");
 }
 
 }  // namespace

@@ -81,6 +81,19 @@ TEST(Comparison, TheSameIsWithinTheNoise) {
   EXPECT_GT(again.ratio.high, 1 / 1.5);
 }
 
+TEST(Comparison, FewRoundsGiveNoInterval) {
+  const auto comparison = Compare(
+      TestFamily("42"), {.algorithms = {"slow", "fast"}, .sizes = {2000}, .rounds = 3});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  const std::string text = ComparisonText(*comparison);
+  EXPECT_EQ(text.find("x ["), std::string::npos) << text;
+  EXPECT_NE(text.find("without an interval"), std::string::npos) << text;
+  const auto json = nlohmann::json::parse(ComparisonJson(*comparison), nullptr, false);
+  const auto& faster = json["sizes"][0]["algorithms"][1]["times_faster"];
+  EXPECT_TRUE(faster["low"].is_null()) << json;
+  EXPECT_TRUE(faster["estimate"].is_number());
+}
+
 TEST(Comparison, AnswersMustAgreeBeforeAnythingIsMeasured) {
   const auto comparison = Compare(TestFamily("43"), {.sizes = {10}});
   EXPECT_EQ(comparison.status().code(), absl::StatusCode::kInternal);
