@@ -180,6 +180,17 @@ absl::Status CheckField(const std::string& value) {
   return InvalidArgument("columns are counted from 1");
 }
 
+absl::Status CheckGroups(const Options& options) {
+  if (!WantsGroups(options)) return absl::OkStatus();
+  if (options.GetString("format") != "text") {
+    return InvalidArgument("--group-by wants lines: leave out --format");
+  }
+  if (options.GetInt("group-by") == options.GetInt("column")) {
+    return InvalidArgument("--group-by and --column name the same column");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void TakeGroups(Job& job, MakeNumberGroup make) {
@@ -194,12 +205,15 @@ void TakeGroups(Job& job, MakeNumberGroup make) {
                 .default_value = "2",
                 .value_name = "M",
                 .help = "With --group-by: the column of the numbers",
-                .check = CheckField})
+                .check = CheckField,
+                .needs = "group-by"})
       .AddFlag({.name = "separator",
                 .type = Flag::Type::kString,
                 .value_name = "TEXT",
                 .help = "With --group-by: what stands between columns; default: blanks "
-                        "and tabs, as many as there are"})
+                        "and tabs, as many as there are",
+                .needs = "group-by"})
+      .Check(CheckGroups)
       .Output([](const Options& options) {
         return WantsGroups(options) ? OutputShape::kDirectory : OutputShape::kNone;
       })
@@ -211,12 +225,6 @@ void TakeGroups(Job& job, MakeNumberGroup make) {
 bool WantsGroups(const Options& options) { return options.GetInt("group-by") > 0; }
 
 absl::StatusOr<PlanResult> PlanGroups(const PlanInput& input) {
-  if (input.options.GetString("format") != "text") {
-    return InvalidArgument("--group-by wants lines: leave out --format");
-  }
-  if (input.options.GetInt("group-by") == input.options.GetInt("column")) {
-    return InvalidArgument("--group-by and --column name the same column");
-  }
   if (input.finished.empty()) {
     StageSpec stage;
     stage.set_name(kStage);

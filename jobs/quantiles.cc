@@ -195,6 +195,11 @@ void TakeQuantiles(Job& job, QuantilesOf quantiles) {
   AddSkimStage(job);
   AddWindowStage(job);
   TakeSketches(job);
+  job.Check([](const Options& options) {
+    return WantsGroups(options) && WantsSketch(options)
+               ? InvalidArgument("groups are exact: leave out --approx")
+               : absl::OkStatus();
+  });
 }
 
 QuantileDefinition DefinitionOf(const Options& options) {
@@ -205,10 +210,7 @@ QuantileDefinition DefinitionOf(const Options& options) {
 absl::StatusOr<PlanResult> PlanQuantiles(
     const PlanInput& input, const std::vector<Quantile>& quantiles,
     const std::function<PlanResult(const QuantileValues&)>& answer) {
-  if (WantsGroups(input.options)) {
-    if (!WantsSketch(input.options)) return PlanGroups(input);
-    return InvalidArgument("groups are exact: leave out --approx");
-  }
+  if (WantsGroups(input.options)) return PlanGroups(input);
   if (WantsSketch(input.options)) return PlanSketch(input, quantiles, answer);
   const uint64_t tasks = std::max<size_t>(1, input.splits.size());
   uint64_t task_sample = std::max(kSample / tasks, kTaskSample);

@@ -112,7 +112,8 @@ void TakeSketches(Job& job) {
       .AddFlag({.name = "check",
                 .type = Flag::Type::kBool,
                 .help = "With --approx: one round more, to tell the ranks that the "
-                        "answers really have"})
+                        "answers really have",
+                .needs = "approx"})
       .AddStage(kStage, {.mapper = [] { return std::make_unique<Sketch>(); }});
 }
 

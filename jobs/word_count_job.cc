@@ -283,7 +283,8 @@ void WordCount(Job& job) {
                 .default_value = "65536",
                 .value_name = "N",
                 .help = "Of --approx: the error is at most the number of words / N",
-                .check = CheckCount<10'000'000>})
+                .check = CheckCount<10'000'000>,
+                .needs = "approx"})
       .Input(CheckFlags)
       .Output([](const Options& options) {
         return options.GetInt("top") > 0 ? OutputShape::kNone : OutputShape::kDirectory;

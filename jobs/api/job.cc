@@ -97,6 +97,17 @@ Job& Job::AddFlag(Flag flag) {
   return *this;
 }
 
+Job& Job::Check(std::function<absl::Status(const Options&)> check) {
+  checks_.push_back(std::move(check));
+  return *this;
+}
+
+absl::Status Job::CheckOptions(const Options& options) const {
+  SKEP_RETURN_IF_ERROR(options.CheckNeeds());
+  for (const auto& check : checks_) SKEP_RETURN_IF_ERROR(check(options));
+  return input(options).status();
+}
+
 Job& Job::Announce(std::function<std::string(const Options&)> announce) {
   announce_ = std::move(announce);
   return *this;

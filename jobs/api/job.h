@@ -91,6 +91,9 @@ class Job {
   // An example command line for --help: "skep run wordcount --top 10 book.txt".
   Job& Example(std::string example);
   Job& AddFlag(Flag flag);
+  // What is wrong with flags that are right one by one, said before the job is
+  // submitted: InvalidArgument. May be called several times; the first error counts.
+  Job& Check(std::function<absl::Status(const Options&)> check);
   // A line for the person who submits, said before the job starts ("this takes about
   // ..."); "" says nothing. It sees the flags only.
   Job& Announce(std::function<std::string(const Options&)> announce);
@@ -119,6 +122,8 @@ class Job {
   const std::string& summary() const { return summary_; }
   const std::string& example() const { return example_; }
   const std::vector<Flag>& flags() const { return flags_; }
+  // The errors of Options::CheckNeeds, of the checks and of the input format.
+  absl::Status CheckOptions(const Options& options) const;
   // "" if there is nothing to say.
   std::string announcement(const Options& options) const;
   absl::StatusOr<InputFormat> input(const Options& options) const;
@@ -132,6 +137,7 @@ class Job {
  private:
   std::string name_, summary_, example_;
   std::vector<Flag> flags_;
+  std::vector<std::function<absl::Status(const Options&)>> checks_;
   std::function<std::string(const Options&)> announce_;
   std::function<absl::StatusOr<InputFormat>(const Options&)> input_;
   std::function<OutputShape(const Options&)> output_;

@@ -1,5 +1,6 @@
 #include "jobs/api/job.h"
 
+#include "base/status.h"
 #include "gtest/gtest.h"
 
 namespace skep {
@@ -54,6 +55,23 @@ TEST(Job, TheSimpleFormIsOneStageOverTheInput) {
   EXPECT_TRUE(plan->stage().writes_output());
   EXPECT_EQ(job.FindStage("main")->combine, Combine::kSum);
   EXPECT_EQ(job.FindStage("other"), nullptr);
+}
+
+TEST(Job, ChecksFlagsTogether) {
+  Job job;
+  job.AddFlag({.name = "a"}).AddFlag({.name = "b"}).Check([](const Options& options) {
+    return options.GetString("a") == options.GetString("b")
+               ? InvalidArgument("a and b are the same")
+               : absl::OkStatus();
+  });
+  Options options(job.flags());
+  EXPECT_EQ(Message(job.CheckOptions(options)), "a and b are the same");
+  ASSERT_TRUE(options.Set("a", "x").ok());
+  EXPECT_TRUE(job.CheckOptions(options).ok());
+  job.Input([](const Options&) -> absl::StatusOr<InputFormat> {
+    return InvalidArgument("no such format");
+  });
+  EXPECT_EQ(Message(job.CheckOptions(options)), "no such format");
 }
 
 TEST(Job, WithoutAReducerItIsMapOnly) {

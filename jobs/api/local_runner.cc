@@ -308,6 +308,7 @@ absl::StatusOr<LocalResult> RunLocally(const Job& job, const LocalRun& input) {
   for (const auto& [name, value] : input.options) {
     SKEP_RETURN_IF_ERROR(options.Set(name, value));
   }
+  SKEP_RETURN_IF_ERROR(job.CheckOptions(options));
   Run run{job, options, input};
   SKEP_ASSIGN_OR_RETURN(run.format, job.input(options));
   std::vector<InputSplit> splits = input.splits;

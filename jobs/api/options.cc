@@ -83,6 +83,22 @@ absl::Status Options::Set(const std::string& name, const std::string& value) {
   return absl::OkStatus();
 }
 
+absl::Status Options::CheckNeeds() const {
+  const auto given = [](const Value& value) {
+    return value.text != value.flag.default_value;
+  };
+  for (const auto& [name, value] : values_) {
+    if (value.flag.needs.empty() || !given(value)) continue;
+    const auto needed = values_.find(value.flag.needs);
+    CHECK(needed != values_.end())
+        << "--" << name << " needs --" << value.flag.needs << ", which nobody declared";
+    if (!given(needed->second)) {
+      return InvalidArgument("--", name, " has no effect without --", value.flag.needs);
+    }
+  }
+  return absl::OkStatus();
+}
+
 const Options::Value& Options::Find(std::string_view name, Flag::Type type) const {
   const auto it = values_.find(name);
   CHECK(it != values_.end()) << "the job declares no flag --" << name;

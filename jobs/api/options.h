@@ -29,9 +29,10 @@ struct Flag {
   char letter = 0;
   // The user names a file of at most 1 MiB of UTF-8; the value is what stands in it.
   bool from_file = false;
-  // May be given several times: the value is what was given, a line each. Of other flags
-  // the last one holds.
+  // May be given several times: the value is what was given, a line each.
   bool lines = false;
+  // The flag without which this one has no effect: to give this one alone is an error.
+  std::string needs = "";
 };
 
 // The values of a job's flags: defaults, then what was given. Value type.
@@ -42,6 +43,9 @@ class Options {
 
   // InvalidArgument: no such flag, or a value that is not of its type.
   absl::Status Set(const std::string& name, const std::string& value);
+
+  // InvalidArgument: one differs from its default whose `needs` does not.
+  absl::Status CheckNeeds() const;
 
   // Reading a flag that was not declared, or as another type, is a bug and dies.
   bool GetBool(std::string_view name) const;

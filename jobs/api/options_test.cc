@@ -49,6 +49,17 @@ TEST(Options, TravelAsTheValuesThatDiffer) {
   EXPECT_TRUE(arrived.GetBool("ignore-case"));
 }
 
+TEST(Options, RefuseFlagsThatHaveNoEffectAlone) {
+  std::vector<Flag> flags = Flags();
+  flags.push_back({.name = "flags", .needs = "pattern"});
+  Options options(flags);
+  EXPECT_TRUE(options.CheckNeeds().ok());
+  EXPECT_TRUE(options.Set("flags", "i").ok());
+  EXPECT_EQ(Message(options.CheckNeeds()), "--flags has no effect without --pattern");
+  EXPECT_TRUE(options.Set("pattern", "x").ok());
+  EXPECT_TRUE(options.CheckNeeds().ok());
+}
+
 TEST(Options, RefuseWhatIsNotOfTheirType) {
   Options options(Flags());
   EXPECT_EQ(Message(options.Set("top", "12x")),
