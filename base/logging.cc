@@ -1,6 +1,8 @@
 #include "base/logging.h"
 
+#include <errno.h>
 #include <glog/logging.h>
+#include <unistd.h>
 
 #include "base/status.h"
 
@@ -17,10 +19,13 @@ absl::Status InitLogging(const char* program, const LogOptions& options) {
     return InvalidArgument("unknown log level '", options.level,
                            "': use info, warning or error");
   }
+  if (!options.directory.empty() && access(options.directory.c_str(), W_OK) != 0) {
+    // glog would say so with every line, and go on.
+    return ErrnoToStatus(errno, StrCat("--log-dir ", options.directory));
+  }
   FLAGS_v = options.verbosity;
-  if (options.directory.empty()) {
-    FLAGS_logtostderr = true;
-  } else {
+  FLAGS_logtostderr = options.directory.empty();
+  if (!options.directory.empty()) {
     FLAGS_log_dir = options.directory;
     FLAGS_stderrthreshold = google::GLOG_FATAL;
   }

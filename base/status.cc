@@ -59,13 +59,19 @@ absl::StatusCode CodeOfErrno(int error_number) {
 
 absl::Status Annotate(const absl::Status& status, std::string_view context) {
   if (status.ok()) return status;
-  return absl::Status(status.code(), StrCat(context, ": ", Message(status)));
+  absl::Status annotated(status.code(), StrCat(context, ": ", Message(status)));
+  status.ForEachPayload(
+      [&annotated](absl::string_view type, const absl::Cord& payload) {
+        annotated.SetPayload(type, payload);
+      });
+  return annotated;
 }
 
 absl::Status ErrnoToStatus(int error_number, std::string_view what) {
   char buffer[256];
-  return absl::Status(CodeOfErrno(error_number),
-                      StrCat(what, ": ", strerror_r(error_number, buffer, sizeof buffer)));
+  return absl::Status(
+      CodeOfErrno(error_number),
+      StrCat(what, ": ", strerror_r(error_number, buffer, sizeof buffer)));
 }
 
 }  // namespace skep

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -19,8 +20,18 @@ void ThrowIfError(const std::string& flag, const absl::Status& status) {
   std::string message(Message(status));
   const std::string name = StrCat("--", flag);
   if (!message.starts_with(name)) message = StrCat(name, ": ", message);
-  throw CLI::ValidationError(message);
+  throw CLI::ValidationError(message, SaidExitCode(status).value_or(kUsage));
 }
+
+// Names positional arguments in the usage line as people do: FILE..., [FILE...].
+class Formatter final : public CLI::Formatter {
+ public:
+  std::string make_option_usage(const CLI::Option* option) const override {
+    std::string name = option->get_name(true);
+    if (option->get_expected_max() > 1) name += "...";
+    return option->get_required() ? name : StrCat("[", name, "]");
+  }
+};
 
 absl::Status ParseWhole(const std::string& text, int64_t least, int64_t* value) {
   int64_t parsed;
@@ -97,12 +108,14 @@ struct CommandLine::Impl {
     std::string name;
     bool takes_value;
     char letter = 0;
+    std::string value_name;
   };
 
   Impl(std::string command, std::string summary)
       : app(std::move(summary), StrCat("skep ", command)), command(std::move(command)) {
     app.set_help_flag("-h,--help", "This text");
     app.option_defaults()->group("Flags");
+    app.formatter(std::make_shared<Formatter>());
     app.get_formatter()->column_width(34);
     app.get_formatter()->label("OPTIONS", "FLAGS");
   }
@@ -114,24 +127,52 @@ struct CommandLine::Impl {
     return nullptr;
   }
   // Notes a flag; returns how CLI11 wants it named: "-n,--name".
-  std::string Declare(const std::string& name, bool takes_value, char letter) {
-    flags.push_back({name, takes_value, letter});
+  std::string Declare(const std::string& name, bool takes_value, char letter,
+                      const std::string& value_name = "") {
+    flags.push_back({name, takes_value, letter, value_name});
     return letter == 0 ? StrCat("--", name)
                        : StrCat("-", std::string(1, letter), ",--", name);
   }
-  int UsageError(const std::string& what) const {
+  int UsageError(const std::string& what, int code = kUsage) const {
     std::fprintf(stderr, "skep %s: %s (see: skep %s --help)\n", command.c_str(),
                  what.c_str(), command.c_str());
-    return kUsage;
+    return code;
   }
   std::string Unexpected(const std::string& word) const;
+  void Complete(const Args& before) const;
 
   CLI::App app;
   std::string command;
   std::string examples;
   std::vector<Known> flags;
+  std::vector<std::string> choices;  // for the first positional argument that has some
   bool takes_inputs = true;
 };
+
+// One word a line. None for a flag's value that is no choice: then it is a file,
+// mostly, and the shell knows those.
+void CommandLine::Impl::Complete(const Args& before) const {
+  const std::string last = before.empty() ? "" : before.back();
+  if (last.starts_with("--") && last.find('=') == last.npos) {
+    const Known* const flag = Find(last.substr(2));
+    if (flag != nullptr && flag->takes_value) {
+      const std::string& value = flag->value_name;
+      if (value.find('|') == value.npos) return;
+      for (size_t at = 0; at <= value.size();) {
+        const size_t end = std::min(value.find('|', at), value.size());
+        // In capitals stands what is no word: "p99|TIME".
+        const std::string choice = value.substr(at, end - at);
+        if (std::islower(static_cast<unsigned char>(choice[0])))
+          std::puts(choice.c_str());
+        at = end + 1;
+      }
+      return;
+    }
+  }
+  for (const std::string& choice : choices) std::puts(choice.c_str());
+  for (const Known& flag : flags) std::printf("--%s\n", flag.name.c_str());
+  std::puts("--help");
+}
 
 std::string CommandLine::Impl::Unexpected(const std::string& word) const {
   if (word.size() < 2 || word[0] != '-') {
@@ -161,18 +202,32 @@ void CommandLine::ParsedFlag(std::string name, std::string help, std::string val
                              std::string default_value,
                              std::function<absl::Status(const std::string&)> set,
                              char letter, bool lines) {
-  CLI::Option* const option = impl_->app.add_option_function<std::string>(
-      impl_->Declare(name, true, letter),
-      [name, set = std::move(set)](const std::string& text) {
-        ThrowIfError(name, set(text));
-      },
-      std::move(help));
-  option->type_name(std::move(value_name));
+  const std::string names = impl_->Declare(name, true, letter, value_name);
+  CLI::Option* option = nullptr;
   if (lines) {
+    option = impl_->app.add_option_function<std::string>(
+        names,
+        [name, set = std::move(set)](const std::string& text) {
+          ThrowIfError(name, set(text));
+        },
+        std::move(help));
     option->join('\n');
   } else {
-    option->take_last();
+    option = impl_->app.add_option_function<std::vector<std::string>>(
+        names,
+        [name, set = std::move(set)](const std::vector<std::string>& given) {
+          for (const std::string& text : given) {
+            if (text == given[0]) continue;
+            // One of them would be without effect.
+            ThrowIfError(name, InvalidArgument("given twice, as '", given[0],
+                                               "' and as '", text, "'"));
+          }
+          ThrowIfError(name, set(given[0]));
+        },
+        std::move(help));
+    option->expected(1)->allow_extra_args(false)->take_all();
   }
+  option->type_name(std::move(value_name));
   if (!default_value.empty()) option->default_str(std::move(default_value));
 }
 
@@ -213,7 +268,8 @@ void CommandLine::Flag(std::string name, std::string* value, std::string help,
 
 void CommandLine::Flag(std::string name, std::vector<std::string>* values,
                        std::string help, std::string value_name) {
-  impl_->app.add_option(impl_->Declare(name, true, 0), *values, std::move(help))
+  impl_->app
+      .add_option(impl_->Declare(name, true, 0, value_name), *values, std::move(help))
       ->type_name(std::move(value_name))
       ->allow_extra_args(false)
       ->take_all();
@@ -252,8 +308,9 @@ void CommandLine::Heading(std::string heading) {
 
 void CommandLine::LogFlags(LogOptions* options) {
   Heading("Log");
-  ParsedFlag("log-level", "Least severity to log: info, warning or error", "LEVEL",
-             options->level, [options](const std::string& text) -> absl::Status {
+  ParsedFlag("log-level", "Least severity to log: info, warning or error",
+             "info|warning|error", options->level,
+             [options](const std::string& text) -> absl::Status {
                if (text != "info" && text != "warning" && text != "error") {
                  return InvalidArgument("'", text, "' is not info, warning or error");
                }
@@ -273,7 +330,8 @@ void CommandLine::LogFlags(LogOptions* options) {
 }
 
 void CommandLine::Positional(std::string name, std::string* value, std::string help,
-                             bool required) {
+                             bool required, std::vector<std::string> choices) {
+  if (impl_->choices.empty()) impl_->choices = std::move(choices);
   impl_->app.add_option(name, *value, std::move(help))
       ->option_text(" ")
       ->group("Arguments")
@@ -293,6 +351,10 @@ void CommandLine::NoInputs() { impl_->takes_inputs = false; }
 
 std::optional<int> CommandLine::Parse(const Args& args) {
   CLI::App& app = impl_->app;
+  if (!args.empty() && args.back() == kComplete) {
+    impl_->Complete({args.begin(), args.end() - 1});
+    return kOk;
+  }
   if (!impl_->examples.empty()) app.footer(StrCat("\nExamples:\n", impl_->examples));
   try {
     app.parse(Args(args.rbegin(), args.rend()));
@@ -301,6 +363,10 @@ std::optional<int> CommandLine::Parse(const Args& args) {
     return kOk;
   } catch (const CLI::ExtrasError&) {
     return impl_->UsageError(impl_->Unexpected(app.remaining().front()));
+  } catch (const CLI::ValidationError& error) {
+    // CLI11 has codes of its own.
+    const bool file = error.get_exit_code() == kFiles;
+    return impl_->UsageError(error.what(), file ? kFiles : kUsage);
   } catch (const CLI::ParseError& error) {
     // Words that are not understood explain why others are missing.
     for (const std::string& word : app.remaining()) {

@@ -56,7 +56,8 @@ class CommandLine {
   // Takes "20ms", "1.5s", "0"; never less than zero.
   void DurationFlag(std::string name, absl::Duration* value, std::string help);
   // `set` gets the text and says what is wrong with it. `letter` is a short form: -n.
-  // Given several times the last one holds, or with `lines` all, a line each.
+  // With `lines` it may be given several times: `set` gets all, a line each. A value
+  // name that lists the choices, "early|late", is offered by completion.
   void ParsedFlag(std::string name, std::string help, std::string value_name,
                   std::string default_value,
                   std::function<absl::Status(const std::string&)> set, char letter = 0,
@@ -70,9 +71,10 @@ class CommandLine {
   // Declares --log-level, --log-dir and --verbose (and -v, unless that is taken).
   void LogFlags(LogOptions* options);
 
-  // Positional arguments, in the order of these calls.
+  // Positional arguments, in the order of these calls. `choices` are offered by
+  // completion.
   void Positional(std::string name, std::string* value, std::string help,
-                  bool required = true);
+                  bool required = true, std::vector<std::string> choices = {});
   // Takes the rest; at least one unless optional.
   void Inputs(std::string name, std::vector<std::string>* values, std::string help,
               bool required = true);
@@ -81,8 +83,11 @@ class CommandLine {
   void NoInputs();
 
   // Nothing: go on. Else the exit code: kOk after --help, which was printed, kUsage
-  // after an error, which was printed on stderr with the nearest flag's name.
+  // after an error, which was printed on stderr with the nearest flag's name. With
+  // kComplete as the last argument: kOk, and what may follow the others was printed.
   [[nodiscard]] std::optional<int> Parse(const Args& args);
+  // See tools/commands/completion.cc.
+  static constexpr char kComplete[] = "--complete-the-next-word";
 
   // The index in `args` of the first positional argument, given the flags declared so
   // far; args.size() if there is none or an unknown flag comes before it.

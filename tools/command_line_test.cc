@@ -91,6 +91,45 @@ TEST(CommandLineTest, WrongValuesAreSaid) {
   EXPECT_EQ(Parse({"--memory", "much", "a"}).code, kUsage);
 }
 
+TEST(CommandLineTest, AFlagThatSaysTwoThingsIsRefused) {
+  const Parsed p = Parse({"--top", "3", "--top=4", "a"});
+  EXPECT_EQ(p.code, kUsage);
+  EXPECT_NE(p.err.find("--top: given twice, as '3' and as '4'"), std::string::npos)
+      << p.err;
+  EXPECT_FALSE(Parse({"--top", "3", "--top=3", "a"}).code.has_value());
+}
+
+TEST(CommandLineTest, AnErrorMaySayItsExitCode) {
+  CommandLine line("try", "");
+  line.ParsedFlag("words", "", "FILE", "", [](const std::string&) {
+    return EndsWith(kFiles, NotFound("cannot read it"));
+  });
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(line.Parse({"--words", "x"}), kFiles);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("--words: cannot read it"),
+            std::string::npos);
+}
+
+TEST(CommandLineTest, CompletesFlagsChoicesAndValues) {
+  const auto complete = [](Args before) {
+    CommandLine line("try", "");
+    std::string what, file;
+    int64_t top = 1;
+    line.Flag("top", &top, "", "K");
+    line.ParsedFlag("mode", "", "early|late|TIME", "",
+                    [](const std::string&) { return absl::OkStatus(); });
+    line.Positional("WHAT", &what, "", true, {"words", "numbers"});
+    before.push_back(CommandLine::kComplete);
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(line.Parse(before), kOk);
+    return testing::internal::GetCapturedStdout();
+  };
+  EXPECT_EQ(complete({}), "words\nnumbers\n--top\n--mode\n--help\n");
+  EXPECT_EQ(complete({"--mode"}), "early\nlate\n");
+  EXPECT_EQ(complete({"--mode=late"}), "words\nnumbers\n--top\n--mode\n--help\n");
+  EXPECT_EQ(complete({"--top"}), "");
+}
+
 TEST(CommandLineTest, MissingInputsAndValuesAreErrors) {
   EXPECT_EQ(Parse({}).code, kUsage);
   EXPECT_EQ(Parse({"a", "--top"}).code, kUsage);
@@ -101,6 +140,7 @@ TEST(CommandLineTest, HelpGoesToStdoutWithExamples) {
   EXPECT_EQ(p.code, kOk);
   EXPECT_NE(p.out.find("skep try --top 3 book.txt"), std::string::npos) << p.out;
   EXPECT_NE(p.out.find("--memory"), std::string::npos);
+  EXPECT_NE(p.out.find("skep try [FLAGS] FILE...\n"), std::string::npos) << p.out;
   EXPECT_EQ(p.err, "");
 }
 

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "jobs/job_table.h"
 #include "master/master_server.h"
+#include "tools/exit_code.h"
 #include "tools/scratch.h"
 
 namespace skep {
@@ -15,12 +16,14 @@ LocalFleet::LocalFleet(ScratchFolder scratch) : scratch_(std::move(scratch)) {}
 
 absl::StatusOr<std::unique_ptr<LocalFleet>> LocalFleet::Start(
     TcpTransport& transport, LocalFleetOptions options) {
-  SKEP_ASSIGN_OR_RETURN(ScratchFolder scratch, ScratchFolder::Make(options.scratch));
-  std::unique_ptr<LocalFleet> fleet(new LocalFleet(std::move(scratch)));
+  absl::StatusOr<ScratchFolder> scratch = ScratchFolder::Make(options.scratch);
+  if (!scratch.ok()) return EndsWith(kFiles, scratch.status());
+  std::unique_ptr<LocalFleet> fleet(new LocalFleet(*std::move(scratch)));
   MasterServerOptions master;
   master.listen = Address::Tcp("127.0.0.1", 0);
-  SKEP_ASSIGN_OR_RETURN(fleet->master_,
-                        MasterServer::Start(transport, std::move(master)));
+  auto listening = MasterServer::Start(transport, std::move(master));
+  if (!listening.ok()) return EndsWith(kUnavailable, listening.status());
+  fleet->master_ = *std::move(listening);
   for (int i = 0; i < options.workers; ++i) {
     WorkerOptions worker;
     worker.master = fleet->master();
@@ -29,10 +32,10 @@ absl::StatusOr<std::unique_ptr<LocalFleet>> LocalFleet::Start(
     worker.binary_digest = options.binary_digest;
     worker.executors = options.executors;
     worker.process_transport = &transport;
-    SKEP_ASSIGN_OR_RETURN(
-        auto started,
-        Worker::Start(std::move(worker), transport, FileSystem::Real(), BuiltInJobs()));
-    fleet->workers_.push_back(std::move(started));
+    auto started =
+        Worker::Start(std::move(worker), transport, FileSystem::Real(), BuiltInJobs());
+    if (!started.ok()) return EndsWith(kUnavailable, started.status());
+    fleet->workers_.push_back(*std::move(started));
   }
   return fleet;
 }

@@ -6,10 +6,13 @@
 #include <string_view>
 #include <vector>
 
+#include "base/status.h"
+#include "glog/logging.h"
 #include "tools/command_line.h"
 #include "tools/commands/commands.h"
 #include "tools/exit_code.h"
 #include "tools/signals.h"
+#include "tools/standard_output.h"
 
 namespace skep {
 namespace {
@@ -35,8 +38,9 @@ constexpr Command kCommands[] = {
     {"load", "Load a server, and report rate and latency", RunLoad},
     {"bench", "Measure what calls cost here", RunBench},
     {"gen", "Make inputs for the jobs", RunGen},
-    {"compare", "Compare alternatives side by side: balancing policies", RunCompare},
+    {"compare", "Compare algorithms, and balancing policies, side by side", RunCompare},
     {"executor", nullptr, RunExecutor},
+    {"completion", "Print what completes commands in a shell", RunCompletion},
     {"version", "Print the version", RunVersion},
 };
 
@@ -46,7 +50,8 @@ Usage: skep COMMAND [ARGUMENTS]
 
 Commands:
 %s
-`skep COMMAND --help` explains one; `skep run --help` lists the jobs.
+`skep COMMAND --help`, or `skep help COMMAND`, explains one; `skep run --help` lists the
+jobs.
 
 Examples:
   skep run wordcount --top 10 /usr/share/common-licenses/*
@@ -55,7 +60,7 @@ Examples:
 
 Exit codes:
   0  success
-  1  the job failed (its message says why), or the answer is no
+  1  the job failed (its message says why), or the answer is no: grep found no line
   2  the command line is wrong
   3  a server cannot be reached, or an address not be listened on
   4  cancelled, by Ctrl-C or `skep cancel`
@@ -67,10 +72,19 @@ int Help() {
   for (const Command& command : kCommands) {
     if (command.summary == nullptr) continue;
     std::string name = command.name;
-    name.resize(10, ' ');
+    name.resize(12, ' ');
     list += "  " + name + command.summary + "\n";
   }
   std::printf(kAbout, list.c_str());
+  return kOk;
+}
+
+// What may follow `skep`, for completion.
+int ListCommands() {
+  for (const Command& command : kCommands) {
+    if (command.summary != nullptr) std::printf("%s\n", command.name);
+  }
+  std::printf("help\n--help\n--version\n");
   return kOk;
 }
 
@@ -86,27 +100,44 @@ int UnknownCommand(const std::string& name) {
   return kUsage;
 }
 
-int Main(const Args& args) {
+int Main(Args args) {
   if (args.empty()) {
     std::fprintf(stderr, "skep: name a command (see: skep --help)\n");
     return kUsage;
   }
+  // `skep help run wordcount` is `skep run wordcount --help`.
+  if (args[0] == "help" && args.size() > 1) {
+    args.erase(args.begin());
+    if (args.back() != CommandLine::kComplete) args.push_back("--help");
+  }
   const std::string& name = args[0];
   if (name == "--help" || name == "-h" || name == "help") return Help();
   if (name == "--version") return RunVersion({});
+  if (name == CommandLine::kComplete) return ListCommands();
   for (const Command& command : kCommands) {
     if (name == command.name) return command.run(Args(args.begin() + 1, args.end()));
   }
   return UnknownCommand(name);
 }
 
+// What was printed and is lost is an error, whatever the command did.
+int Finish(int code) {
+  const absl::Status flushed = FlushStandardOutput();
+  if (flushed.ok()) return code;
+  std::fprintf(stderr, "skep: %s\n", std::string(Message(flushed)).c_str());
+  return code == kOk ? ExitCodeOf(flushed) : code;
+}
+
 }  // namespace
 }  // namespace skep
 
 int main(int argc, char** argv) {
-  skep::HoldStandardDescriptors();
   skep::IgnoreBrokenPipes();
-  // What matters of gRPC's troubles is in the errors that its calls return.
+  // What matters of troubles is in the errors that commands report. Those that serve,
+  // and those with --log-level, say otherwise by InitLogging.
+  FLAGS_minloglevel = google::GLOG_ERROR;
+  FLAGS_logtostderr = true;
+  // The same of gRPC's.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
-  return skep::Main(skep::Args(argv + 1, argv + argc));
+  return skep::Finish(skep::Main(skep::Args(argv + 1, argv + argc)));
 }

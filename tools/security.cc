@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "rpc/tls/plain_text.h"
 #include "rpc/tls/tls_transport.h"
+#include "tools/exit_code.h"
 
 namespace skep {
 namespace {
@@ -41,7 +42,9 @@ absl::StatusOr<Security> Security::Load(const SecurityFlags& flags) {
   Security security;
   security.flags_ = flags;
   if (!flags.tls.empty()) {
-    SKEP_ASSIGN_OR_RETURN(security.credentials_, TlsCredentials::Load(flags.tls));
+    auto credentials = TlsCredentials::Load(flags.tls);
+    if (!credentials.ok()) return EndsWith(kFiles, credentials.status());
+    security.credentials_ = *std::move(credentials);
   }
   return security;
 }

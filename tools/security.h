@@ -34,7 +34,7 @@ void AddSecurityFlags(CommandLine& line, SecurityFlags* flags);
 // How a command talks to others. A value.
 class Security {
  public:
-  // The errors of TlsCredentials::Load.
+  // The errors of TlsCredentials::Load, which end a command with kFiles.
   static absl::StatusOr<Security> Load(const SecurityFlags& flags);
 
   // InvalidArgument, unless under TLS, in plain text by name, or on this machine.

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -28,9 +29,24 @@ void Wake() {
   errno = saved;
 }
 
-void OnSignal(int) {
-  if (signals_seen.fetch_add(1) > 0) _exit(kCancelled);
-  Wake();
+// Service managers tell the process and its whole group, which is one wish said twice.
+constexpr int64_t kOneWishNanos = 1'000'000'000;
+std::atomic<int64_t> first_signal_nanos = 0;
+
+int64_t MonotonicNanos() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+void OnSignal(int signal) {
+  if (signals_seen.fetch_add(1) == 0) {
+    first_signal_nanos = MonotonicNanos();
+    Wake();
+  } else if (signal == SIGINT ||
+             MonotonicNanos() - first_signal_nanos.load() > kOneWishNanos) {
+    _exit(kCancelled);
+  }
 }
 
 void Handle(void (*handler)(int)) {
@@ -59,7 +75,8 @@ StopSignal::StopSignal(std::function<void()> on_stop) {
 }
 
 StopSignal::~StopSignal() {
-  Handle(SIG_DFL);
+  // Once a stop was asked for, a SIGTERM that repeats it changes nothing to the end.
+  if (signals_seen.load() == 0) Handle(SIG_DFL);
   Wake();
   if (thread_.joinable()) thread_.join();
   close(wake_fd.exchange(kNone));
@@ -67,7 +84,8 @@ StopSignal::~StopSignal() {
 
 void StopSignal::Wait() { thread_.join(); }
 
-void HoldStandardDescriptors() {
+// Before the constructors of libraries, some of which open descriptors.
+__attribute__((constructor(101))) static void HoldStandardDescriptors() {
   for (int fd = 0; fd <= 2; ++fd) {
     if (fcntl(fd, F_GETFD) >= 0) continue;
     // The lowest free number is this one. Opened the wrong way round on purpose.

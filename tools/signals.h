@@ -1,11 +1,16 @@
 // Ctrl-C and SIGTERM as an orderly request to stop; a second one ends the process at
-// once.
+// once. A SIGTERM within a second of the first signal is the same request, not a
+// second.
 
 #ifndef SKEP_TOOLS_SIGNALS_H_
 #define SKEP_TOOLS_SIGNALS_H_
 
 #include <functional>
 #include <thread>
+
+// Also, before anything else of the process runs: what is missing of descriptors 0, 1
+// and 2 is filled, so that no socket or file of ours gets such a number. Reading or
+// writing them is an error then, as it should be.
 
 namespace skep {
 
@@ -24,10 +29,6 @@ class StopSignal {
  private:
   std::thread thread_;
 };
-
-// Fills what is missing of descriptors 0, 1 and 2, so that no socket or file of ours
-// gets such a number: reading or writing them is an error then, as it should be.
-void HoldStandardDescriptors();
 
 // Writing to a pipe or socket that nobody reads is an error, not the end of the
 // process.

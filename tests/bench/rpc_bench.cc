@@ -340,7 +340,8 @@ absl::Status RunRpcBench(const RpcBenchOptions& options) {
   if (any) return absl::OkStatus();
   std::string names;
   for (const Row& row : Rows()) StrAppend(&names, "\n  ", row.name);
-  return NotFound("no row's name contains '", options.only, "'; there are:", names);
+  return InvalidArgument("no row's name contains '", options.only,
+                         "'; there are:", names);
 }
 
 }  // namespace skep

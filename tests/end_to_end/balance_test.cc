@@ -236,8 +236,10 @@ TEST(Balancer, SaysWhenAnAddressIsTaken) {
   EchoServerProcess server("0ms");
   for (const char* flag : {"--listen", "--admin", "--stats"}) {
     for (int i = 0; i < 3; ++i) {
-      const Outcome outcome = Skep({"balance", "--listen", "127.0.0.1:0", "--backend",
-                                    server.address(), flag, server.address()});
+      std::vector<std::string> args = {"balance", "--backend", server.address(), flag,
+                                       server.address()};
+      if (args[3] != "--listen") args.insert(args.end(), {"--listen", "127.0.0.1:0"});
+      const Outcome outcome = Skep(args);
       EXPECT_EQ(outcome.exit_code, kUnavailable) << flag << ": " << outcome.err;
     }
   }

@@ -135,12 +135,122 @@ TEST(CommandLineTest, AFullStandardOutputIsAnError) {
   EXPECT_NE(outcome.err.find("standard output"), std::string::npos) << outcome.err;
 }
 
+TEST(CommandLineTest, ExitCodesAreThoseOfTheTable) {
+  const std::string folder = TestFolder();
+  WriteWholeFile(folder + "/t", "a b a\n");
+  Process taken(SkepArgv({"serve", "echo", "--listen", "127.0.0.1:0"}));
+  ASSERT_TRUE(taken.WaitForText("serving echo on ")) << taken.err();
+  std::string address = taken.out().substr(taken.out().find("127."));
+  address = address.substr(0, address.find('\n'));
+  ProcessOptions options;
+  options.directory = folder;
+  options.env = {"skep=" + SkepBinary(), "taken=" + address};
+  const std::pair<int, const char*> kCases[] = {
+      // What was printed and is lost; closed descriptors.
+      {kFiles, "$skep version > /dev/full"},
+      {kFiles, "$skep --help > /dev/full"},
+      {kFiles, "$skep run wordcount --help > /dev/full"},
+      {kFiles, "$skep rpc list $taken > /dev/full"},
+      {kFiles, "$skep gen words --bytes 1M > /dev/full"},
+      {kFiles, "$skep version >&-"},
+      {kFiles, "$skep run wordcount --top 2 t >&-"},
+      {kFiles, "$skep run wordcount --top 2 - <&-"},
+      {kOk, "$skep --help | head -n 1"},
+      // Files that are not there, or not what they should be.
+      {kFiles, "$skep run wordcount --stop-words none --top 2 t"},
+      {kFiles, "$skep run wordcount --scratch /proc/none --top 2 t"},
+      {kFiles, "$skep run wordcount --log-dir /none --top 2 t"},
+      {kFiles, "$skep run sort --output /dev/null t"},
+      {kFiles, "$skep jobs --tls none"},
+      {kFiles, "$skep serve echo --tls none"},
+      {kFiles, "$skep serve median --numbers t"},
+      {kFiles, "$skep serve echo --listen 127.0.0.1:0 --record none/x"},
+      {kFiles, "$skep load --replay t --target $taken"},
+      {kFiles, "$skep load sudoku --puzzles t --target $taken"},
+      {kFiles, "$skep load echo --requests 1 --target $taken --plot none/x.svg"},
+      {kFiles, "$skep balance --backend file:none"},
+      {kFiles, "$skep master --listen 127.0.0.1:0 --journal /proc/none"},
+      {kFiles, "$skep compare median --sizes 1K --rounds 1 --html none/x.html"},
+      {kFiles, "$skep cert show t"},
+      // Addresses.
+      {kUnavailable, "$skep serve echo --listen $taken"},
+      {kUnavailable, "$skep balance --listen $taken --backend 127.0.0.1:1"},
+      {kUnavailable, "$skep worker --listen $taken --master 127.0.0.1:1"},
+      {kUnavailable, "$skep submit wordcount --top 1 --listen $taken t"},
+      {kUnavailable, "$skep rpc list 127.0.0.1:1"},
+      {kUnavailable, "$skep balance --list --admin 127.0.0.1:1"},
+      // The answer is no.
+      {kJobFailed, "$skep run grep --pattern none t"},
+      {kJobFailed, "$skep rpc call $taken echo.EchoService.None {}"},
+      {kJobFailed, "$skep rpc call $taken none.Service.Echo {}"},
+      // Flags that would be without effect, or say two things.
+      {kUsage, "$skep run wordcount --top 2 --top 3 t"},
+      {kUsage, "$skep run wordcount --top 2 --counters 9 t"},
+      {kUsage, "$skep run quantile --q 0.5 --check t"},
+      {kUsage, "$skep run median --group-by 1 --approx kll t"},
+      {kUsage, "$skep run average --column 3 t"},
+      {kUsage, "$skep run wordcount --top 2 --memory 0 t"},
+      {kUsage, "$skep serve sudoku --delay 1s"},
+      {kUsage, "$skep balance --mode late --policy random --backend 127.0.0.1:1"},
+      {kUsage, "$skep load echo --rates 1k,2k --histogram x --target $taken"},
+      {kUsage, "$skep load echo --speed 2 --target $taken"},
+      {kUsage, "$skep rpc call $taken echo.EchoService.Echo {} --hedge 1ms"},
+      {kOk, "$skep load echo --rate 1k --requests 5 --target $taken"},
+      {kUsage, "$skep executor"},
+      {kUsage, "$skep completion fish"},
+  };
+  for (const auto& [exit_code, command] : kCases) {
+    const Outcome outcome = RunShell(command, options, absl::Seconds(20));
+    EXPECT_EQ(outcome.exit_code, exit_code) << command << "\n" << outcome.err;
+    if (exit_code != kOk && exit_code != kJobFailed) {
+      EXPECT_NE(outcome.err.find("skep"), std::string::npos) << command;
+    }
+  }
+}
+
+TEST(CommandLineTest, HelpOfACommandIsItsOwn) {
+  EXPECT_EQ(Skep({"help", "run", "wordcount"}).out,
+            Skep({"run", "wordcount", "--help"}).out);
+  const Outcome call = Skep({"rpc", "call", "--help"});
+  EXPECT_NE(call.out.find("--hedge"), std::string::npos) << call.out;
+  EXPECT_EQ(call.out.find("--interval"), std::string::npos) << call.out;
+  ExpectError(Skep({"help", "rnu"}), kUsage, "did you mean run?");
+}
+
+TEST(CommandLineTest, TheShellIsToldWhatMayComeNext) {
+  const auto complete = [](const std::string& words) {
+    return RunShell("source <(" + SkepBinary() + " completion bash); skep() { " +
+                    SkepBinary() + " \"$@\"; }; COMP_WORDS=(" + words +
+                    "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _skep; "
+                    "printf '%s ' \"${COMPREPLY[@]}\"")
+        .out;
+  };
+  EXPECT_EQ(complete("skep ver"), "version ");
+  EXPECT_EQ(complete("skep run word"), "wordcount ");
+  EXPECT_EQ(complete("skep run wordcount --ignore"), "--ignore-case ");
+  EXPECT_EQ(complete("skep gen n"), "numbers ");
+  EXPECT_EQ(complete("skep run --executor ''"), "process thread ");
+  EXPECT_EQ(complete("skep help run nqu"), "nqueens ");
+  EXPECT_EQ(complete("skep run wordcount books/b"), " ");
+}
+
 TEST(CommandLineTest, AReaderThatLeavesIsNoError) {
   const Outcome outcome = RunShell("seq 1 300000 | " + SkepBinary() +
                                    " run wordcount --quiet - | head -n 1 | wc -l");
   EXPECT_EQ(outcome.exit_code, kOk) << outcome.err;
   EXPECT_EQ(outcome.out, "1\n");
   EXPECT_EQ(outcome.err, "");
+}
+
+// As service managers do it: the process, and then its group.
+TEST(CommandLineTest, ASigtermThatIsSaidTwiceIsOneRequest) {
+  Process process(SkepArgv({"run", "nqueens", "--n", "19"}));
+  absl::SleepFor(absl::Seconds(1));
+  process.Kill(SIGTERM);
+  process.Kill(SIGTERM);
+  const Outcome outcome = process.Wait(absl::Seconds(20));
+  EXPECT_EQ(outcome.exit_code, kCancelled) << outcome.err;
+  EXPECT_NE(outcome.err.find("was cancelled"), std::string::npos) << outcome.err;
 }
 
 TEST(CommandLineTest, CtrlCCancelsTheJob) {

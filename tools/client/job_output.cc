@@ -50,6 +50,11 @@ absl::StatusOr<std::unique_ptr<JobOutput>> JobOutput::Prepare(
           "--output ", path,
           " is a directory, and this job writes one file: name a file");
     }
+    if (there.ok() && there->is_special) {
+      return AlreadyExists("--output ", path,
+                           " is a device or a pipe, and would be replaced by a file: "
+                           "leave out --output, and send standard output there");
+    }
     const std::string parent(ParentOf(absolute));
     if (!fs.Stat(parent).ok()) {
       return NotFound("--output ", path, ": there is no directory ", parent);

@@ -1,6 +1,7 @@
 #include "tools/client/job_request.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,11 +12,18 @@
 #include "storage/input_list.h"
 #include "storage/record_format.h"
 #include "storage/split_planner.h"
+#include "tools/exit_code.h"
 
 namespace skep {
 namespace {
 
 constexpr char kStandardInput[] = "-";
+
+// An input that cannot be read, whatever the reason.
+absl::Status AboutFiles(const absl::Status& status) {
+  return status.ok() || absl::IsInvalidArgument(status) ? status
+                                                        : EndsWith(kFiles, status);
+}
 
 // Splits must be re-readable by any attempt, so what comes by a pipe is kept in a file.
 absl::Status Spool(FileSystem& fs, int from, const std::string& to) {
@@ -25,6 +33,14 @@ absl::Status Spool(FileSystem& fs, int from, const std::string& to) {
   while (true) {
     const ssize_t got = read(from, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) {  // somebody else made it so
+      pollfd input = {.fd = from, .events = POLLIN, .revents = 0};
+      poll(&input, 1, -1);
+      continue;
+    }
+    if (got < 0 && errno == EBADF) {
+      return FailedPrecondition("standard input is closed: give - something to read");
+    }
     if (got < 0) return ErrnoToStatus(errno, "read standard input");
     if (got == 0) return file->Close();
     SKEP_RETURN_IF_ERROR(Annotate(file->Append(std::string_view(buffer).substr(0, got)),
@@ -68,11 +84,13 @@ absl::StatusOr<PreparedJob> PrepareJob(FileSystem& fs, const JobRequest& request
         fs, JoinPath(scratch, StrCat("skep-stdin-",
                                      absl::Hex(SystemRandom64(), absl::kZeroPad16))));
     const std::string& path = prepared.standard_input->path();
-    SKEP_RETURN_IF_ERROR(Spool(fs, standard_input, path));
+    SKEP_RETURN_IF_ERROR(EndsWith(kFiles, Spool(fs, standard_input, path)));
     std::replace(inputs.begin(), inputs.end(), std::string(kStandardInput), path);
   }
-  SKEP_ASSIGN_OR_RETURN(std::vector<InputFile> files,
-                        ListInputs(fs, working_directory, inputs));
+  absl::StatusOr<std::vector<InputFile>> listed =
+      ListInputs(fs, working_directory, inputs);
+  if (!listed.ok()) return AboutFiles(listed.status());
+  std::vector<InputFile> files = *std::move(listed);
   for (InputFile& file : files) {
     if (prepared.standard_input != nullptr &&
         file.path() == prepared.standard_input->path()) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "base/status.h"
 #include "tools/client/progress.h"
+#include "tools/standard_output.h"
 
 namespace skep {
 namespace {
@@ -49,14 +50,14 @@ std::string Seconds(absl::Duration d) {
 
 }  // namespace
 
-std::string JobJson(const JobStatus& status, std::string_view output_path,
-                    absl::Duration took) {
+std::string JobJson(const JobStatus& status,
+                    std::optional<std::string_view> output_path, absl::Duration took) {
   Json json;
   json["job"] = status.name();
   json["id"] = status.id();
   json["state"] = StateName(status.state());
-  // In a list of jobs, answers are left out.
-  if (status.has_answer() || status.state() != JOB_SUCCEEDED) {
+  if (status.has_answer() ||
+      (output_path.has_value() && status.state() != JOB_SUCCEEDED)) {
     json["answer"] = AnswerJson(status.answer());
   }
   json["counters"] = Json::object();
@@ -64,7 +65,10 @@ std::string JobJson(const JobStatus& status, std::string_view output_path,
            status.counters().begin(), status.counters().end())) {
     json["counters"][name] = count;
   }
-  json["output"] = output_path.empty() ? Json(nullptr) : Json(std::string(output_path));
+  if (output_path.has_value()) {
+    json["output"] =
+        output_path->empty() ? Json(nullptr) : Json(std::string(*output_path));
+  }
   json["seconds"] = absl::ToDoubleSeconds(took);
   const absl::Status error = JobError(status);
   json["error"] = error.ok() ? Json(nullptr) : Json(std::string(Message(error)));
@@ -169,7 +173,7 @@ absl::Status StandardOutput::Write(std::string_view bytes) {
     } else if (errno == EPIPE) {
       closed_ = true;
     } else if (errno != EINTR) {
-      return ErrnoToStatus(errno, "write to standard output");
+      return StandardOutputError(errno);
     }
   }
   return absl::OkStatus();

@@ -3,6 +3,7 @@
 #ifndef SKEP_TOOLS_CLIENT_RESULT_H_
 #define SKEP_TOOLS_CLIENT_RESULT_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,11 +20,13 @@ namespace skep {
 //    "ran_again":{"failed":0,"lost":0,"map_outputs":0},"warnings":[...],
 //    "submitted_ms":...,"finished_ms":...,"cpu_seconds":2.1,
 //    "phases":{"read":{"cpu_seconds":0.2,"wall_seconds":0.3},...}}
-// `answer` is the job's own JSON, or its text, or null; `output` is null without a
-// path. Times are since the epoch, by the master's clock; CPU seconds and phases are
-// those of the attempts that counted (TaskPhase of task.proto).
-std::string JobJson(const JobStatus& status, std::string_view output_path,
-                    absl::Duration took);
+// `answer` is the job's own JSON, or its text, or null; `output` is null for an empty
+// path. To who has only asked the master (no path), what it did not say is left out:
+// `output`, which the submitter knows, and in a list the answers. Times are since the
+// epoch, by the master's clock; CPU seconds and phases are those of the attempts that
+// counted (TaskPhase of task.proto).
+std::string JobJson(const JobStatus& status,
+                    std::optional<std::string_view> output_path, absl::Duration took);
 
 // As `skep status` prints it: lines of "name: value".
 std::string JobText(const JobStatus& status);

@@ -36,6 +36,15 @@ TEST(ResultTest, JsonHasEveryKey) {
   EXPECT_EQ(json["ran_again"]["lost"], 2);
 }
 
+TEST(ResultTest, WhatTheMasterDidNotSayIsLeftOut) {
+  JobStatus status = Succeeded();
+  status.set_state(JOB_RUNNING);
+  const Json json = Json::parse(JobJson(status, std::nullopt, absl::Seconds(1)));
+  EXPECT_FALSE(json.contains("answer"));
+  EXPECT_FALSE(json.contains("output"));
+  EXPECT_EQ(json["state"], "running");
+}
+
 TEST(ResultTest, TellsWhereTheTimeWent) {
   JobStatus status = Succeeded();
   status.set_cpu_seconds(1.5);

@@ -131,8 +131,9 @@ absl::Status Session::ServeFiles() {
   services_.Add(file_server_.get(), ServiceTable::Run::kPool);
   ServerOptions options;
   options.pool = file_pool_.get();
-  SKEP_ASSIGN_OR_RETURN(
-      server_, Server::Listen(transport_, options_.listen, services_, options));
+  auto listening = Server::Listen(transport_, options_.listen, services_, options);
+  if (!listening.ok()) return EndsWith(kUnavailable, listening.status());
+  server_ = *std::move(listening);
   prepared_.spec.set_submitter_address(server_->address().ToString());
   return absl::OkStatus();
 }
@@ -144,6 +145,10 @@ int Session::SubmitAndWait() {
   }
   const absl::Time start = absl::Now();
   const absl::StatusOr<uint64_t> id = jobs_.Submit(prepared_.spec);
+  // A master that takes no more jobs, or not so large a one, has no trouble with files.
+  if (absl::IsResourceExhausted(id.status())) {
+    return ReportError(EndsWith(kJobFailed, id.status()));
+  }
   if (!id.ok()) return ReportError(id.status());
   if (options_.detach) {
     output_->Leave();

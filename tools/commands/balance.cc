@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "base/clock.h"
@@ -58,6 +59,10 @@ absl::StatusOr<BalancerOptions> OptionsOf(const BalanceFlags& flags) {
   BalancerOptions options = flags.options;
   SKEP_ASSIGN_OR_RETURN(options.policy, ParsePickPolicy(flags.policy));
   SKEP_ASSIGN_OR_RETURN(options.mode, ParseBindMode(flags.mode));
+  if (options.mode == BindMode::kLate && flags.policy != BalanceFlags().policy) {
+    return InvalidArgument("--policy picks as a call comes; --mode late does not: ",
+                           "leave one of them out");
+  }
   if (options.default_timeout <= absl::ZeroDuration()) {
     return InvalidArgument("--default-timeout is over zero: say 5m");
   }
@@ -83,7 +88,11 @@ absl::Status ReadBackends(const BalanceFlags& flags, BackendDirectory& directory
   }
   directory.Refresh(Clock::Real().Now(), flags.watch.resolve);
   if (!directory.backends().empty()) return absl::OkStatus();
-  SKEP_RETURN_IF_ERROR(directory.first_error());
+  const absl::Status error = directory.first_error();
+  const bool files =
+      std::any_of(flags.backends.begin(), flags.backends.end(),
+                  [](const std::string& text) { return text.starts_with("file:"); });
+  if (!error.ok()) return EndsWith(files ? kFiles : kUnavailable, error);
   return InvalidArgument(
       "give at least one --backend, for example --backend 127.0.0.1:9981");
 }

@@ -30,7 +30,8 @@ int RunBench(const Args& args) {
       "skep bench rpc --only 10x64 --repetitions 9\n"
       "skep bench kernels --data testdata --only Words --path avx2\n"
       "skep bench jobs --data testdata --only median");
-  line.Positional("WHAT", &what, "rpc, kernels or jobs");
+  line.Positional("WHAT", &what, "rpc, kernels or jobs", true,
+                  {"rpc", "kernels", "jobs"});
   line.Flag("quick", &options.quick,
             "rpc: once and shortly; kernels, jobs: on smaller inputs, a minute");
   line.Flag("alone", &alone, "rpc: without gRPC, for a profile");

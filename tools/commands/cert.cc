@@ -83,7 +83,7 @@ absl::Status Show(const CertFlags& flags) {
   if (in) text << in.rdbuf();
   if (!in) return ErrnoToStatus(errno != 0 ? errno : EIO, "read " + flags.subject);
   const absl::StatusOr<CertificateInfo> info = DescribeCertificate(text.str());
-  if (!info.ok()) return Annotate(info.status(), flags.subject);
+  if (!info.ok()) return EndsWith(kFiles, Annotate(info.status(), flags.subject));
   const absl::Time now = absl::Now();
   const char* const state = now < info->not_before  ? "not valid yet"
                             : now < info->not_after ? "valid"
@@ -187,7 +187,8 @@ int RunCert(const Args& args) {
       "--listen 0.0.0.0:7700");
   line.Example("skep cert token ca --for 30m");
   line.Example("skep cert join master.example.org:7701 --token TOKEN --out tls");
-  line.Positional("ACTION", &flags.action, "init, issue, show, token or join");
+  line.Positional("ACTION", &flags.action, "init, issue, show, token or join", true,
+                  {"init", "issue", "show", "token", "join"});
   line.Positional("WHERE", &flags.subject,
                   "The authority's folder; show: a file; join: HOST:PORT");
   line.Positional("NAME", &flags.name,

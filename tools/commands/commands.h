@@ -29,6 +29,7 @@ int RunCompare(const Args& args);
 int RunBench(const Args& args);
 int RunCert(const Args& args);
 int RunGen(const Args& args);
+int RunCompletion(const Args& args);
 int RunVersion(const Args& args);
 
 }  // namespace skep

@@ -1,3 +1,4 @@
+#include "absl/strings/str_split.h"
 #include "base/status.h"
 #include "tools/client/session.h"
 #include "tools/command_line.h"
@@ -20,7 +21,8 @@ int RunCompare(const Args& args) {
       "skep compare median --algorithms bisection,radix,window --html report.html");
   line.Positional(
       "WHAT", &what,
-      StrCat("balancing, or a family of algorithms: ", CompareFamilyNames()));
+      StrCat("balancing, or a family of algorithms: ", CompareFamilyNames()), true,
+      absl::StrSplit(StrCat("balancing, ", CompareFamilyNames()), ", "));
   if (const auto code = line.Parse(args)) return *code;
   return ReportError(InvalidArgument("there is no `skep compare ", what,
                                      "`: compare balancing, ", CompareFamilyNames()));

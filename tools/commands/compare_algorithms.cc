@@ -61,7 +61,10 @@ absl::Status CompareFamilyAs(const CompareFamily& family, const Flags& flags,
   std::ofstream file(flags.html, std::ios::binary);
   file << ComparisonHtml(comparison, command);
   file.close();
-  if (!file) return Unavailable("cannot write ", flags.html, ": is its folder there?");
+  if (!file) {
+    return EndsWith(kFiles, NotFound("cannot write --html ", flags.html,
+                                     ": is its folder there, and room in it?"));
+  }
   std::fprintf(stderr, "skep: the report is in %s\n", flags.html.c_str());
   return absl::OkStatus();
 }

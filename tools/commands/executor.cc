@@ -1,8 +1,10 @@
 // The hidden command that a worker starts, at the other end of a socket pair.
 
+#include <fcntl.h>
 #include <signal.h>
 
 #include "base/logging.h"
+#include "base/status.h"
 #include "jobs/job_table.h"
 #include "rpc/tcp_transport.h"
 #include "tools/client/session.h"
@@ -22,6 +24,9 @@ int RunExecutor(const Args& args) {
   AddSecurityFlags(line, &security_flags);
   line.LogFlags(&log);
   if (const auto code = line.Parse(args)) return *code;
+  if (fcntl(static_cast<int>(fd), F_GETFD) < 0) {
+    return ReportError(InvalidArgument("--fd ", fd, " is no open descriptor"));
+  }
   if (const absl::Status status = InitLogging("skep-executor", log); !status.ok()) {
     return ReportError(status);
   }

@@ -15,7 +15,7 @@ inline void AddExecutorFlag(CommandLine& line, WorkerOptions::Executors* executo
   line.ParsedFlag(
       "executor",
       "Run attempts as `thread`, or as `process`, whose crash costs one attempt",
-      "KIND", *executors == Executors::kProcesses ? "process" : "thread",
+      "process|thread", *executors == Executors::kProcesses ? "process" : "thread",
       [executors](const std::string& text) {
         if (text != "process" && text != "thread") {
           return InvalidArgument("'", text, "' is not process or thread");

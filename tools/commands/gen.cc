@@ -146,7 +146,8 @@ int RunGen(const Args& args) {
                    "`skep gen numbers`, `skep gen sudoku`; each has --help. The same "
                    "flags give the same bytes on every machine.");
   line.Example("skep gen words --bytes 10M | skep run wordcount --top 10 -");
-  line.Positional("WHAT", &what, "words, numbers or sudoku");
+  line.Positional("WHAT", &what, "words, numbers or sudoku", true,
+                  {"words", "numbers", "sudoku"});
   if (const auto code = line.Parse(args)) return *code;
   return ReportError(InvalidArgument("there is no `skep gen ", what,
                                      "`: use words, numbers or sudoku"));

@@ -51,13 +51,15 @@ absl::StatusOr<std::string> ReadFlagFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string content(kMaxFlagFile + 1, '\0');
   file.read(content.data(), static_cast<std::streamsize>(content.size()));
-  if (!file.is_open() || file.bad()) return NotFound("cannot read '", path, "'");
+  if (!file.is_open() || file.bad()) {
+    return EndsWith(kFiles, NotFound("cannot read '", path, "'"));
+  }
   content.resize(static_cast<size_t>(file.gcount()));
   if (content.size() > kMaxFlagFile) {
-    return InvalidArgument("'", path, "' is larger than 1 MiB");
+    return EndsWith(kFiles, InvalidArgument("'", path, "' is larger than 1 MiB"));
   }
   if (!IsUtf8(content)) {
-    return InvalidArgument("'", path, "' is not UTF-8");
+    return EndsWith(kFiles, InvalidArgument("'", path, "' is not UTF-8"));
   }
   return content;
 }
@@ -88,10 +90,14 @@ std::string JobList() {
   return list;
 }
 
-int UnknownJob(const std::string& command, const std::string& name) {
+std::vector<std::string> JobNames() {
   std::vector<std::string> names;
-  for (const auto& [known, job] : BuiltInJobs().jobs) names.push_back(known);
-  const std::string nearest = Nearest(name, names);
+  for (const auto& [name, job] : BuiltInJobs().jobs) names.push_back(name);
+  return names;
+}
+
+int UnknownJob(const std::string& command, const std::string& name) {
+  const std::string nearest = Nearest(name, JobNames());
   std::fprintf(stderr, "skep %s: there is no job '%s'%s (see: skep %s --help)\n",
                command.c_str(), name.c_str(),
                nearest.empty() ? "" : StrCat("; did you mean ", nearest, "?").c_str(),
@@ -117,11 +123,14 @@ std::optional<int> ParseJobCommand(const std::string& command,
   const size_t at = without_job.FindPositional(args);
   if (at == args.size()) {
     std::string job;
-    without_job.Positional("JOB", &job, "Which job; then its flags and inputs");
+    without_job.Positional("JOB", &job, "Which job; then its flags and inputs", true,
+                           JobNames());
     without_job.Example(StrCat("skep ", command, " wordcount --top 10 book.txt"));
     without_job.Example(StrCat("skep ", command, " wordcount --help"));
     const std::optional<int> code = without_job.Parse(args);
-    if (code == kOk) std::fputs(JobList().c_str(), stdout);
+    if (code == kOk && args.back() != CommandLine::kComplete) {
+      std::fputs(JobList().c_str(), stdout);
+    }
     return code.value_or(kUsage);
   }
   const Job* const job = BuiltInJobs().Find(args[at]);
@@ -145,6 +154,8 @@ std::optional<int> ParseJobCommand(const std::string& command,
   }
   line.Example(job->example());
   if (const auto code = line.Parse(rest)) return code;
+  const absl::Status checked = job->CheckOptions(parsed->request.options);
+  if (!checked.ok()) return ReportError(EndsWith(kUsage, checked));
   const absl::Status logging = InitLogging("skep", parsed->log);
   if (!logging.ok()) return ReportError(logging);
   return std::nullopt;

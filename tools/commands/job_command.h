@@ -18,7 +18,8 @@ namespace skep {
 struct JobCommand {
   JobRequest request;
   SessionOptions session;
-  LogOptions log;
+  // What matters of troubles is in the job's status.
+  LogOptions log = {.level = "error"};
 };
 
 // Parses "JOB [FLAGS] INPUT...". `more_flags` declares the command's own. Returns an

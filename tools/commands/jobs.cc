@@ -26,7 +26,7 @@ absl::StatusOr<uint64_t> ParseJobId(const std::string& text) {
 }
 
 std::string Json(const JobStatus& job) {
-  return JobJson(job, "", TimeTaken(job, absl::Now()));
+  return JobJson(job, std::nullopt, TimeTaken(job, absl::Now()));
 }
 
 }  // namespace

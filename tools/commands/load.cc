@@ -11,12 +11,12 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "base/strings.h"
-#include "jobs/kernels/sudoku.h"
 #include "tools/client/session.h"
 #include "tools/command_line.h"
 #include "tools/commands/commands.h"
 #include "tools/exit_code.h"
 #include "tools/load/plot.h"
+#include "tools/load/puzzle_file.h"
 #include "tools/load/replay.h"
 #include "tools/load/report.h"
 #include "tools/security.h"
@@ -25,17 +25,13 @@
 namespace skep {
 namespace {
 
-// Without --puzzles: solved by logic alone, in a few microseconds.
-constexpr char kEasyPuzzle[] =
-    "530070000600195000098000060800060003400803001700020006060000280000419005000080079";
-
 struct LoadFlags {
   std::string service;
   std::vector<std::string> targets;
   std::string protocol = "rpc";
   int64_t connections = 1;
   int64_t window = 1;
-  int64_t rate = 0;
+  double rate = 0;
   std::string rates;
   std::string replay;
   std::string speed = "1";
@@ -51,7 +47,7 @@ struct LoadFlags {
   std::string histogram;
   std::string plot;
   SecurityFlags security;
-  LogOptions log;
+  LogOptions log = {.level = "error"};
 };
 
 // "10", "10s", "500ms".
@@ -66,27 +62,6 @@ absl::Status ParsePositive(const std::string& text, absl::Duration* out) {
   }
   if (*out <= absl::ZeroDuration()) return InvalidArgument("it must be over zero");
   return absl::OkStatus();
-}
-
-absl::StatusOr<std::vector<std::string>> ReadPuzzles(const std::string& path) {
-  if (path.empty()) return std::vector<std::string>{kEasyPuzzle};
-  std::ifstream in(path);
-  if (!in) return ErrnoToStatus(errno, "open " + path);
-  std::vector<std::string> puzzles;
-  for (std::string line; std::getline(in, line);) {
-    if (line.empty() || line[0] == '#') continue;
-    line.resize(kSudokuCells, ' ');
-    for (char& cell : line) {
-      if (cell == '.') cell = '0';
-      if (cell < '0' || cell > '9') {
-        return InvalidArgument(path, ": puzzle ", puzzles.size() + 1,
-                               " is not 81 digits or dots");
-      }
-    }
-    puzzles.push_back(line);
-  }
-  if (puzzles.empty()) return InvalidArgument(path, " holds no puzzle");
-  return puzzles;
 }
 
 absl::StatusOr<LinkFactory> FactoryOf(const LoadFlags& flags) {
@@ -106,23 +81,25 @@ absl::StatusOr<LinkFactory> FactoryOf(const LoadFlags& flags) {
                          "': load echo or sudoku");
 }
 
+// "1000", "2k", "1.5M".
+absl::StatusOr<double> ParseRate(const std::string& text) {
+  char* end = nullptr;
+  double rate = std::strtod(text.c_str(), &end);
+  if (*end == 'k') rate *= 1e3, ++end;
+  if (*end == 'M') rate *= 1e6, ++end;
+  if (*end != '\0' || !(rate > 0 && rate <= 1e8)) {
+    return InvalidArgument("'", text, "' is no rate: say 1000, 2k or 1.5M");
+  }
+  return rate;
+}
+
 // "1000,2k,5k".
 absl::StatusOr<std::vector<double>> RatesOf(const LoadFlags& flags) {
-  if (flags.rates.empty()) {
-    return std::vector<double>{static_cast<double>(flags.rate)};
-  }
+  if (flags.rates.empty()) return std::vector<double>{flags.rate};
   if (flags.rate > 0) return InvalidArgument("give --rate or --rates, not both");
   std::vector<double> rates;
   for (const absl::string_view part : absl::StrSplit(flags.rates, ',')) {
-    const std::string text(part);
-    char* end = nullptr;
-    double rate = std::strtod(text.c_str(), &end);
-    if (*end == 'k') rate *= 1e3, ++end;
-    if (*end == 'M') rate *= 1e6, ++end;
-    if (*end != '\0' || !(rate > 0 && rate <= 1e8)) {
-      return InvalidArgument("'", text, "' is no rate: --rates 1000,2k,5k");
-    }
-    rates.push_back(rate);
+    SKEP_ASSIGN_OR_RETURN(rates.emplace_back(), ParseRate(std::string(part)));
   }
   return rates;
 }
@@ -141,7 +118,9 @@ absl::StatusOr<LoadOptions> OptionsOf(const LoadFlags& flags, const std::string&
   }
   options.link.timeout = flags.deadline;
   options.link.payload_bytes = flags.payload;
-  SKEP_ASSIGN_OR_RETURN(options.link.puzzles, ReadPuzzles(flags.puzzles));
+  absl::StatusOr<std::vector<std::string>> puzzles = ReadPuzzleFile(flags.puzzles);
+  if (!puzzles.ok()) return EndsWith(kFiles, puzzles.status());
+  options.link.puzzles = *std::move(puzzles);
   options.connections = static_cast<int>(flags.connections);
   options.threads = static_cast<int>(std::min(flags.threads, flags.connections));
   options.spin = flags.spin;
@@ -184,7 +163,7 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out << text;
   out.close();
-  if (!out) return ErrnoToStatus(errno, "write " + path);
+  if (!out) return EndsWith(kFiles, ErrnoToStatus(errno, "write " + path));
   return absl::OkStatus();
 }
 
@@ -198,8 +177,26 @@ absl::Status CheckFlags(const LoadFlags& flags) {
   if (!flags.replay.empty() && (flags.rate > 0 || !flags.rates.empty())) {
     return InvalidArgument(
         "--replay has the times of the capture: --speed 2 is twice as fast, --speed "
-        "max "
-        "as fast as the answers come");
+        "max as fast as the answers come");
+  }
+  // What would be without effect.
+  if (flags.replay.empty() && flags.speed != LoadFlags().speed) {
+    return InvalidArgument("--speed is of --replay");
+  }
+  if (!flags.replay.empty() && flags.protocol != "rpc") {
+    return InvalidArgument("--replay speaks rpc: leave out --protocol");
+  }
+  if (!flags.puzzles.empty() && flags.service != "sudoku") {
+    return InvalidArgument("--puzzles is of sudoku");
+  }
+  if (flags.payload != LoadFlags().payload && flags.service != "echo") {
+    return InvalidArgument("--payload is of echo");
+  }
+  // Latencies at different rates, or of different servers, are no one distribution.
+  if (!flags.histogram.empty() && (!flags.rates.empty() || flags.targets.size() > 1)) {
+    return InvalidArgument(
+        "--histogram is of one measurement: give one --target and --rate, or --plot, "
+        "which shows several");
   }
   return absl::OkStatus();
 }
@@ -261,11 +258,9 @@ absl::StatusOr<std::vector<LoadMeasurement>> RunAll(const LoadFlags& flags) {
 absl::Status WriteFiles(const LoadFlags& flags,
                         const std::vector<LoadMeasurement>& runs) {
   if (!flags.histogram.empty()) {
-    std::map<uint64_t, uint64_t> steps;
-    for (const LoadMeasurement& run : runs) {
-      for (const auto& [step, count] : run.report.stats.steps) steps[step] += count;
-    }
-    SKEP_RETURN_IF_ERROR(WriteFile(flags.histogram, LoadHistogramFile(steps)));
+    SKEP_RETURN_IF_ERROR(WriteFile(
+        flags.histogram, LoadHistogramFile(runs.empty() ? std::map<uint64_t, uint64_t>()
+                                                        : runs[0].report.stats.steps)));
   }
   if (flags.plot.empty()) return absl::OkStatus();
   if (!flags.rates.empty()) {
@@ -309,7 +304,8 @@ void Declare(CommandLine& line, LoadFlags* flags) {
       "skep load echo --target 127.0.0.1:8888 --target 127.0.0.1:8880 --rates "
       "1k,2k,5k,10k --duration 5s --plot ramp.svg");
   line.Example("skep load --replay requests.traffic --speed 2 --target 127.0.0.1:9981");
-  line.Positional("SERVICE", &flags->service, "echo or sudoku", false);
+  line.Positional("SERVICE", &flags->service, "echo or sudoku", false,
+                  {"echo", "sudoku"});
   line.Flag("target", &flags->targets,
             "The server or balancer; repeat it to compare several", "ADDR");
   line.Flag("protocol", &flags->protocol, "rpc, or sudoku's own: text", "NAME");
@@ -319,10 +315,14 @@ void Declare(CommandLine& line, LoadFlags* flags) {
             "N", 1);
   line.Flag("window", &flags->window,
             "Closed loop: requests outstanding on each connection", "N", 1);
-  line.Flag("rate", &flags->rate,
-            "Open loop: requests a second, over all connections, whatever the answers "
-            "do; latency counts from the moment for which a request was meant",
-            "R", 0);
+  line.ParsedFlag(
+      "rate",
+      "Open loop: requests a second (1000, 2k), over all connections, whatever the "
+      "answers do; latency counts from the moment for which a request was meant",
+      "R", "", [flags](const std::string& text) -> absl::Status {
+        SKEP_ASSIGN_OR_RETURN(flags->rate, ParseRate(text));
+        return absl::OkStatus();
+      });
   line.Flag(
       "rates", &flags->rates,
       "Open loop at one rate after the other, each for --duration: latency against "

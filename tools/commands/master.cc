@@ -5,6 +5,7 @@
 #include "master/master_server.h"
 #include "rpc/tls/authority.h"
 #include "rpc/tls/join.h"
+#include "storage/file_system.h"
 #include "tools/client/session.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/master_flag.h"
@@ -29,9 +30,12 @@ absl::StatusOr<std::unique_ptr<JoinServer>> ServeJoiners(TcpTransport& transport
         "joining takes --join ADDR, --authority DIR and --tls DIR together");
   }
   SKEP_ASSIGN_OR_RETURN(const Address at, Address::Parse(join, kJoinPort));
-  SKEP_ASSIGN_OR_RETURN(Authority authority, Authority::Open(folder));
-  return JoinServer::Listen(transport, at, std::move(authority),
-                            *security.credentials());
+  absl::StatusOr<Authority> authority = Authority::Open(folder);
+  if (!authority.ok()) return EndsWith(kFiles, authority.status());
+  auto listening =
+      JoinServer::Listen(transport, at, *std::move(authority), *security.credentials());
+  if (!listening.ok()) return EndsWith(kUnavailable, listening.status());
+  return listening;
 }
 
 }  // namespace
@@ -76,6 +80,11 @@ int RunMaster(const Args& args) {
   }
   options.credentials = security->credentials();
   options.plaintext = security_flags.plaintext;
+  if (!options.journal_directory.empty()) {
+    const absl::Status made =
+        FileSystem::Real().MakeDirectory(options.journal_directory);
+    if (!made.ok()) return ReportError(EndsWith(kFiles, made));
+  }
   StopSignal stop;
   TcpTransport transport(2);
   absl::StatusOr<std::unique_ptr<JoinServer>> joining =
@@ -85,7 +94,8 @@ int RunMaster(const Args& args) {
       MasterServer::Start(transport, std::move(options));
   if (!server.ok()) {
     ReportError(server.status());
-    return kUnavailable;
+    // A journal that is damaged, or an address that cannot be had.
+    return absl::IsDataLoss(server.status()) ? kFiles : kUnavailable;
   }
   std::printf("skep master: listening on %s\n",
               (*server)->address().ToString().c_str());

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "tools/command_line.h"
+#include "tools/exit_code.h"
 #include "tools/record/recording_transport.h"
 #include "tools/record/traffic_file.h"
 
@@ -30,7 +31,9 @@ struct RecordFlag {
   // Null without --record. It outlives the transport.
   absl::StatusOr<std::unique_ptr<TrafficWriter>> Open() const {
     if (file.empty()) return std::unique_ptr<TrafficWriter>();
-    return TrafficWriter::Open(file, Clock::Real().Now(), {.max_bytes = limit});
+    auto writer = TrafficWriter::Open(file, Clock::Real().Now(), {.max_bytes = limit});
+    if (!writer.ok()) return EndsWith(kFiles, writer.status());
+    return writer;
   }
   // The transport to listen on; null where nothing is captured.
   static std::unique_ptr<Transport> Front(Transport& transport, TrafficWriter* writer) {

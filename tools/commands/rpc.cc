@@ -20,7 +20,6 @@ namespace skep {
 namespace {
 
 struct RpcFlags {
-  std::string action;
   std::string address;
   std::string method;
   std::string json = "{}";
@@ -45,8 +44,8 @@ absl::Status List(Channel& channel, absl::Duration timeout) {
   return absl::OkStatus();
 }
 
-// `service` is kept there, since an attempt that lost may hold messages of its types for
-// as long as the channel's loops run.
+// `service` is kept there, since an attempt that lost may hold messages of its types
+// for as long as the channel's loops run.
 absl::Status Call(Channel& channel, const RpcFlags& flags, absl::Duration timeout,
                   std::unique_ptr<DynamicService>* service) {
   const size_t dot = flags.method.rfind('.');
@@ -65,32 +64,20 @@ absl::Status Call(Channel& channel, const RpcFlags& flags, absl::Duration timeou
   return absl::OkStatus();
 }
 
-absl::Status Rpc(const RpcFlags& flags) {
-  if (flags.action == "top") {
-    if (!flags.method.empty()) {
-      return InvalidArgument("`skep rpc top ADDR` takes nothing more");
-    }
-    // The page is in plain text whatever the server's calls are under.
-    SKEP_ASSIGN_OR_RETURN(const Address page, Address::Parse(flags.address));
-    SKEP_ASSIGN_OR_RETURN(const Security security, Security::Load(flags.security));
-    SKEP_RETURN_IF_ERROR(security.MayConnectPlainly(page));
-    return RunRpcTop({.address = flags.address,
-                      .interval = absl::Seconds(flags.interval_seconds),
-                      .timeout = absl::Seconds(flags.timeout_seconds),
-                      .count = flags.once ? 1 : flags.count,
-                      .json = flags.top_json});
-  }
-  const bool list = flags.action == "list";
-  if (!list && flags.action != "call") {
-    return InvalidArgument("there is no `skep rpc ", flags.action,
-                           "`: use list, call or top");
-  }
-  if (list != flags.method.empty()) {
-    return InvalidArgument(list
-                               ? "`skep rpc list ADDR` takes nothing more"
-                               : "`skep rpc call ADDR Service.Method '{json}'` needs a "
-                                 "method");
-  }
+absl::Status Top(const RpcFlags& flags) {
+  // The page is in plain text whatever the server's calls are under.
+  SKEP_ASSIGN_OR_RETURN(const Address page, Address::Parse(flags.address));
+  SKEP_ASSIGN_OR_RETURN(const Security security, Security::Load(flags.security));
+  SKEP_RETURN_IF_ERROR(security.MayConnectPlainly(page));
+  return RunRpcTop({.address = flags.address,
+                    .interval = absl::Seconds(flags.interval_seconds),
+                    .timeout = absl::Seconds(flags.timeout_seconds),
+                    .count = flags.once ? 1 : flags.count,
+                    .json = flags.top_json});
+}
+
+// A call of `flags.method`, or the list of all methods.
+absl::Status Ask(const RpcFlags& flags, bool list = false) {
   SKEP_ASSIGN_OR_RETURN(const Security security, Security::Load(flags.security));
   std::vector<Address> addresses;
   for (const std::string& text :
@@ -120,27 +107,36 @@ absl::Status Rpc(const RpcFlags& flags) {
   return list ? List(*channel, timeout) : Call(*channel, flags, timeout, &service);
 }
 
-}  // namespace
+void AddCommonFlags(CommandLine& line, RpcFlags& flags) {
+  line.Flag("timeout", &flags.timeout_seconds, "Seconds before it gives up", "S", 1);
+  AddSecurityFlags(line, &flags.security);
+}
 
-int RunRpc(const Args& args) {
+constexpr char kSeveral[] =
+    "The server, or several with commas between them: each call goes to one, and to "
+    "another if that fails and may be repeated";
+
+int RunList(const Args& args) {
   RpcFlags flags;
-  CommandLine line("rpc",
-                   "Asks a server what it serves (list), calls a method of it with a "
-                   "request in JSON (call), or shows live what it does (top), by its "
-                   "statistics page.");
+  CommandLine line("rpc list", "Lists what a server serves.");
   line.Example("skep rpc list 127.0.0.1:8888");
+  line.Positional("ADDR", &flags.address, kSeveral);
+  AddCommonFlags(line, flags);
+  if (const auto code = line.Parse(args)) return *code;
+  const absl::Status status = Ask(flags, /*list=*/true);
+  return status.ok() ? kOk : ReportServiceError(status);
+}
+
+int RunCall(const Args& args) {
+  RpcFlags flags;
+  CommandLine line("rpc call",
+                   "Calls a method of a server with a request in JSON, and prints the "
+                   "reply.");
   line.Example(
       "skep rpc call 127.0.0.1:8888 echo.EchoService.Echo '{\"payload\":\"hi\"}'");
-  line.Example("skep rpc top 127.0.0.1:9982");
-  line.Example("skep rpc top 127.0.0.1:9982 --once --json");
-  line.Positional("ACTION", &flags.action, "list, call or top");
-  line.Positional("ADDR", &flags.address,
-                  "The server, or several with commas between them: each call goes to "
-                  "one, and to another if that fails and may be repeated. For top its "
-                  "--stats address");
-  line.Positional("METHOD", &flags.method, "package.Service.Method", false);
+  line.Positional("ADDR", &flags.address, kSeveral);
+  line.Positional("METHOD", &flags.method, "package.Service.Method");
   line.Positional("JSON", &flags.json, "The request", false);
-  line.Flag("timeout", &flags.timeout_seconds, "Seconds before it gives up", "S", 1);
   line.ParsedFlag("hedge",
                   "Of several servers: ask a second one too after so long, if the "
                   "method is idempotent; the first reply counts",
@@ -151,16 +147,59 @@ int RunRpc(const Args& args) {
                     }
                     return InvalidArgument("'", text, "' is no time: say 20ms or 1.5s");
                   });
-  line.Flag("interval", &flags.interval_seconds, "Top: seconds between readings", "S",
-            1);
-  line.Flag("count", &flags.count, "Top: so many readings, then it ends; 0: for ever",
-            "N");
-  line.Flag("once", &flags.once, "Top: one reading, as --count 1");
-  line.Flag("json", &flags.top_json, "Top: an object of JSON a line");
-  AddSecurityFlags(line, &flags.security);
+  AddCommonFlags(line, flags);
   if (const auto code = line.Parse(args)) return *code;
-  const absl::Status status = Rpc(flags);
+  const bool several = flags.address.find(',') != std::string::npos;
+  const absl::Status status =
+      flags.hedge < absl::InfiniteDuration() && !several
+          ? InvalidArgument("--hedge is of several servers: name more than one")
+          : Ask(flags);
   return status.ok() ? kOk : ReportServiceError(status);
+}
+
+int RunTop(const Args& args) {
+  RpcFlags flags;
+  CommandLine line(
+      "rpc top", "Shows live what a server or balancer does, by its statistics page.");
+  line.Example("skep rpc top 127.0.0.1:9982");
+  line.Example("skep rpc top 127.0.0.1:9982 --once --json");
+  line.Positional("ADDR", &flags.address, "Its --stats address");
+  line.Flag("interval", &flags.interval_seconds, "Seconds between readings", "S", 1);
+  line.Flag("count", &flags.count, "So many readings, then it ends; 0: for ever", "N");
+  line.Flag("once", &flags.once, "One reading, as --count 1");
+  line.Flag("json", &flags.top_json, "An object of JSON a line");
+  AddCommonFlags(line, flags);
+  if (const auto code = line.Parse(args)) return *code;
+  const absl::Status status = Top(flags);
+  return status.ok() ? kOk : ReportServiceError(status);
+}
+
+}  // namespace
+
+int RunRpc(const Args& args) {
+  if (!args.empty()) {
+    const Args rest(args.begin() + 1, args.end());
+    if (args[0] == "list") return RunList(rest);
+    if (args[0] == "call") return RunCall(rest);
+    if (args[0] == "top") return RunTop(rest);
+  }
+  std::string action;
+  std::vector<std::string> rest;
+  CommandLine line(
+      "rpc",
+      "Asks a server what it serves (list), calls a method of it with a "
+      "request in JSON (call), or shows live what it does (top). `skep rpc "
+      "ACTION --help` explains each.");
+  line.Example("skep rpc list 127.0.0.1:8888");
+  line.Example(
+      "skep rpc call 127.0.0.1:8888 echo.EchoService.Echo '{\"payload\":\"hi\"}'");
+  line.Example("skep rpc top 127.0.0.1:9982");
+  line.Positional("ACTION", &action, "list, call or top", true,
+                  {"list", "call", "top"});
+  line.Inputs("ARGUMENT", &rest, "What the action takes", /*required=*/false);
+  if (const auto code = line.Parse(args)) return *code;
+  return ReportError(
+      InvalidArgument("there is no `skep rpc ", action, "`: use list, call or top"));
 }
 
 }  // namespace skep

@@ -47,10 +47,7 @@ int RunRun(const Args& args) {
   command.session.tell_waiting = false;
   TcpTransport transport(std::clamp(static_cast<int>(workers / 4), 1, 4));
   const auto fleet = LocalFleet::Start(transport, fleet_options);
-  if (!fleet.ok()) {
-    ReportError(fleet.status());
-    return kUnavailable;
-  }
+  if (!fleet.ok()) return ReportError(fleet.status());
   const std::unique_ptr<JobClient> jobs =
       MakeGrpcJobClient((*fleet)->master().ToString());
   return RunSession(*jobs, transport, FileSystem::Real(), command.request,

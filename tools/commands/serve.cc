@@ -94,14 +94,30 @@ std::string StatsAddress(const ServeFlags& flags) {
   return flags.stats;
 }
 
+// Flags of one service that are given to another would be without effect.
+absl::Status CheckFlags(const ServeFlags& flags) {
+  const auto only = [&](bool given, const char* flag, const char* service) {
+    return !given || flags.service == service
+               ? absl::OkStatus()
+               : InvalidArgument(flag, " is of ", service, ": leave it out for ",
+                                 flags.service);
+  };
+  SKEP_RETURN_IF_ERROR(only(flags.delay > absl::ZeroDuration(), "--delay", "echo"));
+  SKEP_RETURN_IF_ERROR(only(!flags.numbers.empty(), "--numbers", "median"));
+  return only(flags.seed != ServeFlags().seed, "--seed", "median");
+}
+
 absl::Status Serve(const ServeFlags& flags) {
   SKEP_ASSIGN_OR_RETURN(const uint16_t port, DefaultPort(flags.service));
+  SKEP_RETURN_IF_ERROR(CheckFlags(flags));
   SKEP_ASSIGN_OR_RETURN(const Address at, flags.listen.empty()
                                               ? Address::Tcp("127.0.0.1", port)
                                               : Address::Parse(flags.listen, port));
   SKEP_ASSIGN_OR_RETURN(const Security security, Security::Load(flags.security));
   SKEP_RETURN_IF_ERROR(security.MayListen(at));
-  SKEP_ASSIGN_OR_RETURN(std::vector<int64_t> numbers, ReadNumbers(flags.numbers));
+  absl::StatusOr<std::vector<int64_t>> read = ReadNumbers(flags.numbers);
+  if (!read.ok()) return EndsWith(kFiles, read.status());
+  std::vector<int64_t> numbers = *std::move(read);
 
   StopSignal stop;
   const Clock& clock = Clock::Real();
@@ -191,7 +207,8 @@ int RunServe(const Args& args) {
       "RPC and the text protocol on one port.");
   line.Example("skep serve sudoku --listen 127.0.0.1:9981 --threads 2");
   line.Example("skep serve echo --stats 127.0.0.1:8889 --slow 20ms");
-  line.Positional("SERVICE", &flags.service, "echo, sudoku, nqueens or median");
+  line.Positional("SERVICE", &flags.service, "echo, sudoku, nqueens or median", true,
+                  {"echo", "sudoku", "nqueens", "median"});
   line.Flag("listen", &flags.listen,
             "Where to listen; default: the family's port on "
             "loopback. Port 0 takes a free one",

@@ -13,6 +13,7 @@ namespace skep {
 // Prints the error and returns the exit code.
 inline int ReportServiceError(const absl::Status& status) {
   const int code = ReportError(status);
+  if (SaidExitCode(status).has_value()) return code;
   if (absl::IsNotFound(status)) return kJobFailed;
   if (absl::IsFailedPrecondition(status)) return kUnavailable;
   return code;

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_format.h"
 #include "base/status.h"
+#include "tools/exit_code.h"
 #include "tools/load/replay_link.h"
 
 namespace skep {
@@ -32,12 +33,14 @@ absl::StatusOr<Replay> Replay::Open(const std::string& path, const std::string& 
       return InvalidArgument("'", speed, "' is no speed: say 1, 0.5, 10 or max");
     }
   }
-  SKEP_ASSIGN_OR_RETURN(Recording recording, ReadTraffic(path));
-  if (recording.requests.empty()) {
-    if (!recording.damage.ok()) return recording.damage;
-    return InvalidArgument(path, " holds no request");
+  absl::StatusOr<Recording> recording = ReadTraffic(path);
+  if (!recording.ok()) return EndsWith(kFiles, recording.status());
+  if (recording->requests.empty()) {
+    return EndsWith(kFiles, !recording->damage.ok()
+                                ? recording->damage
+                                : InvalidArgument(path, " holds no request"));
   }
-  replay.recording_ = std::make_shared<const Recording>(std::move(recording));
+  replay.recording_ = std::make_shared<const Recording>(*std::move(recording));
   return replay;
 }
 

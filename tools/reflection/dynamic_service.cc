@@ -136,8 +136,8 @@ absl::StatusOr<std::string> DynamicService::Call(Channel& channel,
     for (int i = 0; i < impl_->service->method_count(); ++i) {
       StrAppend(&names, i == 0 ? "" : ", ", impl_->service->method(i)->name());
     }
-    return InvalidArgument(impl_->service->full_name(), " has no method ", method_name,
-                           "; it has ", names);
+    return NotFound(impl_->service->full_name(), " has no method ", method_name,
+                    "; it has ", names);
   }
   const std::unique_ptr<google::protobuf::Message> request(
       impl_->messages.GetPrototype(method->input_type())->New());
