@@ -29,18 +29,20 @@ constexpr size_t kFewBytes = 64 << 10;
 BackendLink::BackendLink(BalancerShard& shard, std::shared_ptr<SharedBackend> backend)
     : shard_(shard), backend_(std::move(backend)), held_(shard.shared().held) {}
 
-bool BackendLink::Usable(bool windowed) const {
-  if (!connected() || going_away_ ||
-      backend_->draining.load(std::memory_order_relaxed) ||
-      backend_->pending.load(std::memory_order_relaxed) >=
-          shard_.options().max_calls_per_backend ||
-      stream_->unsent() >= shard_.options().high_water_bytes) {
-    return false;
-  }
-  return !windowed ||
-         outstanding_ <
-             std::max(1.0, shard_.options().window *
-                               backend_->weight.load(std::memory_order_relaxed));
+bool BackendLink::Usable() const {
+  return connected() && !going_away_ &&
+         !backend_->draining.load(std::memory_order_relaxed) &&
+         backend_->pending.load(std::memory_order_relaxed) <
+             shard_.options().max_calls_per_backend &&
+         stream_->unsent() < shard_.options().high_water_bytes;
+}
+
+bool BackendLink::HasWindow(bool held_too, absl::Time now) const {
+  const int64_t taken =
+      outstanding_ + (held_too ? backend_->held_errors.Count(now) : 0);
+  return static_cast<double>(taken) <
+         std::max(1.0, shard_.options().window *
+                           backend_->weight.load(std::memory_order_relaxed));
 }
 
 // --- The connection ------------------------------------------------------------------

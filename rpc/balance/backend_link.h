@@ -33,8 +33,11 @@ class BackendLink final : public StreamHandler,
   bool FullOfBytes() const {
     return connected() && stream_->unsent() >= shard_.options().high_water_bytes;
   }
-  // Whether it may get a call; `windowed`: one that can wait for room in the window.
-  bool Usable(bool windowed) const;
+  // Whether it may get a call.
+  bool Usable() const;
+  // Whether a call that can wait for room in the window has it; `held_too`: held errors
+  // take places.
+  bool HasWindow(bool held_too, absl::Time now) const;
   // What the policy compares: calls of all shards and held errors, against its weight,
   // of which it has a part while it is new.
   int64_t Load(absl::Time now) {
@@ -42,10 +45,11 @@ class BackendLink final : public StreamHandler,
            backend_->held_errors.Count(now);
   }
   double Weight(absl::Time now) const {
-    const double weight = backend_->weight.load(std::memory_order_relaxed);
     const absl::Duration window = shard_.options().slow_start;
-    if (window <= absl::ZeroDuration()) return weight;
-    return weight * RampOf(now - backend_->up_since.Get(), window);
+    const absl::Time up_since =
+        window > absl::ZeroDuration() ? backend_->up_since.Get() : now;
+    return WeightNow(backend_->weight.load(std::memory_order_relaxed), now - up_since,
+                     window);
   }
   SharedBackend& backend() const { return *backend_; }
   // Calls that it has and has not answered.

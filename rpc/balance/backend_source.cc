@@ -76,8 +76,9 @@ absl::Status BackendDirectory::AddSource(const std::string& text) {
 
 absl::StatusOr<std::vector<BackendSpec>> BackendDirectory::Look(Source& source) {
   if (source.kind == Source::Kind::kFile) {
-    SKEP_ASSIGN_OR_RETURN(const std::string content, lookups_.read(source.name));
-    return ParseBackendList(content);
+    source.content.clear();
+    SKEP_ASSIGN_OR_RETURN(source.content, lookups_.read(source.name));
+    return ParseBackendList(source.content);
   }
   SKEP_ASSIGN_OR_RETURN(std::vector<Address> addresses,
                         lookups_.resolve(source.spec.address));
@@ -103,17 +104,20 @@ bool BackendDirectory::Refresh(absl::Time now, absl::Duration resolve_interval) 
     }
     absl::StatusOr<std::vector<BackendSpec>> found = Look(*source);
     if (!found.ok()) {
-      // Once, not at every look.
-      LOG_IF(WARNING, !std::exchange(source->failed, true))
-          << "backends_not_read source=" << source->name << " reason=\""
-          << found.status() << "\" what it said before is kept";
+      // Once for each edit, not at every look.
+      std::string wrong = StrCat(found.status().ToString(), "\n", source->content);
+      const bool news = wrong != source->said;
+      source->said = std::move(wrong);
+      LOG_IF(WARNING, news) << "backends_not_read source=" << source->name
+                            << " reason=\"" << found.status()
+                            << "\" what it said before is kept";
       MutexLock lock(mutex_);
       if (!source->known && first_error_.ok()) {
         first_error_ = Annotate(found.status(), source->name);
       }
       continue;
     }
-    source->failed = false;
+    source->said.clear();
     MutexLock lock(mutex_);
     source->known = true;
     source->backends = *std::move(found);

@@ -45,9 +45,9 @@ class BackendDirectory {
 
   // Reads files again, and resolves names that were last resolved before `now` -
   // `resolve_interval`. A source is taken as a whole: one that cannot be read, or makes
-  // no sense, leaves what it said before, with a line in the log. Returns whether
-  // backends() changed. The first error of a source that has never been read is in
-  // first_error().
+  // no sense, leaves what it said before, with a line in the log for each change.
+  // Returns whether backends() changed. The first error of a source that has never been
+  // read is in first_error().
   bool Refresh(absl::Time now, absl::Duration resolve_interval);
   absl::Status first_error() const;
 
@@ -70,7 +70,7 @@ class BackendDirectory {
     // Of the thread that refreshes:
     absl::Time resolved = absl::InfinitePast();
     std::string content;  // of the file, as last seen
-    bool failed = false;  // and said so
+    std::string said;     // what was wrong with it, and with which content
     // Under the lock: what it says.
     bool known = false;
     std::vector<BackendSpec> backends;

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "base/status.h"
+#include "glog/logging.h"
 #include "google/protobuf/message.h"
 #include "rpc/balance/balanced_state.h"
+#include "rpc/balance/slow_start.h"
 
 namespace skep {
 
@@ -23,9 +25,13 @@ std::optional<size_t> BalancedChannel::State::PickFor(const Call& call, Aim aim,
                                                       absl::Time now) {
   std::vector<Candidate> candidates;
   candidates.reserve(backends.size());
-  for (Backend& backend : backends) {
+  for (size_t i = 0; i < backends.size(); ++i) {
+    Backend& backend = backends[i];
     candidates.push_back({.pending = backend.pending + backend.phantoms.Count(now),
-                          .usable = backend.usable()});
+                          .weight = WeightNow(backend.weight, now - backend.up_since,
+                                              options.slow_start),
+                          .usable = backend.usable(),
+                          .ejected = health.IsEjected(i, now)});
   }
   // Those that it was on come last, and a second one beside them is no hedge.
   if (AnyUsable(&call)) {
@@ -112,7 +118,7 @@ void BalancedChannel::State::OnAttempt(uint64_t id, const Attempt& attempt,
     Backend& backend = backends[attempt.backend];
     --backend.pending;
     const absl::Status& status = outcome.status();
-    if (!status.ok()) backend.phantoms.Ended(status.code(), now);
+    Judge(attempt.backend, status, now);
     const auto it = calls.find(id);
     if (it == calls.end()) return;  // it lost
     Call& call = *it->second;
@@ -134,6 +140,24 @@ void BalancedChannel::State::OnAttempt(uint64_t id, const Attempt& attempt,
     response->GetReflection()->Swap(ended->call.response, response);
   }
   Complete(*std::move(ended), outcome);
+}
+
+void BalancedChannel::State::Judge(size_t index, const absl::Status& status,
+                                   absl::Time now) {
+  Backend& backend = backends[index];
+  if (status.ok()) {
+    if (health.errors(index) > 0) health.OnSuccess(index, now);
+    return;
+  }
+  backend.phantoms.Ended(status.code(), now);
+  // Of what never reached it nothing is concluded but that.
+  if (!Health::SpeaksAgainst(status.code()) || NeverSent(status) ||
+      !health.OnError(index, now)) {
+    return;
+  }
+  backend.up_since = health.ejected_until(index);
+  LOG(WARNING) << "backend_ejected backend=" << backend.address.ToString()
+               << " for=" << backend.up_since - now << " reason=\"errors\"";
 }
 
 bool BalancedChannel::State::GoesOn(uint64_t id, Call& call,

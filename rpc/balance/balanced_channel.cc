@@ -12,12 +12,22 @@ namespace skep {
 std::shared_ptr<BalancedChannel> BalancedChannel::Create(
     Transport& transport, const std::vector<Address>& backends,
     BalancedOptions options) {
+  std::vector<BackendSpec> specs;
+  for (const Address& address : backends) specs.push_back({.address = address});
+  return Create(transport, specs, std::move(options));
+}
+
+std::shared_ptr<BalancedChannel> BalancedChannel::Create(
+    Transport& transport, const std::vector<BackendSpec>& backends,
+    BalancedOptions options) {
   auto state = std::make_shared<State>(transport, std::move(options));
   {
     MutexLock lock(state->mutex);
     for (size_t i = 0; i < backends.size(); ++i) {
-      state->backends.emplace_back().phantoms =
-          PhantomPending(state->options.error_hold);
+      State::Backend& backend = state->backends.emplace_back();
+      backend.weight = backends[i].weight;
+      backend.phantoms = PhantomPending(state->options.error_hold);
+      state->health.Add(i);
     }
   }
   for (size_t i = 0; i < backends.size(); ++i) {
@@ -28,9 +38,9 @@ std::shared_ptr<BalancedChannel> BalancedChannel::Create(
         self->SetConnected(i, connected);
     };
     std::shared_ptr<Channel> channel =
-        Connect(transport, backends[i], std::move(connect));
+        Connect(transport, backends[i].address, std::move(connect));
     MutexLock lock(state->mutex);
-    state->backends[i].address = backends[i];
+    state->backends[i].address = backends[i].address;
     state->backends[i].channel = std::move(channel);
   }
   return std::shared_ptr<BalancedChannel>(new BalancedChannel(std::move(state)));
@@ -102,10 +112,17 @@ absl::Status BalancedChannel::SetDraining(const Address& backend, bool draining)
 
 std::vector<BalancedChannel::BackendState> BalancedChannel::backends() const {
   MutexLock lock(state_->mutex);
+  const absl::Time now = state_->executor.clock().Now();
   std::vector<BackendState> states;
-  for (const State::Backend& backend : state_->backends) {
-    states.push_back({backend.address, backend.connected, backend.draining,
-                      backend.pending, backend.started});
+  for (size_t i = 0; i < state_->backends.size(); ++i) {
+    const State::Backend& backend = state_->backends[i];
+    states.push_back({.address = backend.address,
+                      .connected = backend.connected,
+                      .draining = backend.draining,
+                      .ejected = state_->health.IsEjected(i, now),
+                      .weight = backend.weight,
+                      .pending = backend.pending,
+                      .started = backend.started});
   }
   return states;
 }

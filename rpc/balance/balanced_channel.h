@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "rpc/balance/backend_spec.h"
+#include "rpc/balance/health.h"
 #include "rpc/balance/hedge_policy.h"
 #include "rpc/balance/pick.h"
 #include "rpc/balance/retry_policy.h"
@@ -33,6 +35,11 @@ struct BalancedOptions {
   // How long an error of a backend counts as a call outstanding on it
   // (phantom_pending.h): much longer than calls take. Zero: not at all.
   absl::Duration error_hold = absl::Seconds(1);
+  // How long a backend that comes (back) takes to get its whole share (slow_start.h).
+  absl::Duration slow_start = absl::ZeroDuration();
+  // When errors leave a backend out for a while (health.h). Nothing checks backends or
+  // compares their latencies here.
+  HealthOptions health;
   // Whether a call made while no backend is connected waits for one until its deadline,
   // else it fails with Unavailable at once.
   bool wait_for_ready = true;
@@ -60,6 +67,9 @@ class BalancedChannel final : public Channel {
   static std::shared_ptr<BalancedChannel> Create(Transport& transport,
                                                  const std::vector<Address>& backends,
                                                  BalancedOptions options = {});
+  static std::shared_ptr<BalancedChannel> Create(
+      Transport& transport, const std::vector<BackendSpec>& backends,
+      BalancedOptions options = {});
   // Completes what is outstanding with Unavailable.
   ~BalancedChannel() override;
 
@@ -84,6 +94,8 @@ class BalancedChannel final : public Channel {
     Address address;
     bool connected = false;
     bool draining = false;
+    bool ejected = false;
+    double weight = 1;
     int pending = 0;
     uint64_t started = 0;  // calls given to it so far
   };

@@ -14,6 +14,7 @@ BalancedChannel::State::State(Transport& transport, BalancedOptions given)
     : executor(transport.executor()),
       options(std::move(given)),
       pick(options.seed),
+      health(options.health),
       random(options.seed + 1),
       retry_budget(options.retry.budget),
       hedge_budget(options.hedge.budget),
@@ -123,6 +124,7 @@ void BalancedChannel::State::SetConnected(size_t index, bool connected) {
   {
     MutexLock lock(mutex);
     backends[index].connected = connected;
+    if (connected) backends[index].up_since = executor.clock().Now();
   }
   if (connected) DispatchWaiting();
 }

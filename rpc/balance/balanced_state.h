@@ -34,6 +34,8 @@ struct BalancedChannel::State : std::enable_shared_from_this<State> {
     std::shared_ptr<Channel> channel;
     bool connected = false;
     bool draining = false;
+    double weight = 1;
+    absl::Time up_since = absl::InfinitePast();  // for slow start
     int pending = 0;
     uint64_t started = 0;
     PhantomPending phantoms{absl::ZeroDuration()};
@@ -111,6 +113,9 @@ struct BalancedChannel::State : std::enable_shared_from_this<State> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void OnAttempt(uint64_t id, const Attempt& attempt, const Controller& outcome,
                  Message* response);
+  // What the end of an attempt says about its backend.
+  void Judge(size_t backend, const absl::Status& status, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // What a failed attempt leads to: true, and the call goes on.
   bool GoesOn(uint64_t id, Call& call, const Controller& outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -123,6 +128,7 @@ struct BalancedChannel::State : std::enable_shared_from_this<State> {
   mutable Mutex mutex;
   std::vector<Backend> backends ABSL_GUARDED_BY(mutex);
   PickState pick ABSL_GUARDED_BY(mutex);
+  Health health ABSL_GUARDED_BY(mutex);  // by index
   Random random ABSL_GUARDED_BY(mutex);
   RetryBudget retry_budget ABSL_GUARDED_BY(mutex);
   RetryBudget hedge_budget ABSL_GUARDED_BY(mutex);

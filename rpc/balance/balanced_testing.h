@@ -115,11 +115,16 @@ class BalancedTest : public ::testing::Test {
     executor_.RunFor(absl::Seconds(30));
   }
 
-  void Dial(BalancedOptions options = {}) {
-    std::vector<Address> addresses;
-    for (const auto& backend : backends_) addresses.push_back(backend->address());
-    channel_ =
-        BalancedChannel::Create(network_.host("c"), addresses, std::move(options));
+  // `weights`: of the first backends; the others have 1.
+  void Dial(BalancedOptions options = {}, const std::vector<double>& weights = {}) {
+    std::vector<BackendSpec> specs;
+    for (const auto& backend : backends_) {
+      specs.push_back({.address = backend->address()});
+      if (specs.size() <= weights.size()) {
+        specs.back().weight = weights[specs.size() - 1];
+      }
+    }
+    channel_ = BalancedChannel::Create(network_.host("c"), specs, std::move(options));
     Run();
     for (const auto& backend : channel_->backends()) ASSERT_TRUE(backend.connected);
   }

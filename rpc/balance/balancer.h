@@ -153,7 +153,7 @@ class Balancer {
     double weight = 1;
     int64_t pending = 0;
     uint64_t forwarded = 0;  // calls given to it
-    uint64_t failed = 0;     // of these, answered by us because it died
+    uint64_t failed = 0;  // of these, answered by us: it died, or their time was over
   };
   virtual std::vector<BackendState> backends() const = 0;
   // A row for each backend, and the connections.

@@ -26,6 +26,7 @@ TEST_F(BalancerTest, ACallWhoseBudgetIsOverIsAnsweredAndCancelled) {
   EXPECT_EQ(reply->error, WireError::kTimeout);
   EXPECT_EQ(reply->status, static_cast<uint32_t>(absl::StatusCode::kDeadlineExceeded));
   EXPECT_TRUE(backend.echo.held[0].controller->stop_token().stop_requested());
+  EXPECT_EQ(balancer_->backends()[0].failed, 1u);
   // The backend still owes the answer: it does not look idle.
   EXPECT_EQ(Pending(), 1);
   backend.echo.ReleaseAll();

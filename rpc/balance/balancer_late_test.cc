@@ -91,6 +91,39 @@ TEST_F(BalancerTest, TheLateQueueEndsWithItsBackends) {
   EXPECT_EQ(CodeOf(outcome), absl::StatusCode::kUnavailable);
 }
 
+TEST_F(BalancerTest, AFailingBackendDrawsNoQueuedCalls) {
+  SimBackend& good = AddBackend();
+  ForeignBackend& failing = AddForeign();
+  Listen({.mode = BindMode::kLate,
+          .window = 2,
+          .check_interval = absl::ZeroDuration(),
+          .health = {.errors_in_a_row = 0}});
+  int failed = 0;
+  const auto fail = [&] {
+    while (const std::optional<Envelope> got = failing.peers.at(0)->Next()) {
+      failed += got->method == "Echo";
+      failing.peers[0]->Write(ErrorFrame(got->id, WireError::kWrongProto));
+    }
+  };
+  const auto channel = Dial();
+  std::vector<std::optional<Outcome>> outcomes(50);
+  for (auto& outcome : outcomes) Echo(*channel, "hold", &outcome);
+  for (int i = 0; i < 100; ++i) {  // 200 ms, a fifth of the hold
+    Run(absl::Milliseconds(2));
+    fail();
+  }
+  EXPECT_EQ(good.echo.held.size(), 2u);
+  EXPECT_EQ(failed, 2) << "its window is full of errors";
+  // But if there is only that one, calls go to it and are not kept waiting.
+  ASSERT_TRUE(balancer_->SetBackends({{failing.address}}).ok());
+  for (int i = 0; i < 200; ++i) {
+    Run(absl::Milliseconds(2));
+    fail();
+  }
+  EXPECT_EQ(failed, 48);
+  ReleaseAll();
+}
+
 // Backends of two workers each that take their calls in order.
 class Workers final : public echo::EchoService {
  public:

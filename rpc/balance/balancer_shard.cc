@@ -107,26 +107,22 @@ void BalancerShard::Stop() {
 }
 
 BackendLink* BalancerShard::PickLink(bool windowed, absl::Time now) {
-  // Those that are ejected only if there is nothing else.
-  for (const bool ejected_too : {false, true}) {
-    candidates_.clear();
-    bool any_ejected = false;
-    for (const std::shared_ptr<BackendLink>& link : links_) {
-      bool usable = link->Usable(windowed);
-      if (usable && link->backend().ejected_until.IsAfter(now)) {
-        any_ejected = true;
-        usable = ejected_too;
-      }
-      candidates_.push_back(
-          {.pending = link->Load(now), .weight = link->Weight(now), .usable = usable});
-    }
-    if (candidates_.empty()) return nullptr;
-    if (const auto picked = Pick(options().policy, candidates_, pick_)) {
-      return links_[*picked].get();
-    }
-    if (!any_ejected) return nullptr;
+  // Held errors take places in a window, or a backend that fails at once would always
+  // have room. But where nothing is under way whose end would send what is queued, they
+  // do not: no backend is full of errors.
+  const bool held_too =
+      windowed && std::any_of(links_.begin(), links_.end(),
+                              [](const auto& link) { return link->outstanding() > 0; });
+  candidates_.clear();
+  for (const std::shared_ptr<BackendLink>& link : links_) {
+    candidates_.push_back(
+        {.pending = link->Load(now),
+         .weight = link->Weight(now),
+         .usable = link->Usable() && (!windowed || link->HasWindow(held_too, now)),
+         .ejected = link->backend().ejected_until.IsAfter(now)});
   }
-  return nullptr;
+  const auto picked = Pick(options().policy, candidates_, pick_);
+  return picked ? links_[*picked].get() : nullptr;
 }
 
 BalancerShard::Outcome BalancerShard::Forward(BalancerClient& client,
@@ -329,6 +325,9 @@ void BalancerShard::Expire(uint32_t place, absl::Time now) {
           ? DeadlineExceeded("the call's time was over before a backend had room")
           : DeadlineExceeded("backend ", call.link->backend().address,
                              " did not answer in the call's time");
+  if (call.link != nullptr) {
+    call.link->backend().failed.fetch_add(1, std::memory_order_relaxed);
+  }
   Abandon(place, absl::StatusCode::kDeadlineExceeded, now);
   client.ReplyError(id, status, extended);
 }

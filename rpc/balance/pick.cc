@@ -1,5 +1,6 @@
 #include "rpc/balance/pick.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -15,61 +16,91 @@ constexpr std::array<std::pair<std::string_view, PickPolicy>, 4> kPolicies = {{
     {"power-of-two", PickPolicy::kPowerOfTwo},
 }};
 
-// Whether `a` would carry less load than `b` with one call more: negative, zero or
-// positive as in a comparison. Cross-multiplied, so that equal ratios are equal.
+// Whether `a` carries less load than `b`: negative, zero or positive as in a
+// comparison. Cross-multiplied, so that equal ratios are equal.
 double CompareLoad(const Candidate& a, const Candidate& b) {
-  return static_cast<double>(a.pending + 1) * b.weight -
-         static_cast<double>(b.pending + 1) * a.weight;
+  return static_cast<double>(a.pending) * b.weight -
+         static_cast<double>(b.pending) * a.weight;
 }
 
-size_t CountUsable(std::span<const Candidate> candidates) {
-  size_t usable = 0;
-  for (const Candidate& candidate : candidates) usable += candidate.usable;
-  return usable;
-}
-
-// The index of the usable candidate of the given rank among the usable ones.
-size_t UsableAt(std::span<const Candidate> candidates, size_t rank) {
-  size_t index = 0;
-  while (true) {
-    if (candidates[index].usable && rank-- == 0) return index;
-    ++index;
+// The candidates that may be picked: the usable ones, of these the ejected ones only if
+// there are no others.
+class Choice {
+ public:
+  explicit Choice(std::span<const Candidate> all) : all_(all) {
+    for (size_t i = 0; i < all.size() && !good_; ++i) {
+      good_ = all[i].usable && !all[i].ejected;
+    }
   }
-}
+  bool Has(size_t i) const { return all_[i].usable && !(good_ && all_[i].ejected); }
+  size_t size() const { return all_.size(); }
+  const Candidate& operator[](size_t i) const { return all_[i]; }
 
-std::optional<size_t> PickLeastPending(std::span<const Candidate> candidates,
-                                       Random& random) {
-  // One pass; the i-th of the equally good ones replaces the choice with probability
-  // 1/i (reservoir sampling), which makes all of them equally likely.
+ private:
+  const std::span<const Candidate> all_;
+  bool good_ = false;
+};
+
+std::optional<size_t> PickLeastPending(const Choice& from, Random& random) {
+  // One pass; each of the equally good ones replaces the choice with the probability
+  // that is its part of their weight so far (reservoir sampling), and so each is chosen
+  // in proportion to its weight.
   std::optional<size_t> best;
-  uint64_t ties = 0;
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    if (!candidates[i].usable) continue;
-    const double order = best ? CompareLoad(candidates[i], candidates[*best]) : -1;
+  double tied = 0;
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (!from.Has(i)) continue;
+    const double order = best ? CompareLoad(from[i], from[*best]) : -1;
     if (order < 0) {
       best = i;
-      ties = 1;
-    } else if (order == 0 && random.Below(++ties) == 0) {
-      best = i;
+      tied = from[i].weight;
+    } else if (order == 0) {
+      tied += from[i].weight;
+      if (random.Unit() * tied < from[i].weight) best = i;
     }
   }
   return best;
 }
 
-size_t PickRoundRobin(std::span<const Candidate> candidates, size_t& next) {
-  while (!candidates[next % candidates.size()].usable) ++next;
-  return next++ % candidates.size();
+// Start-time fair queueing: each has its turn after 1 / weight of the time that the
+// others' turns take, and who was away does not make up for it.
+std::optional<size_t> PickRoundRobin(const Choice& from, PickState& state) {
+  if (state.turns.size() != from.size()) state.turns.assign(from.size(), state.turn);
+  std::optional<size_t> next;
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (!from.Has(i)) continue;
+    state.turns[i] = std::max(state.turns[i], state.turn);
+    if (!next || state.turns[i] < state.turns[*next]) next = i;
+  }
+  if (!next) return next;
+  state.turn = state.turns[*next];
+  state.turns[*next] += 1 / from[*next].weight;
+  return next;
 }
 
-size_t PickPowerOfTwo(std::span<const Candidate> candidates, size_t usable,
-                      Random& random) {
-  const size_t first_rank = random.Below(usable);
-  const size_t first = UsableAt(candidates, first_rank);
-  if (usable == 1) return first;
-  // Any of the others, uniformly.
-  const size_t second_rank = (first_rank + 1 + random.Below(usable - 1)) % usable;
-  const size_t second = UsableAt(candidates, second_rank);
-  return CompareLoad(candidates[second], candidates[first]) < 0 ? second : first;
+// In proportion to weight, but for `except`.
+std::optional<size_t> PickRandom(const Choice& from, Random& random,
+                                 std::optional<size_t> except = std::nullopt) {
+  double total = 0;
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (from.Has(i) && i != except) total += from[i].weight;
+  }
+  double left = random.Unit() * total;
+  std::optional<size_t> last;
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (!from.Has(i) || i == except) continue;
+    last = i;
+    left -= from[i].weight;
+    if (left < 0) break;
+  }
+  return last;
+}
+
+std::optional<size_t> PickPowerOfTwo(const Choice& from, Random& random) {
+  const std::optional<size_t> first = PickRandom(from, random);
+  if (!first) return first;
+  // The first wins ties: it was drawn by weight.
+  const std::optional<size_t> second = PickRandom(from, random, first);
+  return second && CompareLoad(from[*second], from[*first]) < 0 ? second : first;
 }
 
 }  // namespace
@@ -91,18 +122,16 @@ std::string_view PickPolicyName(PickPolicy policy) {
 
 std::optional<size_t> Pick(PickPolicy policy, std::span<const Candidate> candidates,
                            PickState& state) {
-  if (policy == PickPolicy::kLeastPending) {
-    return PickLeastPending(candidates, state.random);
-  }
-  const size_t usable = CountUsable(candidates);
-  if (usable == 0) return std::nullopt;
+  const Choice from(candidates);
   switch (policy) {
+    case PickPolicy::kLeastPending:
+      return PickLeastPending(from, state.random);
     case PickPolicy::kRoundRobin:
-      return PickRoundRobin(candidates, state.next);
+      return PickRoundRobin(from, state);
     case PickPolicy::kRandom:
-      return UsableAt(candidates, state.random.Below(usable));
+      return PickRandom(from, state.random);
     default:
-      return PickPowerOfTwo(candidates, usable, state.random);
+      return PickPowerOfTwo(from, state.random);
   }
 }
 

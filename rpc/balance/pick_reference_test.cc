@@ -50,20 +50,26 @@ std::vector<size_t> Usable(const std::vector<Candidate>& candidates) {
   return usable;
 }
 
-// Whether `a` would be less loaded than `b` with one call more.
+// Whether `a` is less loaded than `b`.
 bool Less(const Candidate& a, const Candidate& b) {
-  return (a.pending + 1) * std::lround(b.weight) <
-         (b.pending + 1) * std::lround(a.weight);
+  return a.pending * std::lround(b.weight) < b.pending * std::lround(a.weight);
+}
+
+double WeightOf(const std::vector<Candidate>& candidates,
+                const std::vector<size_t>& some) {
+  double weight = 0;
+  for (const size_t i : some) weight += candidates[i].weight;
+  return weight;
 }
 
 // The chance of each candidate, straight from the definition of its policy. Round
-// robin's `next` is where it stands.
-std::vector<double> Chances(PickPolicy policy, const std::vector<Candidate>& candidates,
-                            size_t next) {
+// robin goes not by chance: all that are usable may have their turn.
+std::vector<double> Chances(PickPolicy policy,
+                            const std::vector<Candidate>& candidates) {
   std::vector<double> chances(candidates.size(), 0);
   const std::vector<size_t> usable = Usable(candidates);
   if (usable.empty()) return chances;
-  const double each = 1.0 / static_cast<double>(usable.size());
+  const double all = WeightOf(candidates, usable);
   switch (policy) {
     case PickPolicy::kLeastPending: {
       std::vector<size_t> best;
@@ -74,19 +80,13 @@ std::vector<double> Chances(PickPolicy policy, const std::vector<Candidate>& can
           best.push_back(i);
         }
       }
-      for (const size_t i : best) chances[i] = 1.0 / static_cast<double>(best.size());
+      const double tied = WeightOf(candidates, best);
+      for (const size_t i : best) chances[i] = candidates[i].weight / tied;
       break;
     }
-    case PickPolicy::kRoundRobin: {
-      // The first usable one from there on, around.
-      const auto at = std::find_if(usable.begin(), usable.end(), [&](size_t i) {
-        return i >= next % candidates.size();
-      });
-      chances[at == usable.end() ? usable.front() : *at] = 1;
-      break;
-    }
+    case PickPolicy::kRoundRobin:
     case PickPolicy::kRandom:
-      for (const size_t i : usable) chances[i] = each;
+      for (const size_t i : usable) chances[i] = candidates[i].weight / all;
       break;
     default:
       if (usable.size() == 1) {
@@ -94,11 +94,12 @@ std::vector<double> Chances(PickPolicy policy, const std::vector<Candidate>& can
         break;
       }
       for (const size_t first : usable) {
+        const Candidate& one = candidates[first];
         for (const size_t second : usable) {
           if (first == second) continue;
-          const size_t winner =
-              Less(candidates[second], candidates[first]) ? second : first;
-          chances[winner] += each / static_cast<double>(usable.size() - 1);
+          const Candidate& other = candidates[second];
+          chances[Less(other, one) ? second : first] +=
+              one.weight / all * (other.weight / (all - one.weight));
         }
       }
   }
@@ -111,7 +112,7 @@ TEST(PickReference, PicksOnlyWhatThePolicyAllows) {
     PickState state(2);
     for (int i = 0; i < 100'000; ++i) {
       const std::vector<Candidate> candidates = RandomCandidates(random);
-      const std::vector<double> chances = Chances(policy, candidates, state.next);
+      const std::vector<double> chances = Chances(policy, candidates);
       const std::optional<size_t> picked = Pick(policy, candidates, state);
       ASSERT_EQ(picked.has_value(), !Usable(candidates).empty());
       if (!picked) continue;
@@ -123,7 +124,7 @@ TEST(PickReference, PicksOnlyWhatThePolicyAllows) {
 
 TEST(PickReference, PicksAsOftenAsThePolicySays) {
   for (const PickPolicy policy : kPolicies) {
-    if (policy == PickPolicy::kRoundRobin) continue;  // not by chance: exact above
+    if (policy == PickPolicy::kRoundRobin) continue;  // not by chance: below
     Random random(3);
     PickState state(4);
     // Pearson's chi-square over many cases: the sum of independent ones.
@@ -131,7 +132,7 @@ TEST(PickReference, PicksAsOftenAsThePolicySays) {
     int degrees = 0;
     for (int i = 0; i < 300; ++i) {
       const std::vector<Candidate> candidates = RandomCandidates(random);
-      const std::vector<double> chances = Chances(policy, candidates, 0);
+      const std::vector<double> chances = Chances(policy, candidates);
       if (Usable(candidates).empty()) continue;
       constexpr int kPicks = 3000;
       std::vector<int> picks(candidates.size(), 0);
@@ -152,6 +153,28 @@ TEST(PickReference, PicksAsOftenAsThePolicySays) {
     EXPECT_LT(std::abs(deviations), 4)
         << PickPolicyName(policy) << ": chi-square " << chi_square << " with "
         << degrees << " degrees of freedom";
+  }
+}
+
+// After any number of picks no two have had turns, for their weight, that differ by
+// more than one turn of each.
+TEST(PickReference, RoundRobinIsFairAtAnyTime) {
+  Random random(6);
+  for (int round = 0; round < 200; ++round) {
+    const std::vector<Candidate> candidates = RandomCandidates(random);
+    const std::vector<size_t> usable = Usable(candidates);
+    if (usable.empty()) continue;
+    PickState state(1);
+    std::vector<double> turns(candidates.size(), 0);
+    for (int i = 0; i < 200; ++i) {
+      ++turns[*Pick(PickPolicy::kRoundRobin, candidates, state)];
+      for (const size_t a : usable) {
+        for (const size_t b : usable) {
+          const double wa = candidates[a].weight, wb = candidates[b].weight;
+          ASSERT_LE(turns[a] / wa - turns[b] / wb, 1 / wa + 1 / wb + 1e-9);
+        }
+      }
+    }
   }
 }
 

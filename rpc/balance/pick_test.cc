@@ -57,11 +57,45 @@ TEST(LeastPending, TakesTheLeastAndSpreadsTies) {
 }
 
 TEST(LeastPending, WeighsCapacity) {
-  // With one call more: 4/2 < 3/1.
+  // 3/2 < 2/1.
   const std::vector<Candidate> candidates = {{.pending = 2, .weight = 1},
                                              {.pending = 3, .weight = 2}};
   EXPECT_EQ(Histogram(PickPolicy::kLeastPending, candidates, 10),
             (std::map<size_t, int>{{1, 10}}));
+}
+
+TEST(Pick, WeightsHoldWithoutLoad) {
+  const std::vector<Candidate> idle = {{.weight = 2}, {.weight = 1}, {.weight = 0.5}};
+  for (const PickPolicy policy : kAll) {
+    const auto histogram = Histogram(policy, idle, 35'000);
+    EXPECT_NEAR(histogram.at(0), 20'000, 500) << PickPolicyName(policy);
+    EXPECT_NEAR(histogram.at(1), 10'000, 500) << PickPolicyName(policy);
+    EXPECT_NEAR(histogram.at(2), 5'000, 500) << PickPolicyName(policy);
+  }
+}
+
+TEST(Pick, TakesAnEjectedOneOnlyIfThereIsNothingElse) {
+  std::vector<Candidate> candidates = {
+      {.pending = 0, .ejected = true}, {.pending = 9}, {.pending = 0, .usable = false}};
+  for (const PickPolicy policy : kAll) {
+    candidates[1].usable = true;
+    EXPECT_EQ(Histogram(policy, candidates, 100), (std::map<size_t, int>{{1, 100}}));
+    candidates[1].usable = false;
+    EXPECT_EQ(Histogram(policy, candidates, 100), (std::map<size_t, int>{{0, 100}}));
+  }
+}
+
+TEST(RoundRobin, WhoWasAwayDoesNotMakeUpForIt) {
+  std::vector<Candidate> candidates = Pending({0, 0});
+  PickState state(1);
+  candidates[1].usable = false;
+  for (int i = 0; i < 100; ++i) Pick(PickPolicy::kRoundRobin, candidates, state);
+  candidates[1].usable = true;
+  std::map<size_t, int> histogram;
+  for (int i = 0; i < 10; ++i) {
+    ++histogram[*Pick(PickPolicy::kRoundRobin, candidates, state)];
+  }
+  EXPECT_EQ(histogram, (std::map<size_t, int>{{0, 5}, {1, 5}}));
 }
 
 TEST(RoundRobin, TakesTurnsAndSkipsTheUnusable) {

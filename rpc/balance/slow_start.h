@@ -20,6 +20,11 @@ inline double RampOf(absl::Duration age, absl::Duration window) {
   return std::max(kLeastRamp, absl::FDivDuration(age, window));
 }
 
+// The weight of a backend of weight `weight` that has been up for `age`.
+inline double WeightNow(double weight, absl::Duration age, absl::Duration window) {
+  return weight * RampOf(age, window);
+}
+
 }  // namespace skep
 
 #endif  // SKEP_RPC_BALANCE_SLOW_START_H_

@@ -296,11 +296,8 @@ void AddFlags(CommandLine& line, BalanceFlags& flags) {
       "file:PATH those in a file, one a line (HOST:PORT weight=2). Files are read "
       "again when they change",
       "BACKEND");
-  line.Flag(
-      "policy", &flags.policy,
-      "least-pending, round-robin, random or power-of-two. Weights and slow start "
-      "concern the first and the last",
-      "NAME");
+  line.Flag("policy", &flags.policy,
+            "least-pending, round-robin, random or power-of-two", "NAME");
   line.Flag("mode", &flags.mode,
             "early: a call's backend is picked as it comes. late: when one has room; "
             "until then it waits here, the nearest deadline first",
