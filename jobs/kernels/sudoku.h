@@ -1,14 +1,9 @@
 // Sudoku: solves, counts and checks 9 x 9 puzzles.
 //
 // A puzzle is 81 characters in row order, '1'..'9' for the clues and '0' or '.' for an
-// empty cell. The solver keeps, for each digit, the cells that may still hold it as
-// three bands of 27 bits. One step looks at a digit on the whole board: a table maps
-// the boxes' non-empty row segments to those that can be part of a placement of the
-// digit, which covers hidden singles and locked candidates in rows, columns and boxes
-// alike; cells with one candidate left are found for a band at a time by bitwise
-// addition. When nothing more follows, the cell with the fewest candidates is guessed
-// (the band representation is the one known from Zhouyundong's and Dobrichev's
-// solvers; the doubly applied segment table is this file's).
+// empty cell. Two unrelated methods draw conclusions until nothing more follows, then
+// guess: vectors of boxes (sudoku_boxes.cc), the faster one, and bit boards by bands
+// (sudoku_bands.cc).
 //
 // Everything here is thread-safe and allocates no memory.
 
@@ -19,6 +14,8 @@
 #include <cstdint>
 #include <stop_token>
 #include <string_view>
+
+#include "base/cpu_path.h"
 
 namespace skep {
 
@@ -31,6 +28,14 @@ enum class SudokuOutcome {
   kStopped,     // a stop was requested before an answer was known
 };
 
+enum class SudokuMethod {
+  // Boxes; without AVX2 the bands first, which a puzzle of one solution or none that
+  // takes few guesses does not get past.
+  kFastest,
+  kBoxes,
+  kBands,
+};
+
 struct SudokuOptions {
   // Solutions are counted up to this many; the search ends there. 1 solves; 2 tells a
   // proper puzzle from one with several solutions. At least 1.
@@ -40,12 +45,19 @@ struct SudokuOptions {
   bool dots = true;
   // Looked at every few hundred guesses: a hostile puzzle can take seconds.
   std::stop_token stop;
+  // Of several solutions boxes find the same one first on every path, and kFastest the
+  // one of boxes; bands may find another.
+  SudokuMethod method = SudokuMethod::kFastest;
+  CpuPath path = BestCpuPath();
 };
 
 struct SudokuResult {
   SudokuOutcome outcome = SudokuOutcome::kMalformed;
   uint64_t solutions = 0;  // found; min(limit, all there are) unless stopped
-  uint64_t guesses = 0;    // the work it took; 0 for puzzles that logic alone solves
+  // The work it took, which depends on the method: 0 for puzzles that its conclusions
+  // alone solve. And how many guesses were made on top of each other at most.
+  uint64_t guesses = 0;
+  uint32_t depth = 0;
   std::array<char, kSudokuCells> cells;  // the first solution found, if any: '1'..'9'
 
   // The solution, valid as long as this object; empty if there is none.

@@ -1,5 +1,6 @@
 #include "jobs/kernels/sudoku.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -18,11 +19,35 @@ constexpr std::string_view kSolution =
     "693784512487512936125963874932651487568247391741398625"
     "319475268856129743274836159";
 
-SudokuOptions WithLimit(uint64_t limit) {
-  SudokuOptions options;
-  options.limit = limit;
-  return options;
+struct Solver {
+  std::string name;
+  SudokuMethod method;
+  CpuPath path;
+
+  SudokuOptions Options(uint64_t limit) const {
+    return {.limit = limit, .stop = {}, .method = method, .path = path};
+  }
+};
+
+std::vector<Solver> Solvers() {
+  std::vector<Solver> solvers = {{"bands", SudokuMethod::kBands, CpuPath::kScalar}};
+  for (const CpuPath path : SupportedCpuPaths()) {
+    const std::string name(CpuPathName(path));
+    solvers.push_back({"boxes_" + name, SudokuMethod::kBoxes, path});
+    solvers.push_back({"fastest_" + name, SudokuMethod::kFastest, path});
+  }
+  return solvers;
 }
+
+class SudokuSolver : public testing::TestWithParam<Solver> {
+ protected:
+  static SudokuResult Solve(std::string_view puzzle, uint64_t limit = 1) {
+    return SolveSudoku(puzzle, GetParam().Options(limit));
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(All, SudokuSolver, testing::ValuesIn(Solvers()),
+                         [](const auto& info) { return info.param.name; });
 
 bool Sees(size_t a, size_t b) {
   return a / 9 == b / 9 || a % 9 == b % 9 ||
@@ -48,44 +73,44 @@ uint64_t CountByTrying(std::string& grid, uint64_t limit) {
   return found;
 }
 
-TEST(Sudoku, SolvesAPuzzleOfSeventeenClues) {
-  const SudokuResult result = SolveSudoku(kPuzzle, WithLimit(2));
+TEST_P(SudokuSolver, SolvesAPuzzleOfSeventeenClues) {
+  const SudokuResult result = Solve(kPuzzle, 2);
   EXPECT_EQ(result.outcome, SudokuOutcome::kSolved);
   EXPECT_EQ(result.solutions, 1u);
   EXPECT_EQ(result.solution(), kSolution);
   EXPECT_TRUE(IsSudokuSolution(kPuzzle, result.solution()));
 }
 
-TEST(Sudoku, ASolvedGridIsItsOwnSolution) {
-  const SudokuResult result = SolveSudoku(kSolution, WithLimit(2));
+TEST_P(SudokuSolver, ASolvedGridIsItsOwnSolution) {
+  const SudokuResult result = Solve(kSolution, 2);
   EXPECT_EQ(result.outcome, SudokuOutcome::kSolved);
   EXPECT_EQ(result.solution(), kSolution);
   EXPECT_EQ(result.guesses, 0u);
 }
 
-TEST(Sudoku, DotsAreBlanksUnlessRefused) {
+TEST_P(SudokuSolver, DotsAreBlanksUnlessRefused) {
   std::string dotted(kPuzzle);
   for (char& c : dotted) c = c == '0' ? '.' : c;
-  EXPECT_EQ(SolveSudoku(dotted).solution(), kSolution);
-  SudokuOptions strict;
+  EXPECT_EQ(Solve(dotted).solution(), kSolution);
+  SudokuOptions strict = GetParam().Options(1);
   strict.dots = false;
   EXPECT_EQ(SolveSudoku(dotted, strict).outcome, SudokuOutcome::kMalformed);
   EXPECT_EQ(SolveSudoku(kPuzzle, strict).solution(), kSolution);
 }
 
-TEST(Sudoku, MalformedPuzzles) {
+TEST_P(SudokuSolver, MalformedPuzzles) {
   const std::string blank(81, '0');
   for (const std::string& puzzle :
        {std::string(), std::string("1"), blank + "0", blank.substr(1),
         "x" + blank.substr(1), blank.substr(1) + "\n", blank.substr(1) + '\0',
         blank.substr(1) + '\xff', " " + blank.substr(1), blank.substr(1) + ":"}) {
-    const SudokuResult result = SolveSudoku(puzzle);
+    const SudokuResult result = Solve(puzzle);
     EXPECT_EQ(result.outcome, SudokuOutcome::kMalformed) << puzzle;
     EXPECT_EQ(result.solution(), "");
   }
 }
 
-TEST(Sudoku, ContradictionsHaveNoSolution) {
+TEST_P(SudokuSolver, ContradictionsHaveNoSolution) {
   const std::string blank(81, '0');
   std::string row = blank, column = blank, box = blank;
   row[0] = row[8] = '1';
@@ -101,26 +126,26 @@ TEST(Sudoku, ContradictionsHaveNoSolution) {
   std::swap(wrong[0], wrong[1]);
   for (const std::string& puzzle :
        {row, column, box, no_candidate, no_place, wrong, std::string(81, '1')}) {
-    const SudokuResult result = SolveSudoku(puzzle);
+    const SudokuResult result = Solve(puzzle);
     EXPECT_EQ(result.outcome, SudokuOutcome::kNoSolution) << puzzle;
     EXPECT_EQ(result.solution(), "");
     EXPECT_EQ(result.solutions, 0u);
   }
 }
 
-TEST(Sudoku, BlankGridAndManySolutions) {
+TEST_P(SudokuSolver, BlankGridAndManySolutions) {
   const std::string blank(81, '0');
-  const SudokuResult one = SolveSudoku(blank);
+  const SudokuResult one = Solve(blank);
   EXPECT_EQ(one.outcome, SudokuOutcome::kSolved);
   EXPECT_TRUE(IsSudokuSolution(blank, one.solution()));
   for (const uint64_t limit : {2, 100, 54321}) {
-    const SudokuResult many = SolveSudoku(blank, WithLimit(limit));
+    const SudokuResult many = Solve(blank, limit);
     EXPECT_EQ(many.solutions, limit);
     EXPECT_EQ(many.solution(), one.solution());
   }
 }
 
-TEST(Sudoku, CountsExactlyWhenSolutionsAreFew) {
+TEST_P(SudokuSolver, CountsExactlyWhenSolutionsAreFew) {
   // Two digits that can be exchanged all over the grid give at least two solutions; a
   // third one more. The count is held against the solver that only tries.
   for (const std::string_view removed : {"12", "123", "1234"}) {
@@ -130,16 +155,16 @@ TEST(Sudoku, CountsExactlyWhenSolutionsAreFew) {
     }
     const uint64_t expected = CountByTrying(puzzle, ~uint64_t{0});
     EXPECT_GE(expected, 2u);
-    const SudokuResult result = SolveSudoku(puzzle, WithLimit(1'000'000));
+    const SudokuResult result = Solve(puzzle, 1'000'000);
     EXPECT_EQ(result.solutions, expected) << puzzle;
   }
 }
 
 // Random grids with few blanks or with random clues, most of them contradictory or of
 // several solutions, against the solver that only tries.
-TEST(Sudoku, AgreesWithTryingOnRandomPuzzles) {
+TEST_P(SudokuSolver, AgreesWithTryingOnRandomPuzzles) {
   Random random(17);
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 1000; ++round) {
     std::string puzzle(kSolution);
     const uint64_t blanks = 20 + random.Below(30);
     for (uint64_t i = 0; i < blanks; ++i) puzzle[random.Below(81)] = '0';
@@ -156,19 +181,78 @@ TEST(Sudoku, AgreesWithTryingOnRandomPuzzles) {
       }
     }
     const uint64_t expected = clash ? 0 : CountByTrying(puzzle, 50);
-    const SudokuResult result = SolveSudoku(puzzle, WithLimit(50));
+    const SudokuResult result = Solve(puzzle, 50);
     ASSERT_EQ(result.solutions, expected) << puzzle;
     ASSERT_EQ(IsSudokuSolution(puzzle, result.solution()), expected > 0) << puzzle;
   }
 }
 
-TEST(Sudoku, StopsWhenToldTo) {
+TEST_P(SudokuSolver, StopsWhenToldTo) {
   std::stop_source source;
   source.request_stop();
-  SudokuOptions options = WithLimit(~uint64_t{0});
+  SudokuOptions options = GetParam().Options(~uint64_t{0});
   options.stop = source.get_token();
   const SudokuResult result = SolveSudoku(std::string(81, '0'), options);
   EXPECT_EQ(result.outcome, SudokuOutcome::kStopped);
+}
+
+// Random boards of every kind: few clues and many solutions, proper puzzles, boards
+// without a solution, each once as it is and once with a clue changed.
+std::vector<std::string> RandomBoards() {
+  std::vector<std::string> boards;
+  Random random(4);
+  for (int round = 0; round < 400; ++round) {
+    std::string puzzle(kSolution);
+    const int clues = 5 + static_cast<int>(random.Below(60));
+    for (int left = 81; left > clues;) {
+      char& cell = puzzle[random.Below(81)];
+      left -= cell != '0';
+      cell = '0';
+    }
+    boards.push_back(puzzle);
+    puzzle[random.Below(81)] = static_cast<char>('1' + random.Below(9));
+    boards.push_back(puzzle);
+  }
+  return boards;
+}
+
+TEST(Sudoku, AllMethodsAndPathsAgree) {
+  int with_none = 0, with_one = 0, with_more = 0;
+  for (const std::string& board : RandomBoards()) {
+    const SudokuResult bands =
+        SolveSudoku(board, {.limit = 300, .stop = {}, .method = SudokuMethod::kBands});
+    ++(bands.solutions == 0 ? with_none : bands.solutions == 1 ? with_one : with_more);
+    const SudokuResult boxes =
+        SolveSudoku(board, {.limit = 300, .stop = {}, .method = SudokuMethod::kBoxes});
+    for (const Solver& solver : Solvers()) {
+      for (const uint64_t limit : {1, 2, 7, 300}) {
+        const SudokuResult result = SolveSudoku(board, solver.Options(limit));
+        ASSERT_EQ(result.solutions, std::min(limit, bands.solutions))
+            << solver.name << " " << limit << " " << board;
+        ASSERT_EQ(result.outcome, bands.outcome) << solver.name << " " << board;
+        ASSERT_EQ(IsSudokuSolution(board, result.solution()), bands.solutions > 0);
+        // The answer is the same on every machine, and so is the rating by boxes.
+        if (solver.method == SudokuMethod::kBands) continue;
+        ASSERT_EQ(result.solution(), boxes.solution()) << solver.name << " " << board;
+        if (solver.method != SudokuMethod::kBoxes || limit != 300) continue;
+        ASSERT_EQ(result.guesses, boxes.guesses) << solver.name << " " << board;
+        ASSERT_EQ(result.depth, boxes.depth) << solver.name << " " << board;
+      }
+    }
+  }
+  EXPECT_GT(with_none, 100);
+  EXPECT_GT(with_one, 100);
+  EXPECT_GT(with_more, 100);
+}
+
+TEST_P(SudokuSolver, CountsGuessesAndTheirDepth) {
+  const SudokuResult easy = Solve(kSolution, 2);
+  EXPECT_EQ(easy.guesses, 0u);
+  EXPECT_EQ(easy.depth, 0u);
+  const SudokuResult hard = Solve(std::string(81, '0'), 1000);
+  EXPECT_GT(hard.guesses, 500u);
+  EXPECT_GT(hard.depth, 5u);
+  EXPECT_LT(hard.depth, 81u);
 }
 
 TEST(Sudoku, ChecksSolutions) {
@@ -201,9 +285,11 @@ TEST_P(SudokuData, EveryPuzzleHasExactlyOneSolution) {
   ASSERT_TRUE(file) << GetParam().first;
   int puzzles = 0;
   for (std::string line; std::getline(file, line); ++puzzles) {
-    const SudokuResult result = SolveSudoku(line, WithLimit(2));
-    ASSERT_EQ(result.solutions, 1u) << line;
-    ASSERT_TRUE(IsSudokuSolution(line, result.solution())) << line;
+    for (const Solver& solver : Solvers()) {
+      const SudokuResult result = SolveSudoku(line, solver.Options(2));
+      ASSERT_EQ(result.solutions, 1u) << solver.name << " " << line;
+      ASSERT_TRUE(IsSudokuSolution(line, result.solution())) << line;
+    }
   }
   EXPECT_EQ(puzzles, GetParam().second);
 }

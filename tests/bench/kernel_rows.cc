@@ -169,11 +169,12 @@ std::vector<KernelRow> SudokuRows(const KernelBenchOptions& options) {
           {.name = StrCat(puzzles.name, limit == 1 ? ", first" : ", proved unique"),
            .scale = count,
            .run =
-               [lines, limit](CpuPath) {
+               [lines, limit](CpuPath path) {
                  for (const std::string& line : *lines) {
-                   Use(SolveSudoku(line, {.limit = limit}).guesses);
+                   Use(SolveSudoku(line, {.limit = limit, .path = path}).guesses);
                  }
                },
+           .has_paths = true,
            .published = puzzles.published,
            .published_by = puzzles.by,
            .baseline = baseline});

@@ -18,10 +18,12 @@ using Puzzles = std::vector<std::string>;
 // How many of the puzzles have a solution; adds the guesses that it took, if counted.
 using SolveAll = uint64_t (*)(const Puzzles& puzzles, uint64_t* guesses);
 
-uint64_t SolveByBands(const Puzzles& puzzles, uint64_t limit, uint64_t* guesses) {
+template <SudokuMethod kMethod, uint64_t kLimit>
+uint64_t SolveBy(const Puzzles& puzzles, uint64_t* guesses) {
   uint64_t solved = 0;
   for (const std::string& puzzle : puzzles) {
-    const SudokuResult result = SolveSudoku(puzzle, {.limit = limit});
+    const SudokuResult result =
+        SolveSudoku(puzzle, {.limit = kLimit, .method = kMethod});
     solved += result.outcome == SudokuOutcome::kSolved &&
               IsSudokuSolution(puzzle, result.solution());
     *guesses += result.guesses;
@@ -43,13 +45,13 @@ constexpr SudokuAlgorithm kAlgorithms[] = {
        return solved;
      }},
     {"bands", "bit boards by bands, the first solution, checked",
-     [](const Puzzles& puzzles, uint64_t* guesses) {
-       return SolveByBands(puzzles, 1, guesses);
-     }},
+     SolveBy<SudokuMethod::kBands, 1>},
     {"bands-unique", "the same, and whether there is a second solution",
-     [](const Puzzles& puzzles, uint64_t* guesses) {
-       return SolveByBands(puzzles, 2, guesses);
-     }},
+     SolveBy<SudokuMethod::kBands, 2>},
+    {"boxes", "vectors by boxes, the first solution, checked",
+     SolveBy<SudokuMethod::kBoxes, 1>},
+    {"boxes-unique", "the same, and whether there is a second solution",
+     SolveBy<SudokuMethod::kBoxes, 2>},
 };
 
 absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
@@ -84,13 +86,14 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
 }  // namespace
 
 CompareFamily SudokuFamily() {
-  return {.name = "sudoku",
-          .what = "solving puzzles, rounds being guesses",
-          .size_name = "puzzles",
-          .sizes = {50, 200, 1000},
-          .inputs = {"unique-24", "many-solutions"},
-          .by_default = {"dancing-links", "bands", "bands-unique"},
-          .make = MakeCase};
+  return {
+      .name = "sudoku",
+      .what = "solving puzzles, rounds being guesses",
+      .size_name = "puzzles",
+      .sizes = {50, 200, 1000},
+      .inputs = {"unique-24", "many-solutions"},
+      .by_default = {"dancing-links", "bands", "bands-unique", "boxes", "boxes-unique"},
+      .make = MakeCase};
 }
 
 }  // namespace skep
