@@ -1,5 +1,8 @@
 // Sudoku by the batch: one puzzle a line in, one line out for each, in the same order.
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <string>
 #include <string_view>
 
@@ -13,11 +16,24 @@ constexpr std::string_view kNoSolution = "NoSolution";
 constexpr std::string_view kBadPuzzle = "BadPuzzle";
 constexpr std::string_view kSeveralSolutions = "SeveralSolutions";
 
+// A puzzle's level is how often the guesses that it takes can be halved: 0 for none, 1
+// for one, 2 for two or three, 3 for four to seven, and so on.
+constexpr size_t kLevels = 16;
+size_t LevelOf(const SudokuResult& result) {
+  return std::min<size_t>(std::bit_width(result.guesses), kLevels - 1);
+}
+std::string LevelCounter(size_t level) { return StrCat("level_", level); }
+
 class SolveLines final : public Mapper {
  public:
   absl::Status Map(const Block& block, MapContext& context) override {
-    const SudokuOptions options{.limit = context.options().GetBool("unique") ? 2u : 1u,
-                                .stop = context.stop_token()};
+    const bool rate = context.options().GetBool("rate");
+    const bool unique = rate || context.options().GetBool("unique");
+    const SudokuOptions options{
+        .limit = unique ? 2u : 1u,
+        .stop = context.stop_token(),
+        // Whose guesses are the same on every machine.
+        .method = rate ? SudokuMethod::kBoxes : SudokuMethod::kFastest};
     std::string out;
     bool stopped = false;
     ForEachLine(block.bytes, [&](std::string_view line) {
@@ -26,8 +42,16 @@ class SolveLines final : public Mapper {
       const SudokuResult result = SolveSudoku(line, options);
       switch (result.outcome) {
         case SudokuOutcome::kSolved:
-          out += result.solutions > 1 ? kSeveralSolutions : result.solution();
           ++(result.solutions > 1 ? several_ : solved_);
+          if (result.solutions > 1) {
+            out += kSeveralSolutions;
+          } else if (rate) {
+            const size_t level = LevelOf(result);
+            ++levels_[level];
+            StrAppend(&out, level, "\t", result.guesses, "\t", result.depth);
+          } else {
+            out += result.solution();
+          }
           break;
         case SudokuOutcome::kNoSolution:
           out += kNoSolution;
@@ -53,11 +77,15 @@ class SolveLines final : public Mapper {
     context.Count("several", several_);
     context.Count("no_solution", no_solution_);
     context.Count("malformed", malformed_);
+    for (size_t level = 0; level < kLevels; ++level) {
+      if (levels_[level] > 0) context.Count(LevelCounter(level), levels_[level]);
+    }
     return absl::OkStatus();
   }
 
  private:
   uint64_t solved_ = 0, several_ = 0, no_solution_ = 0, malformed_ = 0;
+  std::array<uint64_t, kLevels> levels_ = {};
 };
 
 absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
@@ -74,15 +102,24 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
   const uint64_t malformed = CounterOf(stage, "malformed");
   const uint64_t several = CounterOf(stage, "several");
   const uint64_t puzzles = solved + several + no_solution + malformed;
-  const bool unique = input.options.GetBool("unique");
+  const bool rate = input.options.GetBool("rate");
+  const bool unique = rate || input.options.GetBool("unique");
+  std::string levels, levels_json;
+  for (size_t level = 0; level < kLevels && rate; ++level) {
+    const uint64_t count = CounterOf(stage, LevelCounter(level));
+    if (count == 0) continue;
+    StrAppend(&levels, levels.empty() ? "; level " : ", ", level, ": ", count);
+    StrAppend(&levels_json, levels_json.empty() ? "" : ",", "\"", level, "\":", count);
+  }
   return Done(
       "",
       StrCat("{\"puzzles\":", puzzles, ",\"solved\":", solved,
              unique ? StrCat(",\"several\":", several) : "",
-             ",\"no_solution\":", no_solution, ",\"malformed\":", malformed, "}"),
+             ",\"no_solution\":", no_solution, ",\"malformed\":", malformed,
+             rate ? StrCat(",\"levels\":{", levels_json, "}") : "", "}"),
       {StrCat(puzzles, " puzzles: ", solved, " solved, ",
               unique ? StrCat(several, " with several solutions, ") : "", no_solution,
-              " without a solution, ", malformed, " malformed")});
+              " without a solution, ", malformed, " malformed", levels)});
 }
 
 }  // namespace
@@ -92,10 +129,19 @@ void Sudoku(Job& job) {
       .Summary(
           "Solves 9 x 9 Sudoku puzzles, one a line: 81 characters, 0 or . for empty")
       .Example("skep run sudoku --output solutions.txt puzzles.txt")
+      .Example("skep run sudoku --rate puzzles.txt | paste - puzzles.txt | sort -n")
       .AddFlag({.name = "unique",
                 .type = Flag::Type::kBool,
                 .help = "Tell puzzles with several solutions: their line is "
                         "SeveralSolutions (takes up to twice as long)"})
+      .AddFlag({.name = "rate",
+                .type = Flag::Type::kBool,
+                .help =
+                    "Instead of solutions write how hard each puzzle is: its level, "
+                    "the guesses that it takes to find its solution and to prove "
+                    "it the only one, and how many of them at most on top of each "
+                    "other, with tabs between. Level 0 takes no guess, level N "
+                    "2^(N-1) and more"})
       .Output(OutputShape::kFile)
       .AddStage("solve", {.mapper = [] { return std::make_unique<SolveLines>(); }})
       .Plan(Plan);

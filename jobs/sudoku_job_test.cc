@@ -51,6 +51,27 @@ TEST(Sudoku, UniqueTellsPuzzlesWithSeveralSolutions) {
             "1 malformed");
 }
 
+TEST(Sudoku, RatesByGuesses) {
+  // Arto Inkala's of 2010.
+  constexpr char kHard[] =
+      "80000000000360000007009020005000700000004570000010003000100006800850001009000040"
+      "0";
+  const auto result =
+      RunJob(Sudoku, {{"rate", "true"}},
+             StrCat(kSolution, "\n", kHard, "\n", std::string(81, '0'), "\nx\n"));
+  const SudokuResult hard =
+      SolveSudoku(kHard, {.limit = 2, .method = SudokuMethod::kBoxes});
+  const std::string output = OutputOf(result);
+  EXPECT_TRUE(output.starts_with("0\t0\t0\n")) << output;
+  EXPECT_TRUE(output.ends_with(
+      StrCat("\t", hard.guesses, "\t", hard.depth, "\nSeveralSolutions\nBadPuzzle\n")))
+      << output;
+  ASSERT_TRUE(result.ok());
+  EXPECT_TRUE(result->answer.json().find("\"levels\":{\"0\":1,\"7\":1}") !=
+              std::string::npos)
+      << result->answer.json();
+}
+
 TEST(Sudoku, NoPuzzlesNoLines) { EXPECT_EQ(OutputOf(RunJob(Sudoku, {}, "")), ""); }
 
 TEST(Sudoku, SolvesEveryPublicPuzzle) {

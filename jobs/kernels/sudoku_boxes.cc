@@ -11,9 +11,6 @@
 
 #include "jobs/kernels/sudoku_search.h"
 
-// Vectors go from function to function only where they are inlined.
-#pragma GCC diagnostic ignored "-Wpsabi"
-
 namespace skep {
 namespace {
 

@@ -98,6 +98,9 @@ void FuzzText(std::string_view bytes) {
       if (result.solutions > 0) {
         CHECK(IsSudokuSolution(text.substr(0, 81), result.solution()));
       }
+      const SudokuResult plain =
+          SolveSudoku(text.substr(0, 81), {.path = CpuPath::kScalar});
+      CHECK(plain.outcome == result.outcome && plain.solution() == result.solution());
     }
   }
 }

@@ -18,7 +18,7 @@ class SudokuServiceImpl final : public sudoku::SudokuService {
              const sudoku::SudokuRequest* request, sudoku::SudokuResponse* response,
              google::protobuf::Closure* done) override {
     const absl::Time start = clock_.Now();
-    stats_.RecordRequest();
+    stats_.RecordRequests(1);
     const SudokuResult result =
         SolveSudoku(request->checkerboard(),
                     {.dots = false, .stop = Controller::Of(controller).stop_token()});
@@ -28,7 +28,7 @@ class SudokuServiceImpl final : public sudoku::SudokuService {
     }
     response->set_solved(solved);
     if (solved) response->set_checkerboard(std::string(result.solution()));
-    stats_.RecordResponse(clock_.Now() - start, solved);
+    stats_.RecordResponses(clock_.Now() - start, 1, solved);
     done->Run();
   }
 

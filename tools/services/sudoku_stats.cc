@@ -17,20 +17,22 @@ void SudokuStats::MoveTo(int64_t second, Totals& totals) {
   totals.last_second = std::max(totals.last_second, second);
 }
 
-void SudokuStats::RecordRequest() {
+void SudokuStats::RecordRequests(uint64_t count) {
   MutexLock lock(mutex_);
-  ++totals_.requests;
+  totals_.requests += count;
 }
 
-void SudokuStats::RecordResponse(absl::Duration latency, bool solved) {
+void SudokuStats::RecordResponses(absl::Duration latency, uint64_t count,
+                                  uint64_t solved) {
   const int64_t second = absl::ToUnixSeconds(clock_.Now());
-  const int64_t latency_us = absl::ToInt64Microseconds(latency);
+  const int64_t latency_us =
+      absl::ToInt64Microseconds(latency) * static_cast<int64_t>(count);
   MutexLock lock(mutex_);
   MoveTo(second, totals_);
-  ++totals_.responses;
+  totals_.responses += count;
   totals_.solved += solved;
   totals_.latency_sum_us += latency_us;
-  ++totals_.responses_of[second % kSeconds];
+  totals_.responses_of[second % kSeconds] += count;
   totals_.latency_us_of[second % kSeconds] += latency_us;
 }
 
@@ -39,9 +41,9 @@ void SudokuStats::RecordBadRequest() {
   ++totals_.bad;
 }
 
-void SudokuStats::RecordDropped() {
+void SudokuStats::RecordDropped(uint64_t count) {
   MutexLock lock(mutex_);
-  ++totals_.dropped;
+  totals_.dropped += count;
 }
 
 void SudokuStats::Reset() {

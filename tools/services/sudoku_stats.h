@@ -20,11 +20,12 @@ class SudokuStats {
   // `clock` is borrowed.
   explicit SudokuStats(const Clock& clock) : clock_(clock) {}
 
-  void RecordRequest();
-  // `latency` from the request's arrival to its reply.
-  void RecordResponse(absl::Duration latency, bool solved);
+  void RecordRequests(uint64_t count);
+  // Of `count` requests that were answered together, `solved` of them with a solution;
+  // `latency` from their arrival to their reply.
+  void RecordResponses(absl::Duration latency, uint64_t count, uint64_t solved);
   void RecordBadRequest();
-  void RecordDropped();
+  void RecordDropped(uint64_t count);
   void Reset();
 
   // The page: lines of "name value" (or 60 values), `task_queue_size` first.
