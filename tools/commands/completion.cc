@@ -27,11 +27,11 @@ complete -o bashdefault -o default -F _skep skep
 constexpr char kZsh[] = R"sh(#compdef skep
 _skep() {
   local -a words_offered
-  words_offered=(${(f)"$("${(@)words[1,CURRENT-1]}" %s 2> /dev/null)"})
+  words_offered=(${(f)"$("${(@Q)words[1,CURRENT-1]}" %s 2> /dev/null)"})
   compadd -a words_offered
   _files
 }
-compdef _skep skep
+if [[ ${funcstack[1]} == _skep ]]; then _skep; else compdef _skep skep; fi
 )sh";
 
 }  // namespace

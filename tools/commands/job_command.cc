@@ -45,6 +45,25 @@ void AddEngineFlags(CommandLine& line, JobCommand* parsed) {
                 "Input of one map task; by default as suits the input", 1);
 }
 
+// What would be without effect on this job.
+absl::Status CheckEngineFlags(const JobCommand& parsed) {
+  const Job& job = *parsed.request.job;
+  const Options& options = parsed.request.options;
+  if (parsed.session.force && parsed.session.output.empty()) {
+    return InvalidArgument("--force has no effect without --output FILE");
+  }
+  if (parsed.session.force && job.output(options) == OutputShape::kDirectory) {
+    return InvalidArgument("--force replaces a file, and ", job.name(),
+                           " writes a directory: remove it, or name another");
+  }
+  SKEP_ASSIGN_OR_RETURN(const InputFormat format, job.input(options));
+  if (format.kind == InputFormat::Kind::kNone && parsed.request.split_bytes > 0) {
+    return InvalidArgument("--split-size has no effect: ", job.name(),
+                           " takes no input");
+  }
+  return absl::OkStatus();
+}
+
 // It travels with the job, as text.
 absl::StatusOr<std::string> ReadFlagFile(const std::string& path) {
   constexpr size_t kMaxFlagFile = 1 << 20;
@@ -154,7 +173,8 @@ std::optional<int> ParseJobCommand(const std::string& command,
   }
   line.Example(job->example());
   if (const auto code = line.Parse(rest)) return code;
-  const absl::Status checked = job->CheckOptions(parsed->request.options);
+  absl::Status checked = job->CheckOptions(parsed->request.options);
+  if (checked.ok()) checked = CheckEngineFlags(*parsed);
   if (!checked.ok()) return ReportError(EndsWith(kUsage, checked));
   const absl::Status logging = InitLogging("skep", parsed->log);
   if (!logging.ok()) return ReportError(logging);
