@@ -90,7 +90,11 @@ void TcpStream::WriteBulk(std::string_view bytes) {
   if (!socket_.valid() || closing_) return;
   NoteBulk(bytes.size());
   // An error is found again, and told, when the queue is flushed.
-  if (!blocked_ && handler_ != nullptr) SendFront(&bytes);
+  if (!blocked_ && handler_ != nullptr) {
+    SendFront(&bytes);
+    // Written does not ask to be told when there is room again.
+    if (blocked_) Wake();
+  }
   Write(bytes);
 }
 

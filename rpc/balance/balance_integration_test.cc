@@ -246,6 +246,20 @@ TEST_F(Proxy, GivesTheSlowOneTheFewestCalls) {
   EXPECT_GE(forwarded, 3000u);
 }
 
+// Far more than sockets hold, so that each side is held up by the next one.
+TEST_F(Proxy, PassesLargeRepliesThrough) {
+  ASSERT_TRUE(Eventually([&] { return ConnectedBackends() == 3; }));
+  const auto client = Client();
+  echo::EchoRequest request;
+  request.set_payload(std::string(16 << 20, 'l'));
+  for (int i = 0; i < 4; ++i) {
+    const auto reply = BlockingCall<echo::EchoResponse>(
+        *client, Method<echo::EchoService>("Echo"), request, {.timeout = kLong});
+    ASSERT_TRUE(reply.ok()) << reply.status();
+    EXPECT_TRUE(reply->message.payload() == request.payload());
+  }
+}
+
 TEST_F(Proxy, ServesManyClientsAtOnce) {
   std::vector<std::thread> threads;
   std::atomic<int> failed = 0;
