@@ -18,9 +18,12 @@
 namespace skep {
 namespace {
 
+// A last line end ends the last pattern.
 absl::StatusOr<std::unique_ptr<LineMatcher>> MakeMatcher(const Options& flags,
                                                          const GrepOptions& options) {
-  return LineMatcher::Create(flags.GetString("pattern"), options.matching);
+  std::string_view patterns = flags.GetString("pattern");
+  if (patterns.ends_with('\n')) patterns.remove_suffix(1);
+  return LineMatcher::Create(patterns, options.matching);
 }
 
 class Survey final : public Mapper {

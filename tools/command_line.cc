@@ -208,7 +208,7 @@ void CommandLine::ParsedFlag(std::string name, std::string help, std::string val
     option = impl_->app.add_option_function<std::string>(
         names,
         [name, set = std::move(set)](const std::string& text) {
-          ThrowIfError(name, set(text));
+          ThrowIfError(name, set(StrCat(text, "\n")));
         },
         std::move(help));
     option->join('\n');

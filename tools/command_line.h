@@ -56,8 +56,8 @@ class CommandLine {
   // Takes "20ms", "1.5s", "0"; never less than zero.
   void DurationFlag(std::string name, absl::Duration* value, std::string help);
   // `set` gets the text and says what is wrong with it. `letter` is a short form: -n.
-  // With `lines` it may be given several times: `set` gets all, a line each. A value
-  // name that lists the choices, "early|late", is offered by completion.
+  // With `lines` it may be given several times: `set` gets all, each with a line end. A
+  // value name that lists the choices, "early|late", is offered by completion.
   void ParsedFlag(std::string name, std::string help, std::string value_name,
                   std::string default_value,
                   std::function<absl::Status(const std::string&)> set, char letter = 0,

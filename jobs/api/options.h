@@ -29,7 +29,8 @@ struct Flag {
   char letter = 0;
   // The user names a file of at most 1 MiB of UTF-8; the value is what stands in it.
   bool from_file = false;
-  // May be given several times: the value is what was given, a line each.
+  // May be given several times: the value is what was given, each with a line end, so
+  // that one that is empty differs from none.
   bool lines = false;
   // The flag without which this one has no effect: to give this one alone is an error.
   std::string needs = "";
