@@ -20,7 +20,7 @@ WordTable::WordTable(const Options& options)
 
 inline WordTable::Slot* WordTable::FindShort(Words words, size_t size,
                                              uint32_t hash) const {
-  for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
+  for (size_t at = Home(hash);; at = (at + 1) & mask_) {
     Slot& slot = slots_[at];
     // One branch for a hit.
     const uint64_t differences = (slot.words.a ^ words.a) | (slot.words.b ^ words.b) |
@@ -69,7 +69,7 @@ size_t WordTable::AddEach(std::span<const std::string_view> keys) {
     for (size_t i = 0; i < batch.size(); ++i) {
       const size_t size = batch[i].size();
       hashes[i] = size > kInlineBytes ? HashLong(batch[i]) : HashShort(words[i], size);
-      __builtin_prefetch(&slots_[hashes[i] & mask_], 1);
+      __builtin_prefetch(&slots_[Home(hashes[i])], 1);
     }
     for (size_t i = 0; i < batch.size(); ++i, ++added) {
       const size_t size = batch[i].size();
@@ -162,7 +162,7 @@ uint32_t WordTable::HashLong(std::string_view key) const {
 }
 
 WordTable::Slot* WordTable::FindLong(std::string_view key, uint32_t hash) const {
-  for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
+  for (size_t at = Home(hash);; at = (at + 1) & mask_) {
     Slot& slot = slots_[at];
     if (slot.size_plus_1 == 0) return &slot;
     if (slot.hash == hash && slot.size_plus_1 == key.size() + 1 &&
@@ -175,7 +175,8 @@ WordTable::Slot* WordTable::FindLong(std::string_view key, uint32_t hash) const 
 bool WordTable::MakeRoom(size_t arena_bytes) {
   const size_t arena_growth =
       arena_bytes <= arena_left_ ? 0 : std::max(arena_bytes, kArenaBlock);
-  const bool grow = (size_ + 1) * 2 > mask_ + 1;
+  const size_t half = (mask_ + 1) / 2;
+  const bool grow = size_ + 1 > (2 * half < kLargeSlots ? half : half + half / 2);
   const size_t slots_growth = grow ? slots().size_bytes() : 0;
   const size_t used = memory_used();
   // A key that costs nothing is taken whatever the limit: else a table with a limit
@@ -227,7 +228,7 @@ void WordTable::Grow() {
     if (from.size_plus_1 == 0) continue;
     const Slot slot = from;
     from = {};
-    size_t at = slot.hash & mask_;
+    size_t at = Home(slot.hash);
     while (slots_[at].size_plus_1 != 0) at = (at + 1) & mask_;
     slots_[at] = slot;
   }

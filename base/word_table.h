@@ -4,9 +4,10 @@
 //
 // A slot is 32 bytes. Keys of up to 16 bytes live in their slot, padded with zeros, so
 // that a hit costs one cache line and no pointer; longer ones lie in an arena. Probing
-// is linear, the load at most one half, a hit is decided by comparing whole keys. Large
-// tables ask for huge pages (base/huge_pages.h) and grow in place: their memory is
-// never held twice.
+// is linear, the load at most one half, in large tables three quarters: memory that a
+// process touches for the first time costs more than longer probes. A hit is decided by
+// comparing whole keys. Large tables ask for huge pages (base/huge_pages.h) and grow in
+// place: their memory is never held twice.
 //
 // AddEach is the fast way in: of a batch of keys all are loaded, hashed and their slots
 // prefetched before the first is looked for. With AVX-512 a short key is one masked
@@ -73,12 +74,24 @@ class WordTable {
     }
   }
 
+  // The same by places, at which a key and its count are found again until the table is
+  // changed: visit(size_t place, uint64_t count).
+  template <typename Visit>
+  void ForEachPlace(Visit&& visit) const {
+    for (size_t place = 0; place <= mask_; ++place) {
+      if (slots_[place].size_plus_1 != 0) visit(place, slots_[place].count);
+    }
+  }
+  std::string_view KeyAt(size_t place) const { return slots_[place].Key(); }
+  uint64_t CountAt(size_t place) const { return slots_[place].count; }
+
   // Forgets all keys. Keeps the slots, for the next filling of the same kind.
   void Clear();
 
  private:
   static constexpr size_t kInlineBytes = 16;
   static constexpr size_t kFirstSlots = 1024;
+  static constexpr size_t kLargeSlots = 1 << 20;  // 32 MiB
   static constexpr size_t kArenaBlock = 256 << 10;
   static constexpr size_t kBatch = 32;
 
@@ -110,6 +123,8 @@ class WordTable {
   static void LoadEachAvx512(std::span<const std::string_view> keys, Words* words);
   uint32_t HashShort(Words words, size_t size) const;
   uint32_t HashLong(std::string_view key) const;
+  // Where probing begins: at the first slot of a cache line, which holds two.
+  size_t Home(uint32_t hash) const { return hash & mask_ & ~size_t{1}; }
   // The slot of the key, or the empty one where it belongs.
   Slot* FindShort(Words words, size_t size, uint32_t hash) const;
   Slot* FindLong(std::string_view key, uint32_t hash) const;

@@ -35,23 +35,25 @@ std::vector<CountedKey> TopK::Take() {
 }
 
 HugeVector<CountedView> SortByCount(const WordTable& table) {
-  HugeVector<CountedView> all;
-  all.reserve(table.size());
   HugeVector<SortItem> items;
   items.reserve(table.size());
-  table.ForEach([&](std::string_view key, uint64_t count) {
-    items.push_back({~count, all.size()});
-    all.push_back({count, key});
+  table.ForEachPlace([&](size_t place, uint64_t count) {
+    items.push_back({~count, place});
   });
-  HugeVector<SortItem> scratch(items.size());
-  SortByPrefix(items, scratch.data());
-  std::vector<ItemRange> same_count;
-  FindEqualPrefixes(items, 0, 0, &same_count);
-  SortEqualPrefixes(items, scratch.data(), std::move(same_count),
-                    [&all](uint64_t i) { return all[i].key; });
+  {
+    HugeVector<SortItem> scratch(items.size());
+    SortByPrefix(items, scratch.data());
+    std::vector<ItemRange> same_count;
+    FindEqualPrefixes(items, 0, 0, &same_count);
+    SortEqualPrefixes(items, scratch.data(), std::move(same_count),
+                      [&table](uint64_t place) { return table.KeyAt(place); });
+  }
+  // In the memory of the scratch where the system gives it back.
   HugeVector<CountedView> sorted;
-  sorted.reserve(all.size());
-  for (const SortItem& item : items) sorted.push_back(all[item.id]);
+  sorted.reserve(items.size());
+  for (const SortItem& item : items) {
+    sorted.push_back({table.CountAt(item.id), table.KeyAt(item.id)});
+  }
   return sorted;
 }
 

@@ -1,8 +1,11 @@
 #include "jobs/kernels/top_k.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <span>
 #include <sstream>
 #include <string>
@@ -84,6 +87,56 @@ TEST(SortByCount, OrdersTiesByWholeKeys) {
   for (size_t i = 0; i < sorted.size(); ++i) {
     ASSERT_EQ(sorted[i].key, expected[i].key) << i;
     ASSERT_EQ(sorted[i].count, expected[i].count) << i;
+  }
+}
+
+// By `tr`, `sort` and `uniq`.
+std::map<std::string, uint64_t> CountByShell(const std::string& text) {
+  const std::string file = testing::TempDir() + "/words.bin";
+  std::ofstream(file, std::ios::binary) << text;
+  FILE* const pipe = popen(
+      ("export LC_ALL=C; tr -s ' \\t\\n\\v\\f\\r' '\\n' <" + file + " | sort | uniq -c")
+          .c_str(),
+      "r");
+  std::string output(2 * text.size() + 1000, '\0');
+  output.resize(fread(output.data(), 1, output.size(), pipe));
+  EXPECT_EQ(pclose(pipe), 0);
+  std::map<std::string, uint64_t> counts;
+  for (size_t at = 0; at < output.size();) {
+    size_t end = 0;
+    const uint64_t count = std::stoull(output.substr(at, 20), &end);
+    const size_t line_end = output.find('\n', at);
+    const std::string word = output.substr(at + end + 1, line_end - at - end - 1);
+    if (!word.empty()) counts[word] = count;
+    at = line_end + 1;
+  }
+  return counts;
+}
+
+// Random bytes with NULs and what is no UTF-8, words of all sizes up to 1 MiB, the last
+// of which no line end ends.
+TEST(WordCount, EqualsTheShellsOnEveryPath) {
+  Random random(8);
+  std::string text;
+  for (int i = 0; i < 30'000; ++i) {
+    text += random.Below(3) == 0 ? "ab \n"[random.Below(4)]
+                                 : static_cast<char>(random.Below(256));
+  }
+  for (size_t size = 1; size <= 1 << 20; size *= 2) {
+    for (const char letter : {'w', '\xc3'}) {
+      text.append("\n").append(size, letter).append(" ").append(size - 1, letter);
+    }
+  }
+  const std::map<std::string, uint64_t> expected = CountByShell(text);
+  for (const CpuPath path : SupportedCpuPaths()) {
+    WordTable table({.path = path});
+    ForEachWords(
+        text, [&](auto words) { table.AddEach(words); }, path);
+    std::map<std::string, uint64_t> counts;
+    table.ForEach([&](std::string_view key, uint64_t count) {
+      counts[std::string(key)] = count;
+    });
+    EXPECT_TRUE(counts == expected) << CpuPathName(path);
   }
 }
 
