@@ -236,7 +236,7 @@ void WordCount(Job& job) {
       .AddFlag({.name = "words",
                 .type = Flag::Type::kString,
                 .default_value = "bytes",
-                .value_name = "KIND",
+                .value_name = "bytes|unicode|unicode-cased",
                 .help = "What words are: bytes (between white space), unicode (the "
                         "word breaks of UAX #29, case folded, in NFC) or "
                         "unicode-cased (the same with their case)",

@@ -27,6 +27,13 @@ constexpr size_t kMaxKnown = 64 << 10;
 constexpr UChar32 kReplacement = 0xfffd;
 constexpr std::string_view kJoiner = "\u200d";
 
+// Whether a unit stands for an ideograph, a kana or a Hangul syllable: these have no
+// case, and nothing among them composes.
+bool IsPlain(char16_t c) {
+  return (c >= 0x4e00 && c <= 0x9fff) || (c >= 0xac00 && c <= 0xd7a3) ||
+         (c >= 0x3041 && c <= 0x3096) || (c >= 0x30a1 && c <= 0x30fa) || c == 0x30fc;
+}
+
 absl::Status IcuError(const char* what, UErrorCode code) {
   return Internal("ICU cannot ", what, ": ", u_errorName(code));
 }
@@ -89,6 +96,15 @@ class UnicodeWords::Icu {
  private:
   // Without case folding NFC; with it NFC(fold(NFD)), of canonical caseless matching.
   void AppendForm(int32_t begin, int32_t end, std::string* form) const {
+    if (std::all_of(units_.data() + begin, units_.data() + end, IsPlain)) {
+      for (; begin < end; ++begin) {
+        const uint32_t c = units_[static_cast<size_t>(begin)];
+        *form += static_cast<char>(0xe0 | c >> 12);
+        *form += static_cast<char>(0x80 | (c >> 6 & 0x3f));
+        *form += static_cast<char>(0x80 | (c & 0x3f));
+      }
+      return;
+    }
     UErrorCode code = U_ZERO_ERROR;
     const icu::UnicodeString word(/*isTerminated=*/false, units_.data() + begin,
                                   end - begin);

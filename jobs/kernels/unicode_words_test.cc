@@ -168,7 +168,7 @@ std::string RandomText(Random* random, size_t pieces, bool ascii) {
       "\u1161",       "\u11ab",       "\u00e9",
       "\u0436",       "\u203f",       "\xff",
       "\xc3",         "\xe2\x82",     "\xf0\x9f",
-      "\xed\xa0\x80"};
+      "\xed\xa0\x80", "\u304c",       "\u30d0"};
   std::string text;
   for (size_t i = 0; i < pieces; ++i) {
     if (!ascii && random->Below(3) == 0) {
