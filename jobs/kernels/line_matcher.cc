@@ -16,8 +16,9 @@ namespace {
 
 constexpr size_t kNone = std::string_view::npos;
 // What RE2 looks at before it is asked where in it a match is: a "no" costs half of
-// that.
+// that. Near the last match it is asked at once.
 constexpr size_t kWindow = 32 << 10;
+constexpr size_t kNear = 512;
 // Each reads the text once; an automaton for more strings is faster.
 constexpr size_t kMaxFinders = 8;
 // Of an automaton's states; when they do not fit it is built anew, again and again.
@@ -124,15 +125,21 @@ absl::Status LineMatcher::Compile(std::string_view patterns) {
     finders_.clear();
     finders_decide_ = false;
   }
+  if (!options_.ignore_case && !line_by_line_) {
+    automaton_ =
+        LineAutomaton::Create(options_.whole_lines ? StrCat("^(?:", all, ")$") : all);
+  }
   all =
       options_.whole_lines ? StrCat("(?m:^(?:", all, ")$)") : StrCat("(?m:", all, ")");
   regex_ = std::make_unique<RE2>(all, regex_options);
+  // \C is any byte, the line end, too, which never_nl keeps from all else.
+  ending_ = std::make_unique<RE2>(StrCat("\\C*?", all), regex_options);
   regex_options.set_longest_match(true);
   longest_ = std::make_unique<RE2>(all, regex_options);
-  if (!regex_->ok() || !longest_->ok()) {
+  for (const auto* regex : {&regex_, &ending_, &longest_}) {
+    if ((*regex)->ok()) continue;
     return InvalidArgument("\"", patterns,
-                           "\" is too large a regular expression: ", regex_->error(),
-                           longest_->error());
+                           "\" is too large a regular expression: ", (*regex)->error());
   }
   return absl::OkStatus();
 }
@@ -140,6 +147,7 @@ absl::Status LineMatcher::Compile(std::string_view patterns) {
 bool LineMatcher::Matches(std::string_view line) const {
   if (options_.whole_words && !options_.whole_lines)
     return FindWord(line, 0).has_value();
+  if (automaton_ && !line.empty()) return automaton_->Find(line, 0) != kNone;
   return regex_->Match(ToRe2(line), 0, line.size(), RE2::UNANCHORED, nullptr, 0);
 }
 
@@ -213,16 +221,18 @@ size_t LineMatcher::FindLine(std::string_view text, size_t from,
 }
 
 size_t LineMatcher::FindLineByRegex(std::string_view text, size_t from) const {
-  const auto match = [&](size_t end, re2::StringPiece* place) {
-    return regex_->Match(ToRe2(text), from, end, RE2::UNANCHORED, place,
-                         place == nullptr ? 0 : 1);
-  };
+  if (automaton_) return automaton_->Find(text, from);
+  size_t window = kNear;
   while (from < text.size()) {
-    const size_t end = LineEnd(text, std::min(from + kWindow, text.size()));
-    re2::StringPiece place;
-    if (match(end, nullptr) && match(end, &place)) {
-      return static_cast<size_t>(place.data() - text.data());
+    const size_t end = LineEnd(text, std::min(from + window, text.size()));
+    re2::StringPiece before;  // from `from` to the end of the first match
+    const bool maybe = window == kNear || regex_->Match(ToRe2(text), from, end,
+                                                        RE2::UNANCHORED, nullptr, 0);
+    if (maybe &&
+        ending_->Match(ToRe2(text), from, end, RE2::ANCHOR_START, &before, 1)) {
+      return from + before.size();
     }
+    window = kWindow;
     from = end + 1;
   }
   return kNone;

@@ -2,10 +2,10 @@
 //
 // Searches the text as a whole, not line by line: a string by vector compares
 // (string_search.h), a regular expression by a string that it cannot match without
-// (required_literal.h) and then RE2 on the line, or by RE2 alone (linear time, whatever
-// the pattern). A line ends with '\n'; the last one may lack it. '^' and '$' are the
-// ends of a line; a '\r' before the '\n' belongs to the line. A match never spans
-// lines.
+// (required_literal.h) and then on the line, or by itself; by an automaton of ours
+// where it is simple (line_automaton.h), else by RE2: linear time, whatever the
+// pattern. A line ends with '\n'; the last one may lack it. '^' and '$' are the ends of
+// a line; a '\r' before the '\n' belongs to the line. A match never spans lines.
 //
 // Patterns are UTF-8; in the text, bytes that are not are matched by no '.'.
 
@@ -22,6 +22,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/cpu_path.h"
+#include "jobs/kernels/line_automaton.h"
 #include "jobs/kernels/string_search.h"
 
 namespace re2 {
@@ -91,7 +92,10 @@ class LineMatcher {
   std::vector<StringFinder> finders_;  // every match holds a string of one; may be none
   bool finders_decide_ = false;        // a line with one is a match
   std::unique_ptr<re2::RE2> regex_;
-  std::unique_ptr<re2::RE2> longest_;  // the same, for where matches end
+  std::optional<LineAutomaton> automaton_;  // the same, where it is simple
+  std::unique_ptr<re2::RE2> longest_;       // the same, for where matches end
+  // Anything and then the same: where the first match ends, in one pass.
+  std::unique_ptr<re2::RE2> ending_;
   // The pattern asks for the ends of the text (\A, \z) and must see one line at a time.
   bool line_by_line_ = false;
 };

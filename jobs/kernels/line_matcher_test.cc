@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "gtest/gtest.h"
+#include "jobs/kernels/line_automaton.h"
 #include "jobs/kernels/required_literal.h"
 #include "jobs/kernels/string_search.h"
 
@@ -164,6 +165,68 @@ TEST(LineMatcher, RandomTextsAgainstLineByLine) {
         ASSERT_EQ(lines, expected_lines);
       }
     }
+  }
+}
+
+// Of what LineAutomaton takes, and a little that it leaves to RE2.
+std::string RandomExpression(Random* random, int depth) {
+  constexpr std::string_view kAtoms[] = {
+      "a", "b",        "B",  " ",    "\\-", "[ab]", "[b-d]",   "^",
+      "$", "\xc3\xa9", "()", "[^a]", "\\r", "ab",   "[a\\]-]", "."};
+  std::string expression;
+  for (uint64_t parts = random->Below(4); parts > 0; --parts) {
+    if (depth > 0 && random->Below(3) == 0) {
+      expression += random->Below(2) == 0 ? "(" : "(?:";
+      expression += RandomExpression(random, depth - 1) + ")";
+    } else {
+      // Mostly those that are simple.
+      expression += kAtoms[random->Below(std::size(kAtoms) - random->Below(2) * 5)];
+    }
+    if (random->Below(3) == 0) expression += "*+?"[random->Below(3)];
+  }
+  if (depth > 0 && random->Below(3) == 0) {
+    expression += "|" + RandomExpression(random, depth - 1);
+  }
+  return expression;
+}
+
+TEST(LineAutomaton, RandomExpressionsAgainstLineByLine) {
+  Random random(35);
+  int simple = 0;
+  for (int round = 0; round < 600; ++round) {
+    const std::string expression = RandomExpression(&random, 2);
+    if (!RE2(expression, RE2::Quiet).ok()) continue;
+    simple += LineAutomaton::Create(expression).has_value();
+    for (int i = 0; i < 5; ++i) {
+      std::string text;
+      for (uint64_t size = random.Below(60); size > 0; --size) {
+        constexpr std::string_view kPieces[] = {"a", "b",  "B",        "c",    " ", "-",
+                                                "]", "\n", "\xc3\xa9", "\xff", "\r"};
+        text += kPieces[random.Below(std::size(kPieces))];
+      }
+      const LineMatcherOptions options{.invert = i == 0};
+      uint64_t lines, expected_lines;
+      ASSERT_EQ(Select(expression, text, options, &lines),
+                Expected(expression, text, options, &expected_lines))
+          << expression << " in " << testing::PrintToString(text);
+      ASSERT_EQ(lines, expected_lines);
+      // As whole lines.
+      ASSERT_EQ(Select(expression, text, {.whole_lines = true}),
+                Expected("^(?:" + expression + ")$", text, {}, &expected_lines))
+          << expression << " in " << testing::PrintToString(text);
+    }
+  }
+  EXPECT_GT(simple, 200);
+}
+
+TEST(LineAutomaton, TakesWhatIsSimpleAndSmall) {
+  for (const char* simple :
+       {"", "a|b", "[0-9]+:[0-9]+", "^(a|bc)*$", "x\\.y", "[]a]"}) {
+    EXPECT_EQ(LineAutomaton::Create(simple).has_value(), simple[1] != ']') << simple;
+  }
+  for (const char* other : {"a.b", "[^a]", "\\bx", "(?i)a", "a{2}", "$^", "\\d",
+                            "(a|b)*a(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)c"}) {
+    EXPECT_FALSE(LineAutomaton::Create(other).has_value()) << other;
   }
 }
 
