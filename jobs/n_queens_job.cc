@@ -147,15 +147,21 @@ class CountPrefix final : public Mapper {
 // --- By halves
 // ---------------------------------------------------------------------------
 
-// Tasks of about half a second; a second at 22, where more tasks would be a burden.
-constexpr double kSecondsOfTask = 0.5;
+// So many that a few workers end together, of no less than a twentieth of a second and
+// no more than half of one; of a second at 22, where more tasks would be a burden.
+constexpr double kTasksOfBoard = 64;
+constexpr double kLeastSecondsOfTask = 0.05;
+constexpr double kMostSecondsOfTask = 0.5;
 constexpr uint64_t kMaxTasks = 4000;
 
 // Payload: the task's number and how many there are. The row sets are known only to who
 // has the tables, which planners do not build.
 StageSpec HalvesStage(int64_t n) {
-  const uint64_t tasks = std::min(
-      kMaxTasks, 1 + static_cast<uint64_t>(CostOfHalves(n).seconds / kSecondsOfTask));
+  const double seconds = CostOfHalves(n).seconds;
+  const double of_task =
+      std::clamp(seconds / kTasksOfBoard, kLeastSecondsOfTask, kMostSecondsOfTask);
+  const uint64_t tasks =
+      std::min(kMaxTasks, 1 + static_cast<uint64_t>(seconds / of_task));
   StageSpec stage;
   stage.set_name("halves");
   for (uint64_t task = 0; task < tasks; ++task) {
