@@ -165,10 +165,7 @@ absl::StatusOr<PlanResult> AnswerBy(const PlanInput& input) {
 
 absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
   const bool fast = WantsFast(input.options);
-  if (WantsGroups(input.options)) {
-    if (!fast) return PlanGroups(input);
-    return InvalidArgument("groups are summed exactly: leave out --sum fast");
-  }
+  if (WantsGroups(input.options)) return PlanGroups(input);
   if (input.finished.empty()) {
     StageSpec stage;
     stage.set_name(fast ? "sum" : "summarise");
@@ -194,6 +191,11 @@ void Average(Job& job) {
                         "sum and mean alone, doubles added with compensation, and how "
                         "far the sum may be off (three times as fast on binary input)",
                 .check = CheckSum})
+      .Check([](const Options& options) {
+        return WantsGroups(options) && WantsFast(options)
+                   ? InvalidArgument("groups are summed exactly: leave out --sum fast")
+                   : absl::OkStatus();
+      })
       .AddStage("summarise",
                 {.mapper = [] { return std::make_unique<Summarise<ExactSummary>>(); }})
       .AddStage("sum",
