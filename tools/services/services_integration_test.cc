@@ -237,7 +237,7 @@ TEST_F(Services, SayWhatTheyAre) {
   ASSERT_TRUE(reply.ok()) << reply.status();
   EXPECT_NE(reply->find("\"smaller\": \"2\""), std::string::npos) << *reply;
   EXPECT_EQ((*sorter)->Call(*channel_, "Nope", "{}", kTimeout).status().code(),
-            absl::StatusCode::kInvalidArgument);
+            absl::StatusCode::kNotFound);
   EXPECT_EQ((*sorter)->Call(*channel_, "Search", "{}", kTimeout).status().code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(DynamicService::Fetch(*channel_, "no.Such", kTimeout).status().code(),
