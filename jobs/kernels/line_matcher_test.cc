@@ -145,7 +145,7 @@ TEST(LineMatcher, HugeLine) {
 
 TEST(LineMatcher, RandomTextsAgainstLineByLine) {
   Random random(31);
-  for (int round = 0; round < 1000; ++round) {
+  for (int round = 0; round < 400; ++round) {
     std::string text(random.Below(200), ' ');
     for (char& c : text) c = "ab\nB \r"[random.Below(6)];
     for (const char* pattern :
@@ -193,7 +193,7 @@ std::string RandomExpression(Random* random, int depth) {
 TEST(LineAutomaton, RandomExpressionsAgainstLineByLine) {
   Random random(35);
   int simple = 0;
-  for (int round = 0; round < 600; ++round) {
+  for (int round = 0; round < 300; ++round) {
     const std::string expression = RandomExpression(&random, 2);
     if (!RE2(expression, RE2::Quiet).ok()) continue;
     simple += LineAutomaton::Create(expression).has_value();
@@ -216,15 +216,14 @@ TEST(LineAutomaton, RandomExpressionsAgainstLineByLine) {
           << expression << " in " << testing::PrintToString(text);
     }
   }
-  EXPECT_GT(simple, 200);
+  EXPECT_GT(simple, 100);
 }
 
 TEST(LineAutomaton, TakesWhatIsSimpleAndSmall) {
-  for (const char* simple :
-       {"", "a|b", "[0-9]+:[0-9]+", "^(a|bc)*$", "x\\.y", "[]a]"}) {
-    EXPECT_EQ(LineAutomaton::Create(simple).has_value(), simple[1] != ']') << simple;
+  for (const char* simple : {"", "a|b", "[0-9]+:[0-9]+", "^(a|bc)*$", "x\\.y"}) {
+    EXPECT_TRUE(LineAutomaton::Create(simple).has_value()) << simple;
   }
-  for (const char* other : {"a.b", "[^a]", "\\bx", "(?i)a", "a{2}", "$^", "\\d",
+  for (const char* other : {"a.b", "[]a]", "[^a]", "\\bx", "(?i)a", "a{2}", "$^", "\\d",
                             "(a|b)*a(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)c"}) {
     EXPECT_FALSE(LineAutomaton::Create(other).has_value()) << other;
   }
