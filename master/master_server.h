@@ -16,14 +16,14 @@
 
 namespace skep {
 
-class TlsCredentials;
+class LiveCredentials;
 
 struct MasterServerOptions {
   Address listen;
   // With it both protocols are spoken under TLS, with members of the fleet alone. Null:
   // plain text, and then every address but loopback is refused unless `plaintext` says
   // otherwise: whoever reaches the port can run jobs.
-  std::shared_ptr<const TlsCredentials> credentials;
+  std::shared_ptr<const LiveCredentials> credentials;
   bool plaintext = false;
   // Where the journal is kept, so that a restarted master goes on with its jobs. Empty:
   // none, jobs end with the master.

@@ -237,7 +237,7 @@ TEST(MasterServerStartTest, RefusesOtherAddressesThanLoopback) {
   options.plaintext = true;
   EXPECT_TRUE(MasterServer::Start(transport, options).ok());
   options.plaintext = false;
-  options.credentials = TestFleet("bees").Credentials("master");
+  options.credentials = TestFleet("bees").Live("master");
   EXPECT_TRUE(MasterServer::Start(transport, options).ok());
 }
 
@@ -247,7 +247,7 @@ class SecureMasterTest : public testing::Test {
   SecureMasterTest() {
     MasterServerOptions options;
     options.listen = Address::Tcp("127.0.0.1", 0);
-    options.credentials = fleet_.Credentials("master");
+    options.credentials = fleet_.Live("master");
     auto server = MasterServer::Start(transport_, std::move(options));
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);

@@ -43,10 +43,15 @@ absl::Status RunWriter::Add(std::string_view key, std::string_view value) {
   return block_size_ < kRunBlockBytes ? absl::OkStatus() : WriteBlock();
 }
 
+absl::Status RunWriter::Flush() {
+  // An empty block is the end.
+  return block_size_ > 0 ? WriteBlock() : absl::OkStatus();
+}
+
 absl::Status RunWriter::Finish() {
   assert(!finished_);
   finished_ = true;
-  if (block_size_ > 0) SKEP_RETURN_IF_ERROR(WriteBlock());
+  SKEP_RETURN_IF_ERROR(Flush());
   SKEP_RETURN_IF_ERROR(WriteBlock());  // empty: the end
   stats_.digest = digest_.value();
   return absl::OkStatus();

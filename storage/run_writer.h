@@ -32,6 +32,9 @@ class RunWriter {
   // Records come in ascending order of (key, value) bytes (checked in debug builds).
   // InvalidArgument: one of more than kMaxRecordBytes.
   absl::Status Add(std::string_view key, std::string_view value);
+  // Gives the file what was added so far, in a block that is smaller than others: for
+  // those who add little and slowly.
+  absl::Status Flush();
   // Call once, after the last record; a run that was not finished is damaged.
   absl::Status Finish();
 

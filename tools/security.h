@@ -18,11 +18,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "rpc/address.h"
-#include "rpc/tls/credentials.h"
+#include "rpc/tls/credential_watcher.h"
 #include "rpc/transport.h"
 #include "tools/command_line.h"
 
 namespace skep {
+
+struct StatsReport;
 
 struct SecurityFlags {
   std::string tls;  // a member's folder; empty: none
@@ -31,32 +33,46 @@ struct SecurityFlags {
 
 void AddSecurityFlags(CommandLine& line, SecurityFlags* flags);
 
-// How a command talks to others. A value.
+// How a command talks to others. A value; its copies share what is read.
 class Security {
  public:
-  // The errors of TlsCredentials::Load, which end a command with kFiles.
+  // The errors of TlsCredentials::Load, which end a command with kFiles. From now on,
+  // and as long as a copy lives, the folder is read again when its files change.
   static absl::StatusOr<Security> Load(const SecurityFlags& flags);
 
   // InvalidArgument, unless under TLS, in plain text by name, or on this machine.
   absl::Status MayListen(const Address& at) const;
   absl::Status MayConnect(const Address& to) const;
-  // For what is in plain text in any case, as the statistics pages are.
-  absl::Status MayListenPlainly(const Address& at) const;
+  // For the statistics pages, which are HTTP in plain text in any case, and meant for
+  // this machine.
+  absl::Status MayShowStatistics(const Address& at) const;
   absl::Status MayConnectPlainly(const Address& to) const;
 
   // What carries channels: TLS over `sockets`, which is borrowed, or what may be had
   // without.
   std::unique_ptr<Transport> Over(Transport& sockets) const;
 
-  // Null without TLS.
-  const std::shared_ptr<const TlsCredentials>& credentials() const {
-    return credentials_;
+  // Why a peer at `to` cannot be talked to as we do, found out by trying it once: it is
+  // not there, it wants TLS, it does not speak TLS, it is not of our fleet, it does not
+  // take us. Ok: it can. Blocks for at most `timeout`. `sockets` runs meanwhile.
+  absl::Status Explain(Transport& sockets, const Address& to,
+                       absl::Duration timeout) const;
+
+  // A figure or two about our certificate, on the statistics page. Nothing without TLS.
+  void Report(StatsReport* report) const;
+
+  // Null without TLS. The ones that hold now, and those that hold at any time.
+  std::shared_ptr<const TlsCredentials> credentials() const {
+    return watcher_ == nullptr ? nullptr : watcher_->credentials()->Get();
+  }
+  std::shared_ptr<const LiveCredentials> live() const {
+    return watcher_ == nullptr ? nullptr : watcher_->credentials();
   }
   const SecurityFlags& flags() const { return flags_; }
 
  private:
   SecurityFlags flags_;
-  std::shared_ptr<const TlsCredentials> credentials_;
+  std::shared_ptr<CredentialWatcher> watcher_;
 };
 
 }  // namespace skep

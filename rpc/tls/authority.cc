@@ -15,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "base/status.h"
 #include "glog/logging.h"
+#include "rpc/tls/credentials.h"
 #include "rpc/tls/pem_file.h"
 
 namespace skep {
@@ -100,7 +101,7 @@ absl::StatusOr<Authority> Authority::Create(const std::string& directory,
   SKEP_RETURN_IF_ERROR(WritePrivateFile(directory + "/" + kKeyFile, own.key));
   SKEP_RETURN_IF_ERROR(
       WritePublicFile(directory + "/" + kCertificateFile, own.certificate));
-  return FromPem(std::move(own));
+  return Open(directory);
 }
 
 absl::StatusOr<Authority> Authority::Open(const std::string& directory) {
@@ -111,6 +112,7 @@ absl::StatusOr<Authority> Authority::Open(const std::string& directory) {
                         ReadPublicFile(directory + "/" + kCertificateFile, kHint));
   absl::StatusOr<Authority> made = FromPem(std::move(own));
   if (!made.ok()) return Annotate(made.status(), directory);
+  made->directory_ = directory;
   return made;
 }
 
@@ -139,7 +141,10 @@ absl::StatusOr<std::string> Authority::Sign(std::string_view request,
   spec.hosts = hosts;
   spec.not_before = now - kClockSkew;
   spec.not_after = now + valid_for;
-  return SignRequest(own_, request, spec);
+  SKEP_ASSIGN_OR_RETURN(std::string certificate, SignRequest(own_, request, spec));
+  // Before anybody gets it: what is not written down cannot be revoked by name.
+  if (!directory_.empty()) SKEP_RETURN_IF_ERROR(WriteDown(certificate));
+  return certificate;
 }
 
 std::string Authority::MacOf(std::string_view text) const {
@@ -180,14 +185,31 @@ absl::Status Authority::CheckSecret(std::string_view secret, absl::Time now) con
   return absl::OkStatus();
 }
 
-absl::Status WriteMember(const std::string& directory, const std::string& authority,
-                         const CertifiedKey& own) {
+absl::Status CheckMayWriteMember(const std::string& directory) {
   SKEP_RETURN_IF_ERROR(MakePrivateFolder(directory));
   SKEP_RETURN_IF_ERROR(
       CheckIsNoFolderOf("an authority", directory, Authority::kKeyFile));
-  SKEP_RETURN_IF_ERROR(WritePrivateFile(directory + "/" + kMemberKeyFile, own.key));
-  SKEP_RETURN_IF_ERROR(WritePublicFile(directory + "/cert.pem", own.certificate));
-  return WritePublicFile(directory + "/ca.pem", authority);
+  SKEP_RETURN_IF_ERROR(CheckIsNoFolderOf("a member", directory, kMemberKeyFile));
+  if (access(directory.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
+  return ErrnoToStatus(errno, "write to " + directory);
+}
+
+absl::Status WriteMember(const std::string& directory, const Membership& member) {
+  SKEP_RETURN_IF_ERROR(CheckMayWriteMember(directory));
+  SKEP_RETURN_IF_ERROR(
+      WritePrivateFile(directory + "/" + kMemberKeyFile, member.own.key));
+  SKEP_RETURN_IF_ERROR(WritePublicFile(directory + "/ca.pem", member.authority));
+  return UpdateMember(directory, member);
+}
+
+absl::Status UpdateRevoked(const std::string& directory, const std::string& revoked) {
+  if (revoked.empty()) return absl::OkStatus();
+  return WritePublicFile(StrCat(directory, "/", kRevokedFile), revoked);
+}
+
+absl::Status UpdateMember(const std::string& directory, const Membership& member) {
+  SKEP_RETURN_IF_ERROR(UpdateRevoked(directory, member.revoked));
+  return WritePublicFile(directory + "/cert.pem", member.own.certificate);
 }
 
 }  // namespace skep

@@ -1,6 +1,11 @@
 // The authority of a fleet: the folder with its key, what it signs, and the tokens by
 // which machines join.
 //
+// What it signs it writes down, serial, name and end, in `issued`: by that a member can
+// be revoked by name. The list of the revoked, `revoked.pem` (revocation.h), lies
+// beside it; members get it with their certificates, and each time that they renew
+// them.
+//
 // A token is three things in one line: the fingerprint of the authority's certificate,
 // by which a joiner knows that it talks to the right one; when the token expires; and a
 // MAC of that, under a key made from the authority's own. So the authority keeps no
@@ -18,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "rpc/tls/certificate.h"
+#include "rpc/tls/revocation.h"
 
 namespace skep {
 
@@ -31,20 +37,29 @@ struct JoinToken {
   static absl::StatusOr<JoinToken> Parse(std::string_view text);
 };
 
-// Immutable; thread-safe.
+// A certificate that an authority has made.
+struct IssuedCertificate {
+  std::string serial;
+  std::string name;
+  absl::Time not_after;
+};
+
+// Immutable, but for its files; thread-safe.
 class Authority {
  public:
   static constexpr char kCertificateFile[] = "ca.pem";
   static constexpr char kKeyFile[] = "ca-key.pem";
+  static constexpr char kIssuedFile[] = "issued";
 
   // Makes the folder with a new key, which only its owner may read. AlreadyExists: the
   // folder holds an authority, or a member's key.
   static absl::StatusOr<Authority> Create(const std::string& directory,
                                           std::string_view fleet,
                                           absl::Duration valid_for, absl::Time now);
-  // NotFound, or FailedPrecondition: others may read the key, or it does not fit.
+  // NotFound; PermissionDenied: others may read the key; FailedPrecondition: it does
+  // not fit.
   static absl::StatusOr<Authority> Open(const std::string& directory);
-  // Of PEM texts.
+  // Of PEM texts: without files, so that nothing is written down or revoked.
   static absl::StatusOr<Authority> FromPem(CertifiedKey own);
 
   const std::string& fleet() const { return fleet_; }
@@ -57,6 +72,23 @@ class Authority {
                                    const std::vector<std::string>& hosts,
                                    absl::Duration valid_for, absl::Time now) const;
 
+  // A new certificate for the holder of `certificate`, with its key, name and hosts:
+  // `request` is signed with that key, so only its holder can have made it.
+  // PermissionDenied: the certificate is not ours, not valid at `now`, or revoked.
+  absl::StatusOr<std::string> Renew(std::string_view request,
+                                    std::string_view certificate,
+                                    absl::Duration valid_for, absl::Time now) const;
+
+  // What was made so far, the oldest first.
+  absl::StatusOr<std::vector<IssuedCertificate>> Issued() const;
+  // PEM; "" if nobody was revoked.
+  absl::StatusOr<std::string> RevokedPem() const;
+  absl::StatusOr<RevocationList> Revoked() const;
+  // Calls back the certificate of this serial, or all of this name that are still
+  // valid, and signs the list. NotFound: there is none. Returns those that were added.
+  absl::StatusOr<std::vector<IssuedCertificate>> Revoke(const std::string& which,
+                                                        absl::Time now) const;
+
   std::string MakeToken(absl::Duration valid_for, absl::Time now) const;
   // PermissionDenied: expired, or not ours. Takes as long for every wrong MAC.
   absl::Status CheckSecret(std::string_view secret, absl::Time now) const;
@@ -64,17 +96,31 @@ class Authority {
  private:
   Authority() = default;
   std::string MacOf(std::string_view text) const;
+  absl::Status WriteDown(const std::string& certificate) const;
+  std::string PathOf(std::string_view file) const;
 
+  std::string directory_;  // "": none
   CertifiedKey own_;
   std::string fleet_;
   std::string fingerprint_;
   std::string token_key_;
 };
 
-// Writes a member's ca.pem, cert.pem and key.pem into `directory`, which is made; the
-// key for its owner's eyes. AlreadyExists: there is a key, or an authority.
-absl::Status WriteMember(const std::string& directory, const std::string& authority,
-                         const CertifiedKey& own);
+// What a member of a fleet has.
+struct Membership {
+  std::string authority;  // PEM
+  CertifiedKey own;
+  std::string revoked;  // PEM; "": there is no list
+};
+
+// Writes a member's files into `directory`, which is made; the key for its owner's
+// eyes. AlreadyExists: there is a key, or an authority. CheckMayWriteMember finds that
+// out before, and whether files can be written there at all.
+absl::Status CheckMayWriteMember(const std::string& directory);
+absl::Status WriteMember(const std::string& directory, const Membership& member);
+// Writes what a renewal changes, each file in one step; the key stays.
+absl::Status UpdateRevoked(const std::string& directory, const std::string& revoked);
+absl::Status UpdateMember(const std::string& directory, const Membership& member);
 
 }  // namespace skep
 

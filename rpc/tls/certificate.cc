@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "base/status.h"
 #include "rpc/tls/openssl.h"
+#include "rpc/tls/pem.h"
 
 namespace skep {
 namespace {
@@ -24,52 +25,12 @@ using NumberPtr = std::unique_ptr<BIGNUM, OpenSslDeleter<BN_free>>;
 using AddressPtr =
     std::unique_ptr<ASN1_OCTET_STRING, OpenSslDeleter<ASN1_OCTET_STRING_free>>;
 
-BioPtr BioOver(std::string_view bytes) {
-  return BioPtr(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
-}
-
-std::string Contents(BIO* bio) {
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio, &data);
-  return std::string(data, static_cast<size_t>(size));
-}
-
-absl::Status CryptoError(std::string_view what) {
-  return Internal(what, ": ", TakeOpenSslError());
-}
-
-absl::StatusOr<X509Ptr> ParseCertificate(std::string_view pem) {
-  X509Ptr certificate(PEM_read_bio_X509(BioOver(pem).get(), nullptr, nullptr, nullptr));
-  if (certificate == nullptr) {
-    return InvalidArgument("not a certificate in PEM: ", TakeOpenSslError());
-  }
-  return certificate;
-}
-
-// A key under a passphrase is refused rather than asked about at the terminal.
-int NoPassphrase(char*, int, int, void*) { return -1; }
-
-absl::StatusOr<KeyPtr> ParseKey(std::string_view pem) {
-  KeyPtr key(
-      PEM_read_bio_PrivateKey(BioOver(pem).get(), nullptr, &NoPassphrase, nullptr));
-  if (key == nullptr) {
-    return InvalidArgument("not a private key in PEM: ", TakeOpenSslError());
-  }
-  return key;
-}
-
 absl::StatusOr<std::string> ToPem(X509* certificate) {
   const BioPtr out(BIO_new(BIO_s_mem()));
   if (PEM_write_bio_X509(out.get(), certificate) != 1) {
     return CryptoError("write a certificate");
   }
   return Contents(out.get());
-}
-
-absl::Time ToTime(const ASN1_TIME* time) {
-  tm parts = {};
-  if (ASN1_TIME_to_tm(time, &parts) != 1) return absl::InfinitePast();
-  return absl::FromTM(parts, absl::UTCTimeZone());
 }
 
 absl::Status AddExtension(X509* certificate, X509* issuer, int nid,
@@ -311,6 +272,7 @@ absl::StatusOr<CertificateInfo> DescribeCertificate(std::string_view pem) {
   info.not_before = ToTime(X509_get0_notBefore(raw));
   info.not_after = ToTime(X509_get0_notAfter(raw));
   info.fingerprint = FingerprintOf(raw);
+  info.serial = ToHex(X509_get0_serialNumber(raw));
   const NamesPtr names = NamesOf(raw);
   for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
@@ -331,16 +293,33 @@ absl::Status CheckKeyFits(std::string_view certificate_pem, std::string_view key
 }
 
 absl::Status CheckSignedBy(std::string_view certificate_pem,
-                           std::string_view authority_pem) {
+                           std::string_view authorities_pem) {
   SKEP_ASSIGN_OR_RETURN(const X509Ptr certificate, ParseCertificate(certificate_pem));
-  SKEP_ASSIGN_OR_RETURN(const X509Ptr authority, ParseCertificate(authority_pem));
-  if (X509_verify(certificate.get(), X509_get0_pubkey(authority.get())) == 1) {
-    return absl::OkStatus();
+  SKEP_ASSIGN_OR_RETURN(const std::vector<X509Ptr> authorities,
+                        ParseCertificates(authorities_pem));
+  for (const X509Ptr& authority : authorities) {
+    const bool good =
+        X509_verify(certificate.get(), X509_get0_pubkey(authority.get())) == 1;
+    ERR_clear_error();
+    if (good) return absl::OkStatus();
   }
-  ERR_clear_error();
   return FailedPrecondition("not signed by the authority of ca.pem (",
-                            IdentityOf(authority.get()), " ",
-                            FingerprintOf(authority.get()).substr(0, 16), ")");
+                            IdentityOf(authorities[0].get()), " ",
+                            FingerprintOf(authorities[0].get()).substr(0, 16), ")");
+}
+
+absl::Status CheckRequestsFor(std::string_view request_pem,
+                              std::string_view certificate_pem) {
+  SKEP_ASSIGN_OR_RETURN(const X509Ptr certificate, ParseCertificate(certificate_pem));
+  const X509RequestPtr request(
+      PEM_read_bio_X509_REQ(BioOver(request_pem).get(), nullptr, nullptr, nullptr));
+  EVP_PKEY* const key =
+      request == nullptr ? nullptr : X509_REQ_get0_pubkey(request.get());
+  const bool same =
+      key != nullptr && EVP_PKEY_eq(key, X509_get0_pubkey(certificate.get())) == 1;
+  ERR_clear_error();
+  if (same) return absl::OkStatus();
+  return FailedPrecondition("the signing request is not by the certificate's key");
 }
 
 }  // namespace skep

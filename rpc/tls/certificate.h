@@ -74,14 +74,19 @@ struct CertificateInfo {
   absl::Time not_before;
   absl::Time not_after;
   std::string fingerprint;  // SHA-256 of the certificate, 64 hex digits
+  std::string serial;       // lower-case hex digits; random, so that no two are alike
 };
 absl::StatusOr<CertificateInfo> DescribeCertificate(std::string_view pem);
 
 // FailedPrecondition unless `key` is the private key of `certificate`.
 absl::Status CheckKeyFits(std::string_view certificate, std::string_view key);
 
-// FailedPrecondition unless `authority` signed `certificate`.
-absl::Status CheckSignedBy(std::string_view certificate, std::string_view authority);
+// FailedPrecondition unless one of `authorities`, a bundle, signed `certificate`.
+absl::Status CheckSignedBy(std::string_view certificate, std::string_view authorities);
+
+// FailedPrecondition unless `request` (MakeSigningRequest) is for the key of
+// `certificate`; SignRequest checks that it is signed with it.
+absl::Status CheckRequestsFor(std::string_view request, std::string_view certificate);
 
 // The same of OpenSSL's own object. For an authority's the name is empty.
 Identity IdentityOf(X509* certificate);

@@ -1,13 +1,18 @@
 #include "rpc/tls/certificate.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "gtest/gtest.h"
+#include "rpc/tls/credential_watcher.h"
 #include "rpc/tls/credentials.h"
+#include "rpc/tls/revocation.h"
 #include "rpc/tls/test_fleet.h"
 
 namespace skep {
@@ -128,7 +133,9 @@ TEST_F(LoadTest, WhatIsWrongIsSaid) {
   Write("key.pem", fleet_.Member("b").key);
   EXPECT_HAS(LoadError(), "not that of the certificate");
   WriteMember(fleet_.Member("a", absl::Hours(-1), absl::Hours(-2)));
-  EXPECT_HAS(LoadError(), "expired at");
+  EXPECT_HAS(LoadError(), "was good until");
+  WriteMember(fleet_.Member("a", absl::Hours(9), absl::Hours(2)));
+  EXPECT_HAS(LoadError(), "compare the clocks");
   WriteMember(TestFleet("bees").Member("a"));
   EXPECT_HAS(LoadError(), "not signed by the authority of ca.pem");
   WriteMember(fleet_.authority());
@@ -136,6 +143,147 @@ TEST_F(LoadTest, WhatIsWrongIsSaid) {
   WriteMember(fleet_.Member("a"));
   chmod((directory_ + "/key.pem").c_str(), 0640);
   EXPECT_HAS(LoadError(), "chmod 600");
+}
+
+// --- Revocation
+// ------------------------------------------------------------------------
+
+TEST(RevocationList, HoldsWhatTheAuthorityHasSigned) {
+  const TestFleet fleet("bees");
+  const std::string serial = DescribeCertificate(fleet.Member("a").certificate)->serial;
+  const absl::Time now = absl::FromUnixSeconds(1'700'000'000);
+  RevocationList list;
+  list.Add(serial, now);
+  const auto pem = list.Sign(fleet.authority(), now);
+  ASSERT_TRUE(pem.ok()) << pem.status();
+  const auto read = RevocationList::Parse(*pem, fleet.authority().certificate);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->size(), 1u);
+  EXPECT_TRUE(read->Contains(serial));
+  EXPECT_EQ(read->entries().at(serial), now);
+  EXPECT_FALSE(
+      read->Contains(DescribeCertificate(fleet.Member("a").certificate)->serial));
+  EXPECT_EQ(read->number(), 1u);
+  EXPECT_EQ(RevocationList::Parse(*read->Sign(fleet.authority(), now),
+                                  fleet.authority().certificate)
+                ->number(),
+            2u);
+}
+
+TEST(RevocationList, AForgedOrDamagedOneIsRefused) {
+  const TestFleet fleet("bees");
+  const TestFleet impostors("bees");
+  RevocationList list;
+  list.Add("0a1b2c3d4e5f60718293a4b5c6d7e8f901020304", absl::Now());
+  const std::string forged = *list.Sign(impostors.authority(), absl::Now());
+  EXPECT_EQ(
+      RevocationList::Parse(forged, fleet.authority().certificate).status().code(),
+      absl::StatusCode::kFailedPrecondition);
+  const std::string good = *list.Sign(fleet.authority(), absl::Now());
+  for (size_t i = 0; i < good.size(); i += 7) {
+    std::string damaged = good;
+    damaged[i] = damaged[i] == 'A' ? 'B' : 'A';
+    if (damaged == good) continue;
+    const auto read = RevocationList::Parse(damaged, fleet.authority().certificate);
+    // A line break may be anywhere: what is then read is what was signed.
+    EXPECT_TRUE(!read.ok() || read->size() == 1) << i;
+    if (i + 2 > good.size()) continue;  // but for the last line break it is whole
+    EXPECT_FALSE(
+        RevocationList::Parse(good.substr(0, i), fleet.authority().certificate).ok());
+  }
+}
+
+// --- A folder that changes
+// -------------------------------------------------------------
+
+class WatcherTest : public LoadTest {
+ protected:
+  // Whatever the file system's clock does: another size, or another inode.
+  void Put(const std::string& name, const std::string& text) {
+    Write(name + ".new", text);
+    ASSERT_EQ(rename((directory_ + "/" + name + ".new").c_str(),
+                     (directory_ + "/" + name).c_str()),
+              0);
+  }
+  std::string ListOf(const std::vector<CertifiedKey>& revoked, uint64_t number = 1) {
+    std::string pem;
+    for (uint64_t i = 0; i < number; ++i) {
+      RevocationList list =
+          pem.empty() ? RevocationList()
+                      : *RevocationList::Parse(pem, fleet_.authority().certificate);
+      for (const CertifiedKey& one : revoked) {
+        list.Add(DescribeCertificate(one.certificate)->serial, absl::Now());
+      }
+      pem = *list.Sign(fleet_.authority(), absl::Now());
+    }
+    return pem;
+  }
+};
+
+TEST_F(WatcherTest, TakesUpWhatIsGoodAndKeepsWhatItHasElse) {
+  unlink((directory_ + "/revoked.pem").c_str());
+  const CertifiedKey first = fleet_.Member("a", absl::Hours(10));
+  WriteMember(first);
+  const auto watcher = CredentialWatcher::Open(directory_, absl::Now());
+  ASSERT_TRUE(watcher.ok()) << watcher.status();
+  LiveCredentials& live = *(*watcher)->credentials();
+  const auto at_first = live.Get();
+  (*watcher)->Check(absl::Now());
+  EXPECT_EQ(live.Get(), at_first) << "nothing has changed";
+  EXPECT_EQ(live.generation(), 0u);
+
+  // Half of an edit: the certificate of another key.
+  const CertifiedKey second = fleet_.Member("a", absl::Hours(20));
+  Put("cert.pem", second.certificate);
+  (*watcher)->Check(absl::Now());
+  EXPECT_EQ(live.Get(), at_first);
+  Put("key.pem", second.key);
+  (*watcher)->Check(absl::Now());
+  ASSERT_NE(live.Get(), at_first);
+  EXPECT_EQ(live.Get()->own().certificate, second.certificate);
+  EXPECT_EQ(live.generation(), 1u);
+
+  for (const std::string& bad :
+       {std::string("nonsense"), std::string(),
+        fleet_.Member("a", absl::Hours(-1), absl::Hours(-2)).certificate}) {
+    Put("cert.pem", bad);
+    (*watcher)->Check(absl::Now());
+    EXPECT_EQ(live.Get()->own().certificate, second.certificate) << bad;
+  }
+  // Another's folder, copied over ours by mistake.
+  WriteMember(fleet_.Member("another"));
+  (*watcher)->Check(absl::Now());
+  EXPECT_EQ(live.Get()->identity().name, "a");
+}
+
+TEST_F(WatcherTest, AListIsNeverTakenBack) {
+  unlink((directory_ + "/revoked.pem").c_str());
+  const CertifiedKey thief = fleet_.Member("thief");
+  WriteMember(fleet_.Member("a"));
+  const auto watcher = CredentialWatcher::Open(directory_, absl::Now());
+  ASSERT_TRUE(watcher.ok()) << watcher.status();
+  const auto revoked = [&] { return (*watcher)->credentials()->Get()->revoked(); };
+  EXPECT_EQ(revoked().size(), 0u);
+  Put("revoked.pem", ListOf({thief}, 2));
+  (*watcher)->Check(absl::Now());
+  EXPECT_TRUE(revoked().Contains(DescribeCertificate(thief.certificate)->serial));
+  Put("revoked.pem", ListOf({}, 1));  // an older one
+  (*watcher)->Check(absl::Now());
+  EXPECT_EQ(revoked().size(), 1u);
+  unlink((directory_ + "/revoked.pem").c_str());
+  (*watcher)->Check(absl::Now());
+  EXPECT_EQ(revoked().size(), 1u);
+  Put("revoked.pem", ListOf({}, 3));
+  (*watcher)->Check(absl::Now());
+  EXPECT_EQ(revoked().size(), 0u);
+}
+
+TEST_F(WatcherTest, WhoIsRevokedDoesNotStart) {
+  const CertifiedKey own = fleet_.Member("a");
+  WriteMember(own);
+  Put("revoked.pem", ListOf({own}));
+  EXPECT_HAS(LoadError(), "is revoked");
+  unlink((directory_ + "/revoked.pem").c_str());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "rpc/controller.h"
 #include "rpc/server.h"
 #include "rpc/tls/join.pb.h"
+#include "rpc/tls/revocation.h"
 #include "rpc/tls/tls_transport.h"
 
 namespace skep {
@@ -47,7 +48,27 @@ class JoinService final : public Join {
 
   void Enroll(google::protobuf::RpcController* controller, const JoinRequest* request,
               JoinReply* response, google::protobuf::Closure* done) override {
-    Controller& call = Controller::Of(controller);
+    Serve(Controller::Of(controller), "join", response, done, [&](absl::Time now) {
+      const absl::Status secret = authority_.CheckSecret(request->secret(), now);
+      if (!secret.ok()) return absl::StatusOr<std::string>(secret);
+      return authority_.Sign(request->request(), request->name(), {},
+                             options_.certificate_validity, now);
+    });
+  }
+
+  void Renew(google::protobuf::RpcController* controller, const RenewRequest* request,
+             JoinReply* response, google::protobuf::Closure* done) override {
+    Serve(Controller::Of(controller), "renewal", response, done, [&](absl::Time now) {
+      return authority_.Renew(request->request(), request->certificate(),
+                              options_.certificate_validity, now);
+    });
+  }
+
+ private:
+  // `make` gives the certificate.
+  template <typename Make>
+  void Serve(Controller& call, const char* what, JoinReply* response,
+             google::protobuf::Closure* done, Make make) {
     const std::string peer = call.peer() == nullptr ? "?" : call.peer()->peer();
     const absl::Time now = absl::Now();
     if (!limit_.Take(now)) {
@@ -56,27 +77,26 @@ class JoinService final : public Join {
       call.set_retry_after(absl::Seconds(1));
       return done->Run();
     }
-    const absl::StatusOr<std::string> certificate = Answer(*request, now);
-    if (certificate.ok()) {
-      response->set_certificate(*certificate);
-      response->set_authority(authority_.certificate());
-      LOG(INFO) << "join_granted peer=" << peer << " name=" << request->name()
-                << " fleet=" << authority_.fleet()
-                << " fingerprint=" << DescribeCertificate(*certificate)->fingerprint
-                << " until=" << now + options_.certificate_validity;
+    if (const absl::Status status = Answer(make(now), response); status.ok()) {
+      const auto info = DescribeCertificate(response->certificate());
+      LOG(INFO) << what << "_granted peer=" << peer
+                << " name=" << info->identity.ToString() << " serial=" << info->serial
+                << " until=" << info->not_after;
     } else {
-      LOG(WARNING) << "join_refused peer=" << peer
-                   << " reason=" << Message(certificate.status());
-      call.SetStatus(certificate.status());
+      LOG(WARNING) << what << "_refused peer=" << peer << " reason=" << Message(status);
+      call.SetStatus(status);
     }
     done->Run();
   }
 
- private:
-  absl::StatusOr<std::string> Answer(const JoinRequest& request, absl::Time now) const {
-    SKEP_RETURN_IF_ERROR(authority_.CheckSecret(request.secret(), now));
-    return authority_.Sign(request.request(), request.name(), {},
-                           options_.certificate_validity, now);
+  absl::Status Answer(absl::StatusOr<std::string> certificate,
+                      JoinReply* response) const {
+    SKEP_RETURN_IF_ERROR(certificate.status());
+    SKEP_ASSIGN_OR_RETURN(const std::string revoked, authority_.RevokedPem());
+    response->set_certificate(*std::move(certificate));
+    response->set_authority(authority_.certificate());
+    if (!revoked.empty()) response->set_revoked(revoked);
+    return absl::OkStatus();
   }
 
   const Authority authority_;
@@ -87,10 +107,10 @@ class JoinService final : public Join {
 class JoinServerImpl final : public JoinServer {
  public:
   JoinServerImpl(Transport& transport, Authority authority,
-                 std::shared_ptr<const TlsCredentials> credentials,
+                 std::shared_ptr<const LiveCredentials> credentials,
                  const JoinServerOptions& options)
       : service_(std::move(authority), options),
-        transport_(transport, std::move(credentials)) {
+        transport_(transport, std::move(credentials), Admit::kJoiners) {
     services_.Add(&service_);
   }
 
@@ -114,33 +134,47 @@ class JoinServerImpl final : public JoinServer {
   std::unique_ptr<Server> server_;
 };
 
-// What came back must be what was asked for, and of the authority that the token names.
-absl::Status CheckMembership(const Membership& membership, const JoinToken& token,
-                             const std::string& name) {
-  SKEP_ASSIGN_OR_RETURN(const CertificateInfo authority,
-                        DescribeCertificate(membership.authority));
+// What came back must be what was asked for: a certificate of `ours` by `authority`.
+absl::Status CheckMembership(const Membership& membership, const std::string& authority,
+                             const Identity& ours) {
   SKEP_ASSIGN_OR_RETURN(const CertificateInfo own,
                         DescribeCertificate(membership.own.certificate));
-  if (authority.fingerprint != token.fingerprint) {
-    return FailedPrecondition("the answer names another authority than the token");
+  SKEP_RETURN_IF_ERROR(CheckSignedBy(membership.own.certificate, authority));
+  if (own.identity != ours) {
+    return FailedPrecondition("the answer certifies ", own.identity, ", not ", ours);
   }
-  SKEP_RETURN_IF_ERROR(CheckSignedBy(membership.own.certificate, membership.authority));
-  if (own.identity != Identity{authority.identity.fleet, name}) {
-    return FailedPrecondition("the answer certifies ", own.identity, ", not ", name);
+  if (!membership.revoked.empty()) {
+    SKEP_RETURN_IF_ERROR(RevocationList::Parse(membership.revoked, authority).status());
   }
   return CheckKeyFits(membership.own.certificate, membership.own.key);
+}
+
+// One call on a connection of its own.
+template <typename Request>
+absl::StatusOr<JoinReply> Ask(Transport& transport, const Address& server,
+                              std::shared_ptr<const TlsCredentials> credentials,
+                              const char* method, const Request& request,
+                              absl::Duration timeout) {
+  TlsTransport secure(transport, std::move(credentials));
+  ConnectOptions options;
+  options.connect_timeout = timeout;
+  options.reconnect = false;
+  const std::shared_ptr<Channel> channel = Connect(secure, server, std::move(options));
+  SKEP_ASSIGN_OR_RETURN(Reply<JoinReply> reply,
+                        BlockingCall<JoinReply>(*channel, Method<Join>(method), request,
+                                                {.timeout = timeout}));
+  return std::move(reply.message);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<JoinServer>> JoinServer::Listen(
     Transport& transport, const Address& at, Authority authority,
-    const TlsCredentials& credentials, JoinServerOptions options) {
+    std::shared_ptr<const LiveCredentials> credentials, JoinServerOptions options) {
   SKEP_RETURN_IF_ERROR(
-      CheckSignedBy(credentials.own().certificate, authority.certificate()));
-  SKEP_ASSIGN_OR_RETURN(auto shown, credentials.ForServingJoiners());
+      CheckSignedBy(credentials->Get()->own().certificate, authority.certificate()));
   auto server = std::make_unique<JoinServerImpl>(transport, std::move(authority),
-                                                 std::move(shown), options);
+                                                 std::move(credentials), options);
   SKEP_RETURN_IF_ERROR(server->Listen(at));
   return std::unique_ptr<JoinServer>(std::move(server));
 }
@@ -159,17 +193,43 @@ absl::StatusOr<Membership> JoinFleet(Transport& transport, const Address& server
   request.set_name(name);
   SKEP_ASSIGN_OR_RETURN(*request.mutable_request(),
                         MakeSigningRequest(membership.own.key));
-  TlsTransport secure(transport, std::move(credentials));
-  ConnectOptions options;
-  options.connect_timeout = timeout;
-  options.reconnect = false;
-  const std::shared_ptr<Channel> channel = Connect(secure, server, std::move(options));
-  SKEP_ASSIGN_OR_RETURN(Reply<JoinReply> reply,
-                        BlockingCall<JoinReply>(*channel, Method<Join>("Enroll"),
-                                                request, {.timeout = timeout}));
-  membership.own.certificate = reply.message.certificate();
-  membership.authority = reply.message.authority();
-  SKEP_RETURN_IF_ERROR(CheckMembership(membership, token, name));
+  SKEP_ASSIGN_OR_RETURN(
+      const JoinReply reply,
+      Ask(transport, server, std::move(credentials), "Enroll", request, timeout));
+  membership.own.certificate = reply.certificate();
+  membership.authority = reply.authority();
+  membership.revoked = reply.revoked();
+  SKEP_ASSIGN_OR_RETURN(const CertificateInfo authority,
+                        DescribeCertificate(membership.authority));
+  if (authority.fingerprint != token.fingerprint) {
+    return FailedPrecondition("the answer names another authority than the token");
+  }
+  SKEP_RETURN_IF_ERROR(CheckMembership(membership, membership.authority,
+                                       {authority.identity.fleet, name}));
+  return membership;
+}
+
+absl::StatusOr<Membership> RenewMembership(Transport& transport, const Address& server,
+                                           std::shared_ptr<const TlsCredentials> member,
+                                           absl::Duration timeout) {
+  Membership membership;
+  membership.own.key = member->own().key;
+  RenewRequest request;
+  request.set_certificate(member->own().certificate);
+  SKEP_ASSIGN_OR_RETURN(*request.mutable_request(),
+                        MakeSigningRequest(membership.own.key));
+  const absl::StatusOr<JoinReply> reply =
+      Ask(transport, server, member, "Renew", request, timeout);
+  if (absl::IsUnimplemented(reply.status())) {
+    return Unavailable(server, " is no join port (", Message(reply.status()),
+                       "): take the address that `skep master --join` printed");
+  }
+  SKEP_RETURN_IF_ERROR(reply.status());
+  membership.authority = member->authority();
+  membership.own.certificate = reply->certificate();
+  membership.revoked = reply->revoked();
+  SKEP_RETURN_IF_ERROR(
+      CheckMembership(membership, membership.authority, member->identity()));
   return membership;
 }
 

@@ -8,6 +8,9 @@
 // the authority's only if it shows the certificate whose fingerprint is in the token,
 // and sends a signing request with the token's secret. The server shows its certificate
 // and asks for none; it listens at an address of its own, where nothing else is served.
+//
+// Who is a member renews its certificate there: it shows it, with a signing request by
+// the same key.
 
 #ifndef SKEP_RPC_TLS_JOIN_H_
 #define SKEP_RPC_TLS_JOIN_H_
@@ -21,6 +24,7 @@
 #include "rpc/address.h"
 #include "rpc/tls/authority.h"
 #include "rpc/tls/credentials.h"
+#include "rpc/tls/live_credentials.h"
 #include "rpc/transport.h"
 
 namespace skep {
@@ -40,16 +44,11 @@ class JoinServer {
   // shows, signed by `authority`. Each answer is a line in the log.
   static absl::StatusOr<std::unique_ptr<JoinServer>> Listen(
       Transport& transport, const Address& at, Authority authority,
-      const TlsCredentials& credentials, JoinServerOptions options = {});
+      std::shared_ptr<const LiveCredentials> credentials,
+      JoinServerOptions options = {});
   virtual ~JoinServer() = default;
   // With the port really taken.
   virtual const Address& address() const = 0;
-};
-
-// What a joiner has in the end.
-struct Membership {
-  std::string authority;  // PEM
-  CertifiedKey own;
 };
 
 // Blocks; not called on the transport's loops. InvalidArgument: that is no token.
@@ -58,6 +57,12 @@ struct Membership {
 absl::StatusOr<Membership> JoinFleet(Transport& transport, const Address& server,
                                      std::string_view token, const std::string& name,
                                      absl::Duration timeout);
+
+// The same, of a certificate that takes the place of `member`'s: of its key and its
+// name. PermissionDenied: it has expired, or is revoked.
+absl::StatusOr<Membership> RenewMembership(Transport& transport, const Address& server,
+                                           std::shared_ptr<const TlsCredentials> member,
+                                           absl::Duration timeout);
 
 }  // namespace skep
 

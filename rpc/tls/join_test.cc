@@ -69,11 +69,11 @@ TEST(Authority, KeepsItsKeyToItself) {
   ASSERT_TRUE(opened.ok()) << opened.status();
   EXPECT_EQ(opened->fingerprint(), made->fingerprint());
   // Nor does it share its folder, where a member's ca.pem would replace its own.
-  EXPECT_EQ(WriteMember(directory, "another's", {}).code(),
+  EXPECT_EQ(WriteMember(directory, {.authority = "another's"}).code(),
             absl::StatusCode::kAlreadyExists);
   EXPECT_TRUE(Authority::Open(directory).ok());
   const std::string members = directory + "-member";
-  ASSERT_TRUE(WriteMember(members, "an authority's", {}).ok());
+  ASSERT_TRUE(WriteMember(members, {.authority = "an authority's"}).ok());
   EXPECT_EQ(
       Authority::Create(members, "bees", absl::Hours(1), absl::Now()).status().code(),
       absl::StatusCode::kAlreadyExists);
@@ -82,15 +82,92 @@ TEST(Authority, KeepsItsKeyToItself) {
   EXPECT_TRUE(opened->CheckSecret(token->secret, now).ok());
   chmod((directory + "/ca-key.pem").c_str(), 0644);
   EXPECT_EQ(Authority::Open(directory).status().code(),
-            absl::StatusCode::kFailedPrecondition);
+            absl::StatusCode::kPermissionDenied);
+}
+
+// What an authority remembers, in a folder of its own.
+class RecordsTest : public testing::Test {
+ protected:
+  // A member of that name, as `skep cert issue` makes them.
+  Membership Issue(const std::string& name, absl::Duration valid_for = absl::Hours(9)) {
+    Membership member;
+    member.authority = authority_->certificate();
+    member.own.key = *MakePrivateKey();
+    member.own.certificate =
+        *authority_->Sign(*MakeSigningRequest(member.own.key), name,
+                          {"host.example.org"}, valid_for, absl::Now());
+    return member;
+  }
+  static std::string SerialOf(const Membership& member) {
+    return DescribeCertificate(member.own.certificate)->serial;
+  }
+  absl::StatusOr<std::string> Renew(const Membership& member, const std::string& key) {
+    return authority_->Renew(*MakeSigningRequest(key), member.own.certificate,
+                             absl::Hours(100), absl::Now());
+  }
+
+  const std::string directory_ =
+      testing::TempDir() + "/records" + std::to_string(getpid()) +
+      testing::UnitTest::GetInstance()->current_test_info()->name();
+  const absl::StatusOr<Authority> authority_ =
+      Authority::Create(directory_, "bees", absl::Hours(1000), absl::Now());
+};
+
+TEST_F(RecordsTest, RevokesByNameAndBySerial) {
+  const std::string a1 = SerialOf(Issue("a")), a2 = SerialOf(Issue("a"));
+  const std::string old = SerialOf(Issue("a", absl::Seconds(-1)));
+  const std::string b = SerialOf(Issue("b")), c = SerialOf(Issue("c"));
+  EXPECT_EQ(authority_->Issued()->size(), 5u);
+  EXPECT_EQ(*authority_->RevokedPem(), "");
+  EXPECT_EQ(authority_->Revoke("nobody", absl::Now()).status().code(),
+            absl::StatusCode::kNotFound);
+
+  EXPECT_EQ(authority_->Revoke("a", absl::Now())->size(), 2u);
+  EXPECT_EQ(authority_->Revoke("a", absl::Now())->size(), 0u) << "they are already";
+  EXPECT_EQ(authority_->Revoke(b, absl::Now())->size(), 1u);
+  // Of one that was made before anything was written down.
+  EXPECT_EQ(authority_->Revoke("0123456789abcdef0123", absl::Now())->size(), 1u);
+  const auto list = Authority::Open(directory_)->Revoked();
+  ASSERT_TRUE(list.ok()) << list.status();
+  for (const std::string& serial : {a1, a2, b}) EXPECT_TRUE(list->Contains(serial));
+  for (const std::string& serial : {old, c}) EXPECT_FALSE(list->Contains(serial));
+  EXPECT_EQ(list->size(), 4u);
+}
+
+TEST_F(RecordsTest, RenewsForTheHolderOfTheKeyAlone) {
+  const Membership a = Issue("a");
+  const auto renewed = Renew(a, a.own.key);
+  ASSERT_TRUE(renewed.ok()) << renewed.status();
+  const auto info = DescribeCertificate(*renewed);
+  EXPECT_EQ(info->identity.ToString(), "skep://bees/a");
+  EXPECT_EQ(info->hosts, DescribeCertificate(a.own.certificate)->hosts);
+  EXPECT_NE(info->serial, SerialOf(a));
+  EXPECT_GT(info->not_after, absl::Now() + absl::Hours(99));
+  EXPECT_TRUE(CheckKeyFits(*renewed, a.own.key).ok());
+  EXPECT_EQ(authority_->Issued()->back().serial, info->serial);
+
+  const auto refused = [&](const absl::StatusOr<std::string>& answer,
+                           const std::string& why) {
+    EXPECT_EQ(answer.status().code(), absl::StatusCode::kPermissionDenied);
+    EXPECT_NE(answer.status().ToString().find(why), std::string::npos)
+        << answer.status();
+  };
+  refused(Renew(a, *MakePrivateKey()), "not by the certificate's key");
+  const Membership old = Issue("a", absl::Seconds(-1));
+  refused(Renew(old, old.own.key), "not valid now");
+  const CertifiedKey strange = TestFleet("bees").Member("a");
+  refused(Renew({.own = strange}, strange.key), "not one of this fleet's authority");
+  refused(Renew({.own = {.certificate = authority_->certificate()}}, a.own.key),
+          "not one of this fleet's authority");
+  ASSERT_TRUE(authority_->Revoke(SerialOf(a), absl::Now()).ok());
+  refused(Renew(a, a.own.key), "is revoked");
 }
 
 class JoinTest : public testing::Test {
  protected:
   void Serve(const TestFleet& fleet, JoinServerOptions options = {}) {
-    auto server =
-        JoinServer::Listen(transport_, Address::Tcp("127.0.0.1", 0), AuthorityOf(fleet),
-                           *fleet.Credentials("master"), options);
+    auto server = JoinServer::Listen(transport_, Address::Tcp("127.0.0.1", 0),
+                                     AuthorityOf(fleet), fleet.Live("master"), options);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -116,6 +193,47 @@ TEST_F(JoinTest, AMachineWithATokenBecomesAMember) {
   const auto credentials = TlsCredentials::FromPem(joined->authority, joined->own);
   ASSERT_TRUE(credentials.ok()) << credentials.status();
   EXPECT_EQ((*credentials)->identity().ToString(), "skep://bees/worker-7");
+}
+
+TEST_F(JoinTest, AMemberRenewsItsCertificateAndGetsTheList) {
+  const std::string directory =
+      testing::TempDir() + "/join_renew" + std::to_string(getpid());
+  const auto authority =
+      Authority::Create(directory, "bees", absl::Hours(1000), absl::Now());
+  ASSERT_TRUE(authority.ok()) << authority.status();
+  Membership master;
+  master.own.key = *MakePrivateKey();
+  master.own.certificate = *authority->Sign(*MakeSigningRequest(master.own.key),
+                                            "master", {}, absl::Hours(9), absl::Now());
+  const auto shown = TlsCredentials::FromPem(authority->certificate(), master.own);
+  ASSERT_TRUE(shown.ok()) << shown.status();
+  auto server = JoinServer::Listen(transport_, Address::Tcp("127.0.0.1", 0),
+                                   *Authority::Open(directory),
+                                   std::make_shared<LiveCredentials>(*shown));
+  ASSERT_TRUE(server.ok()) << server.status();
+  server_ = *std::move(server);
+
+  const auto joined = Join(authority->MakeToken(absl::Minutes(5), absl::Now()));
+  ASSERT_TRUE(joined.ok()) << joined.status();
+  EXPECT_EQ(joined->revoked, "");
+  const auto member = TlsCredentials::FromPem(joined->authority, joined->own);
+  ASSERT_TRUE(member.ok()) << member.status();
+  ASSERT_TRUE(authority->Revoke("master", absl::Now()).ok());
+  // The server's own, as it happens: this member does not know it yet.
+  const auto renewed =
+      RenewMembership(transport_, server_->address(), *member, kTimeout);
+  ASSERT_TRUE(renewed.ok()) << renewed.status();
+  EXPECT_EQ(renewed->own.key, joined->own.key);
+  EXPECT_NE(renewed->own.certificate, joined->own.certificate);
+  const auto list = RevocationList::Parse(renewed->revoked, authority->certificate());
+  ASSERT_TRUE(list.ok()) << list.status();
+  EXPECT_EQ(list->size(), 1u);
+
+  ASSERT_TRUE(authority->Revoke("worker-7", absl::Now()).ok());
+  EXPECT_EQ(RenewMembership(transport_, server_->address(), *member, kTimeout)
+                .status()
+                .code(),
+            absl::StatusCode::kPermissionDenied);
 }
 
 TEST_F(JoinTest, AnExpiredTokenIsRefused) {
@@ -159,7 +277,7 @@ TEST_F(JoinTest, TooManyAtOnceAreToldToWait) {
 TEST_F(JoinTest, TheServerMustBeTheAuthoritys) {
   const auto server =
       JoinServer::Listen(transport_, Address::Tcp("127.0.0.1", 0), AuthorityOf(fleet_),
-                         *TestFleet("bees").Credentials("master"));
+                         TestFleet("bees").Live("master"));
   EXPECT_EQ(server.status().code(), absl::StatusCode::kFailedPrecondition);
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,7 +46,10 @@ absl::Status WritePrivateFile(const std::string& path, std::string_view text) {
 }
 
 absl::Status WritePublicFile(const std::string& path, std::string_view text) {
-  return Write(path, text, O_TRUNC, 0644);
+  const std::string next = path + ".new";
+  SKEP_RETURN_IF_ERROR(Write(next, text, O_TRUNC, 0644));
+  if (rename(next.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  return ErrnoToStatus(errno, "rename " + next);
 }
 
 absl::StatusOr<std::string> ReadPublicFile(const std::string& path,
@@ -61,8 +65,8 @@ absl::StatusOr<std::string> ReadPrivateFile(const std::string& path,
                                             std::string_view hint) {
   struct stat info;
   if (stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0) {
-    return FailedPrecondition("refused to use ", path,
-                              ": others on this machine may read it; chmod 600 it");
+    return PermissionDenied("refused to use ", path,
+                            ": others on this machine may read it; chmod 600 it");
   }
   return ReadPublicFile(path, hint);
 }

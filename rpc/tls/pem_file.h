@@ -14,12 +14,13 @@ namespace skep {
 // Makes the folder, if it is not there, for its owner alone.
 absl::Status MakePrivateFolder(const std::string& path);
 
-// A new file, synced: for its owner's eyes, or for all. AlreadyExists for the private
-// one: a key is never overwritten.
+// A file, synced: for its owner's eyes, or for all. AlreadyExists for the private one:
+// a key is never overwritten. The public one replaces what is there in one step, so
+// that who reads it finds the old text or the new.
 absl::Status WritePrivateFile(const std::string& path, std::string_view text);
 absl::Status WritePublicFile(const std::string& path, std::string_view text);
 
-// NotFound ends in `hint`: what makes such a file. FailedPrecondition: others may read
+// NotFound ends in `hint`: what makes such a file. PermissionDenied: others may read
 // what should be private.
 absl::StatusOr<std::string> ReadPrivateFile(const std::string& path,
                                             std::string_view hint);

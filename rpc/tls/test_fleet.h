@@ -6,11 +6,14 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "glog/logging.h"
 #include "rpc/tls/certificate.h"
 #include "rpc/tls/credentials.h"
+#include "rpc/tls/live_credentials.h"
+#include "rpc/tls/revocation.h"
 
 namespace skep {
 
@@ -49,6 +52,21 @@ class TestFleet {
   }
   std::shared_ptr<const TlsCredentials> Credentials(const std::string& name) const {
     return Credentials(Member(name));
+  }
+  // Of one who has the list of those whose certificates are `revoked`.
+  std::shared_ptr<const TlsCredentials> Knowing(
+      CertifiedKey own, const std::vector<CertifiedKey>& revoked) const {
+    RevocationList list;
+    for (const CertifiedKey& one : revoked) {
+      list.Add(DescribeCertificate(one.certificate)->serial, absl::Now());
+    }
+    auto made = TlsCredentials::FromPem(authority_.certificate, std::move(own),
+                                        *list.Sign(authority_, absl::Now()));
+    CHECK(made.ok()) << made.status();
+    return *std::move(made);
+  }
+  std::shared_ptr<LiveCredentials> Live(const std::string& name) const {
+    return std::make_shared<LiveCredentials>(Credentials(name));
   }
 
  private:

@@ -1,17 +1,16 @@
 #include "rpc/tls/tls_fault.h"
 
-#include <atomic>
-
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "base/strings.h"
 #include "glog/logging.h"
-#include "rpc/tls/certificate.h"
+#include "rpc/tls/credentials.h"
+#include "rpc/tls/handshake_limit.h"
 #include "rpc/tls/openssl.h"
 
 namespace skep {
 namespace {
 
-constexpr int kRefusalsLoggedASecond = 10;
 // Record types (RFC 8446, 5.1) and the version that every record names.
 constexpr char kAlertRecord = 21;
 constexpr char kHandshakeRecord = 22;
@@ -19,6 +18,12 @@ constexpr char kRecordMajorVersion = 3;
 
 std::string DescribeVerification(SSL* ssl, const std::string& fleet) {
   const long result = SSL_get_verify_result(ssl);
+  const auto* const ours =
+      static_cast<const TlsCredentials*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  if (result == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT && !ours->pinned().empty()) {
+    return "it is no join port: it does not show its authority, as those do for "
+           "machines with a token; take the address that `skep master --join` printed";
+  }
   switch (result) {
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
@@ -28,12 +33,14 @@ std::string DescribeVerification(SSL* ssl, const std::string& fleet) {
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
     case X509_V_ERR_CERT_UNTRUSTED:
       return "unknown authority: its certificate is not signed by the authority that "
-             "we "
-             "know (ca.pem, or the join token's)";
+             "we know (ca.pem, or the join token's): is it of another fleet, or was "
+             "the "
+             "authority made anew?";
     case X509_V_ERR_CERT_HAS_EXPIRED:
-      return "its certificate has expired: it needs a new one from `skep cert issue` "
-             "or "
-             "`skep cert join`";
+      return "its certificate has expired: it needs a new one, from `skep cert renew` "
+             "or `skep cert join`";
+    case X509_V_ERR_CERT_REVOKED:
+      return "its certificate is revoked (revoked.pem)";
     case X509_V_ERR_CERT_NOT_YET_VALID:
       return "its certificate is not valid yet: compare the clocks of both machines";
     case X509_V_ERR_APPLICATION_VERIFICATION:
@@ -59,8 +66,10 @@ std::string DescribeTlsFault(SSL* ssl, const std::string& fleet) {
              "ca.pem are of different ones)";
     case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
       return "it refused our certificate: expired; get a new one from `skep cert "
-             "issue` "
-             "or `skep cert join`";
+             "renew` or `skep cert join`";
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+      return "it refused our certificate: revoked; who keeps the authority may issue a "
+             "new one, or give a join token";
     case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
       return "it refused our certificate: not good, or not valid yet by its clock";
     case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
@@ -95,12 +104,25 @@ std::string_view PlainTextRefusal() {
 }
 
 void LogRefusal(const std::string& peer, const absl::Status& reason) {
-  static std::atomic<int64_t> second{0};
-  static std::atomic<int> logged{0};
-  const int64_t now = absl::ToUnixSeconds(absl::Now());
-  if (second.exchange(now) != now) logged = 0;
-  if (++logged > kRefusalsLoggedASecond) return;
+  static auto* const filter = new RefusalFilter;
+  const absl::Time now = absl::Now();
+  const std::string source = SourceOf(peer);
+  // Without the port, which is another at each attempt.
+  const std::string what = absl::StrReplaceAll(reason.message(), {{peer, source}});
+  if (!filter->Passes(StrCat(source, " ", what), now)) return;
   LOG(WARNING) << "tls_refused peer=" << peer << " reason=" << ToStd(reason.message());
+}
+
+bool RefusalFilter::Passes(const std::string& what, absl::Time now) {
+  MutexLock lock(mutex_);
+  const auto is_old = [now](const auto& entry) {
+    return now - entry.second >= kRefusalAgainAfter || now < entry.second;
+  };
+  std::erase_if(said_, is_old);
+  // Whoever can connect can cause them.
+  if (said_.count(what) != 0 || said_.size() >= kRefusalsAMinute) return false;
+  said_.emplace(what, now);
+  return true;
 }
 
 }  // namespace skep

@@ -15,6 +15,7 @@
 #include "absl/functional/any_invocable.h"
 #include "rpc/buffer.h"
 #include "rpc/tls/credentials.h"
+#include "rpc/tls/live_credentials.h"
 #include "rpc/transport.h"
 
 typedef struct ssl_st SSL;
@@ -25,13 +26,14 @@ namespace skep {
 // On the stream's executor only, except the constructor, and closed().
 class TlsSession final : public StreamHandler {
  public:
-  enum class Side { kClient, kServer };
+  // kJoinServer: asks for no certificate.
+  enum class Side { kClient, kServer, kJoinServer };
   // Ok: the handshake is over, for a client only once the server has accepted its
   // certificate. Else why not. Runs once.
   using Ready = absl::AnyInvocable<void(const absl::Status&)>;
 
   TlsSession(Side side, std::unique_ptr<Stream> below,
-             std::shared_ptr<const TlsCredentials> credentials);
+             std::shared_ptr<const LiveCredentials> live);
   ~TlsSession() override;
 
   // Starts the stream below and the handshake, which takes at most `timeout`.
@@ -74,11 +76,22 @@ class TlsSession final : public StreamHandler {
   enum class State { kNew, kHandshake, kConfirming, kOpen, kFailed };
   enum class Read { kMore, kDry, kEnded, kBroken };
 
+  // What is decrypted before it is offered.
+  static constexpr size_t kScratchBytes = 64 << 10;
+  // For all sessions of a thread: none is inside another's event.
+  static char* Scratch();
+
   bool handshaking() const {
     return state_ == State::kHandshake || state_ == State::kConfirming;
   }
   void AdvanceHandshake();
   void FinishHandshake();
+  // Whether we believed the peer if it came now; else ends the connection. Cheap where
+  // nothing has changed.
+  bool StillBelieved();
+  // Waits for a quiet moment, at most until `by`, and ends the connection.
+  void EndWhenQuiet(absl::Time by);
+  void StopTimer();
   // What runs the user's code returns false if it destroyed this.
   bool DeliverReady(const absl::Status& status);
   bool ReadOpen();
@@ -96,10 +109,13 @@ class TlsSession final : public StreamHandler {
   bool Fail(absl::Status reason);
   absl::Status HandshakeError();
   void SetDeadline(absl::Duration timeout);
+  void SetTimer(absl::Duration delay, absl::AnyInvocable<void(TlsSession&)> then);
   template <typename Event>
   bool Tell(Event event);
 
   const Side side_;
+  const std::shared_ptr<const LiveCredentials> live_;
+  uint64_t generation_;  // of live_, when the peer was last looked at
   const std::shared_ptr<const TlsCredentials> credentials_;
   std::unique_ptr<Stream> below_;
   SSL* ssl_ = nullptr;
@@ -109,7 +125,9 @@ class TlsSession final : public StreamHandler {
   State state_ = State::kNew;
   Ready ready_;
   std::string peer_identity_;
-  TimerId deadline_timer_;
+  // Of the handshake; then of the end of the peer's certificate.
+  TimerId timer_;
+  bool moved_ = false;  // Bytes came or went since that timer looked.
 
   StreamHandler* handler_ = nullptr;
   std::string_view cipher_in_;  // During OnData: what is still to be decrypted.
@@ -132,6 +150,13 @@ class TlsSession final : public StreamHandler {
   absl::Status closed_reason_;
   size_t lost_ = 0;
 };
+
+template <typename Event>
+bool TlsSession::Tell(Event event) {
+  const std::shared_ptr<TlsSession*> self = self_;
+  event();
+  return *self != nullptr;
+}
 
 }  // namespace skep
 

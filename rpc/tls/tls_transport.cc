@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "rpc/tls/handshake_limit.h"
 #include "rpc/tls/tls_fault.h"
 #include "rpc/tls/tls_session.h"
 
@@ -55,23 +56,9 @@ class TlsStream final : public Stream {
   bool started_ = false;
 };
 
-// Of the handshakes that may go on at a time. Gives itself back.
-class HandshakeSlot {
- public:
-  explicit HandshakeSlot(std::shared_ptr<std::atomic<int>> taken)
-      : taken_(std::move(taken)) {}
-  HandshakeSlot(HandshakeSlot&&) = default;
-  ~HandshakeSlot() {
-    if (taken_ != nullptr) taken_->fetch_sub(1);
-  }
-
- private:
-  std::shared_ptr<std::atomic<int>> taken_;
-};
-
 // Keeps itself until the handshake is over.
 void ShakeHands(std::unique_ptr<Stream> below, absl::Duration timeout,
-                std::shared_ptr<const TlsCredentials> credentials,
+                std::shared_ptr<const LiveCredentials> credentials,
                 Transport::Connected done) {
   auto session = std::make_unique<TlsSession>(TlsSession::Side::kClient,
                                               std::move(below), std::move(credentials));
@@ -99,10 +86,17 @@ std::string PeerIdentity(const Stream& stream) {
 }
 
 TlsTransport::TlsTransport(Transport& below,
-                           std::shared_ptr<const TlsCredentials> credentials)
+                           std::shared_ptr<const LiveCredentials> credentials,
+                           Admit admit)
     : below_(below),
       credentials_(std::move(credentials)),
-      handshakes_(std::make_shared<std::atomic<int>>(0)) {}
+      admit_(admit),
+      handshakes_(
+          std::make_shared<HandshakeLimit>(kMaxHandshakes, kMaxHandshakesOfOne)) {}
+
+TlsTransport::TlsTransport(Transport& below,
+                           std::shared_ptr<const TlsCredentials> credentials)
+    : TlsTransport(below, std::make_shared<LiveCredentials>(std::move(credentials))) {}
 
 void TlsTransport::Connect(const Address& to, absl::Duration timeout, Connected done) {
   const Clock& clock = below_.executor().clock();
@@ -120,18 +114,23 @@ void TlsTransport::Connect(const Address& to, absl::Duration timeout, Connected 
 
 absl::StatusOr<std::unique_ptr<Listener>> TlsTransport::Listen(const Address& at,
                                                                Accept accept) {
-  return below_.Listen(at, [credentials = credentials_, handshakes = handshakes_,
+  const TlsSession::Side side = admit_ == Admit::kMembers
+                                    ? TlsSession::Side::kServer
+                                    : TlsSession::Side::kJoinServer;
+  return below_.Listen(at, [side, credentials = credentials_, handshakes = handshakes_,
                             accept = std::move(accept)](
                                std::unique_ptr<Stream> stream) mutable {
-    HandshakeSlot slot(handshakes);
-    if (handshakes->fetch_add(1) >= kMaxHandshakes) {
+    auto place = handshakes->Take(stream->peer());
+    if (!place.has_value()) {
       LogRefusal(stream->peer(),
-                 ResourceExhausted(kMaxHandshakes, " handshakes are going on"));
+                 ResourceExhausted("too many handshakes are going on: ", kMaxHandshakes,
+                                   " in all, or ", kMaxHandshakesOfOne,
+                                   " of this source beside ", kMaxHandshakes / 2));
       return;
     }
-    auto session = std::make_unique<TlsSession>(TlsSession::Side::kServer,
-                                                std::move(stream), credentials);
-    session->Begin(kHandshakeTimeout, [slot = std::move(slot)](const absl::Status&) {});
+    auto session = std::make_unique<TlsSession>(side, std::move(stream), credentials);
+    session->Begin(kHandshakeTimeout,
+                   [place = *std::move(place)](const absl::Status&) {});
     accept(std::make_unique<TlsStream>(std::move(session)));
   });
 }

@@ -17,24 +17,37 @@
 #ifndef SKEP_RPC_TLS_TLS_TRANSPORT_H_
 #define SKEP_RPC_TLS_TLS_TRANSPORT_H_
 
-#include <atomic>
 #include <memory>
 #include <string>
 
 #include "rpc/tls/credentials.h"
+#include "rpc/tls/live_credentials.h"
 #include "rpc/transport.h"
 
 namespace skep {
 
 // Of an accepted connection; of a connecting one at most.
 inline constexpr absl::Duration kHandshakeTimeout = absl::Seconds(10);
-// Accepted connections whose handshake is not over; more are closed as they come.
+// Accepted connections whose handshake is not over; more are closed as they come. Of
+// the second half of them one source may have so many (handshake_limit.h).
 inline constexpr int kMaxHandshakes = 1000;
+inline constexpr int kMaxHandshakesOfOne = 100;
+
+class HandshakeLimit;
+
+// Who is let in by a listener: members alone, or those who want to become some, of whom
+// no certificate is asked.
+enum class Admit { kMembers, kJoiners };
 
 // Thread-safe.
 class TlsTransport final : public Transport {
  public:
-  // `below` is borrowed and outlives this and its streams.
+  // `below` is borrowed and outlives this and its streams. When `credentials` change,
+  // new connections go by the new ones, and peers of old ones that are known no more
+  // are cut off before their next byte is looked at.
+  TlsTransport(Transport& below, std::shared_ptr<const LiveCredentials> credentials,
+               Admit admit = Admit::kMembers);
+  // With credentials that do not change.
   TlsTransport(Transport& below, std::shared_ptr<const TlsCredentials> credentials);
 
   void Connect(const Address& to, absl::Duration timeout, Connected done) override;
@@ -44,9 +57,10 @@ class TlsTransport final : public Transport {
 
  private:
   Transport& below_;
-  const std::shared_ptr<const TlsCredentials> credentials_;
+  const std::shared_ptr<const LiveCredentials> credentials_;
+  const Admit admit_;
   // Shared with handshakes, which may outlive this.
-  const std::shared_ptr<std::atomic<int>> handshakes_;
+  const std::shared_ptr<HandshakeLimit> handshakes_;
 };
 
 // Who the peer of a TlsTransport's stream has proved to be, "skep://FLEET/NAME"; known

@@ -1,10 +1,15 @@
 // A fleet under TLS, as an operator sets it up: authority, certificates, tokens; and
 // those who are not let in.
 
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "tests/end_to_end/process.h"
 #include "tools/exit_code.h"
@@ -90,13 +95,21 @@ TEST_F(SecureFleet, RunsJobsAndTakesInWhoHasAToken) {
 
 TEST_F(SecureFleet, RefusesWhoHasNoGoodToken) {
   StartMaster();
-  Expect(Join(Token("0s"), folder_ + "/late"), kFiles, "expired at");
+  const std::string short_lived = Token("1s");
   std::string forged = Token("10m");
   forged.back() = forged.back() == '0' ? '1' : '0';
-  Expect(Join(forged, folder_ + "/forged"), kFiles, "not one of this fleet's");
-  for (const char* const bad : {"inf", "-1m", "10000h"}) {
+  Expect(Join(forged, folder_ + "/forged"), kJobFailed, "not one of this fleet's");
+  for (const char* const bad : {"inf", "-1m", "10000h", "0s"}) {
     Expect(Skep({"cert", "token", authority_, "--for", bad}), kUsage, "at most");
   }
+  Expect(Skep({"cert", "issue", authority_, "x", "--days", "0"}), kUsage, "--days");
+  // What stands in the way is found before the token is shown to anybody.
+  Expect(Join(Token("10m"), Tls("client")), kFiles, "take another folder");
+  Expect(Skep({"cert", "join", address_, "x", "--token", Token("10m"), "--out",
+               folder_ + "/port"}),
+         kUnavailable, "is no join port");
+  absl::SleepFor(absl::Seconds(1));
+  Expect(Join(short_lived, folder_ + "/late"), kJobFailed, "expired at");
   Expect(Join("skep1.abc", folder_ + "/none"), kUsage, "no join token");
   Expect(Skep({"cert", "init", folder_ + "/other", "--fleet", "bees"}), kOk, "");
   std::string others = Skep({"cert", "token", folder_ + "/other"}).out;
@@ -114,9 +127,129 @@ TEST_F(SecureFleet, RefusesWhoIsNoMember) {
   EXPECT_TRUE(stranger->WaitForText("unknown authority")) << stranger->err();
   EXPECT_TRUE(plain->WaitForText("it speaks TLS alone")) << plain->err();
   EXPECT_TRUE(master_->WaitForText("does not speak TLS")) << master_->err();
-  Expect(Skep({"jobs", "--master", address_}), kUnavailable, "--tls");
+  Expect(Skep({"jobs", "--master", address_}), kUnavailable, "give --tls DIR");
   Expect(Skep({"jobs", "--master", address_, "--tls", other + "/worker-1"}),
-         kUnavailable, address_);
+         kUnavailable, "unknown authority");
+  EXPECT_TRUE(stranger->WaitForText("still trying to register")) << stranger->err();
+  EXPECT_TRUE(plain->WaitForText("still trying to register")) << plain->err();
+}
+
+// One error, and what to do: nobody waits in vain, and no log line stands before it.
+TEST_F(SecureFleet, TlsOnOneSideAloneEndsInOneClearError) {
+  Process secure(
+      SkepArgv({"serve", "echo", "--listen", "127.0.0.1:0", "--tls", Tls("worker-1")}));
+  Process plain(SkepArgv({"serve", "echo", "--listen", "127.0.0.1:0"}));
+  ASSERT_TRUE(secure.WaitForText("serving echo on ")) << secure.err();
+  ASSERT_TRUE(plain.WaitForText("serving echo on ")) << plain.err();
+  const std::string with = WordAfter(secure.out(), "serving echo on ");
+  const std::string without = WordAfter(plain.out(), "serving echo on ");
+  const Words tls = {"--tls", Tls("client")};
+  const auto call = [](const std::string& at) {
+    return Words{"rpc", "call", at, "echo.EchoService.Echo", "{\"payload\":\"hi\"}"};
+  };
+  const auto load = [](const std::string& at) {
+    return Words{"load", "echo", "--target", at, "--requests", "10"};
+  };
+  for (const Words& command : {call(with), load(with)}) {
+    const Outcome outcome = Skep(command, {}, absl::Seconds(20));
+    Expect(outcome, kUnavailable, "it speaks TLS alone: give --tls DIR");
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1)
+        << outcome.err;
+  }
+  for (const Words& command : {call(without) + tls, load(without) + tls,
+                               Words{"jobs", "--master", without} + tls}) {
+    const Outcome outcome = Skep(command, {}, absl::Seconds(20));
+    Expect(outcome, kUnavailable, "it may not speak TLS");
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1)
+        << outcome.err;
+  }
+  ASSERT_EQ(chmod((Tls("client") + "/key.pem").c_str(), 0644), 0);
+  Expect(Skep(call(with) + tls), kFiles, "chmod 600");
+  Expect(Skep(call(with) + Words{"--tls", folder_ + "/none"}), kFiles, "ca.pem");
+  Expect(Skep({"serve", "echo", "--listen", "127.0.0.1:0", "--tls", Tls("worker-1"),
+               "--stats", "0.0.0.0:0"}),
+         kUsage, "HTTP in plain text, with or without --tls");
+}
+
+// --- A year of operation
+// ----------------------------------------------------------------
+
+TEST_F(SecureFleet, ARenewedCertificateNeedsNoRestart) {
+  StartMaster();
+  Process server(
+      SkepArgv({"serve", "echo", "--listen", "127.0.0.1:0", "--tls", Tls("worker-1"),
+                "--stats", "127.0.0.1:0", "--log-level", "info"}));
+  ASSERT_TRUE(server.WaitForText("statistics on ")) << server.err();
+  const Words call = {"rpc",
+                      "call",
+                      WordAfter(server.out(), "serving echo on "),
+                      "echo.EchoService.Echo",
+                      "{\"payload\":\"hi\"}",
+                      "--tls",
+                      Tls("client")};
+  const auto seconds_left = [&] {
+    std::string page = WordAfter(server.out(), "statistics on http://");
+    page.pop_back();  // the slash
+    page.replace(page.find(':'), 1, "/");
+    const std::string text =
+        RunShell("exec 3<>/dev/tcp/" + page +
+                 " && printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3")
+            .out;
+    const std::string metric = "\nskep_tls_certificate_seconds_left ";
+    EXPECT_NE(text.find(metric), std::string::npos) << text;
+    return std::atof(WordAfter(text, metric).c_str());
+  };
+  const double before = seconds_left();
+  EXPECT_GT(before, 86400 * 364);
+
+  Expect(Skep({"cert", "renew", authority_, Tls("worker-1"), "--days", "500"}), kOk,
+         "is good until");
+  ASSERT_TRUE(server.WaitForText("tls_reloaded")) << server.err();
+  Expect(Skep(call), kOk, "hi");
+  EXPECT_GT(seconds_left(), before + 86400 * 100);
+
+  // By the join port, as on a machine that has no authority.
+  Expect(Skep({"cert", "renew", join_, Tls("client")}), kOk, "is good until");
+  Expect(Skep({"cert", "renew", address_, Tls("client")}), kUnavailable,
+         "no join port");
+  Expect(Skep(call), kOk, "hi");
+
+  WriteWholeFile(Tls("worker-1") + "/cert.pem", "a slip of the editor\n");
+  ASSERT_TRUE(server.WaitForText("tls_not_reloaded")) << server.err();
+  Expect(Skep(call), kOk, "hi");
+}
+
+TEST_F(SecureFleet, ARevokedMemberIsPutOutAndNotLetInAgain) {
+  StartMaster();
+  const auto worker = StartWorker({"--tls", Tls("worker-1")});
+  ASSERT_TRUE(worker->WaitForText("registered with")) << worker->err();
+  const Words jobs = {"jobs", "--master", address_, "--tls", Tls("client")};
+  Expect(Skep(jobs), kOk, "");
+  Expect(Skep({"cert", "list", authority_}), kOk, "worker-1");
+
+  Expect(Skep({"cert", "revoke", authority_, "worker-1"}), kOk, "revoked ");
+  EXPECT_TRUE(master_->WaitForText("skep://bees/worker-1 was revoked"))
+      << master_->err();
+  EXPECT_TRUE(worker->WaitForText("it refused our certificate: revoked"))
+      << worker->err();
+  Expect(Skep(jobs), kOk, "");
+  Expect(Skep({"cert", "revoke", authority_, "client"}), kOk, "revoked ");
+  // A copy of its folder without the list, as a thief would have it.
+  ASSERT_EQ(RunShell("cp -r " + Tls("client") + " " + folder_ + "/stolen && rm " +
+                     folder_ + "/stolen/revoked.pem")
+                .exit_code,
+            0);
+  EXPECT_TRUE(master_->running());
+  const Words stolen = {"jobs", "--master", address_, "--tls", folder_ + "/stolen"};
+  Outcome refused = Skep(stolen);
+  // The master looks at its folder every 2 s.
+  for (int i = 0; i < 100 && refused.exit_code == kOk; ++i) {
+    absl::SleepFor(absl::Milliseconds(200));
+    refused = Skep(stolen);
+  }
+  Expect(refused, kUnavailable, "it refused our certificate: revoked");
+  Expect(Skep({"cert", "renew", join_, folder_ + "/stolen"}), kJobFailed, "is revoked");
+  Expect(Skep({"cert", "revoke", authority_, "nobody"}), kFiles, "cert list");
 }
 
 // TLS on either side of the balancer, and on neither.

@@ -14,6 +14,8 @@ std::span<const FuzzTarget> FuzzTargets() {
       {"blocks", FuzzBlocks},
       {"runs", FuzzRuns},
       {"text", FuzzText},
+      {"join", FuzzJoin},
+      {"traffic", FuzzTraffic},
   };
   return kTargets;
 }

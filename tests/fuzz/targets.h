@@ -33,6 +33,11 @@ void FuzzBlocks(std::string_view bytes);
 void FuzzRuns(std::string_view bytes);
 // Small parsers of text: addresses, sizes, numbers, quantiles, JSON, metrics.
 void FuzzText(std::string_view bytes);
+// TLS handshakes, join tokens, signing requests, certificates, lists of revoked ones,
+// and the service at the join port.
+void FuzzJoin(std::string_view bytes);
+// Captured traffic.
+void FuzzTraffic(std::string_view bytes);
 
 struct FuzzTarget {
   std::string_view name;

@@ -16,8 +16,11 @@ constexpr absl::Duration kRetryPause = absl::Milliseconds(200);
 
 class GrpcJobClient final : public JobClient {
  public:
-  GrpcJobClient(const std::string& address, const TlsCredentials* credentials)
-      : address_(address), secure_(credentials != nullptr) {
+  GrpcJobClient(const std::string& address, const TlsCredentials* credentials,
+                std::function<absl::Status()> explain)
+      : address_(address),
+        secure_(credentials != nullptr),
+        explain_(std::move(explain)) {
     grpc::ChannelArguments arguments;
     // The name that every certificate of the fleet has: which machine it is on does not
     // matter (rpc/tls/README.md).
@@ -167,6 +170,11 @@ class GrpcJobClient final : public JobClient {
     const auto code = static_cast<absl::StatusCode>(status.error_code());
     if (code == absl::StatusCode::kUnavailable ||
         code == absl::StatusCode::kDeadlineExceeded) {
+      const absl::Status why = explain_ ? explain_() : absl::OkStatus();
+      // Where it is not TLS it is the address, or nobody is there.
+      if (Message(why).find("TLS") != std::string_view::npos) {
+        return Unavailable("cannot reach the master at ", address_, ": ", Message(why));
+      }
       return Unavailable(
           "cannot reach the master at ", address_, " (", status.error_message(),
           "): is `skep master` running there, is --master right, and ",
@@ -177,6 +185,7 @@ class GrpcJobClient final : public JobClient {
 
   const std::string address_;
   const bool secure_;
+  const std::function<absl::Status()> explain_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<JobService::Stub> stub_;
 };
@@ -184,8 +193,9 @@ class GrpcJobClient final : public JobClient {
 }  // namespace
 
 std::unique_ptr<JobClient> MakeGrpcJobClient(const std::string& address,
-                                             const TlsCredentials* credentials) {
-  return std::make_unique<GrpcJobClient>(address, credentials);
+                                             const TlsCredentials* credentials,
+                                             std::function<absl::Status()> explain) {
+  return std::make_unique<GrpcJobClient>(address, credentials, std::move(explain));
 }
 
 }  // namespace skep

@@ -46,9 +46,11 @@ class JobClient {
 };
 
 // A client of the master at `address`. Connects at the first call. `credentials`, of
-// which a copy is made, are for TLS; null: plain text.
+// which a copy is made, are for TLS; null: plain text. `explain` finds out in words why
+// the master cannot be reached, which gRPC says in OpenSSL's; Ok: it does not know.
 std::unique_ptr<JobClient> MakeGrpcJobClient(
-    const std::string& address, const TlsCredentials* credentials = nullptr);
+    const std::string& address, const TlsCredentials* credentials = nullptr,
+    std::function<absl::Status()> explain = nullptr);
 
 }  // namespace skep
 

@@ -166,9 +166,13 @@ absl::Status Serve(const BalanceFlags& flags) {
   std::unique_ptr<StatsServer> http;
   if (!flags.stats.empty()) {
     SKEP_ASSIGN_OR_RETURN(const Address stats_at, Address::Parse(flags.stats));
-    SKEP_RETURN_IF_ERROR(security.MayListenPlainly(stats_at));
-    SKEP_ASSIGN_OR_RETURN(http, StatsServer::Listen(stats_at, Clock::Real(),
-                                                    [&] { return balancer->Stats(); }));
+    SKEP_RETURN_IF_ERROR(security.MayShowStatistics(stats_at));
+    const auto take = [&] {
+      StatsReport report = balancer->Stats();
+      security.Report(&report);
+      return report;
+    };
+    SKEP_ASSIGN_OR_RETURN(http, StatsServer::Listen(stats_at, Clock::Real(), take));
     std::printf("statistics on http://%s/\n", http->address().ToString().c_str());
   }
   std::fflush(stdout);

@@ -3,8 +3,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <fstream>
-#include <sstream>
 
 #include "base/status.h"
 #include "rpc/tcp_transport.h"
@@ -12,33 +10,15 @@
 #include "rpc/tls/join.h"
 #include "tools/client/session.h"
 #include "tools/command_line.h"
+#include "tools/commands/cert_actions.h"
 #include "tools/commands/commands.h"
 #include "tools/exit_code.h"
 
 namespace skep {
 namespace {
 
-constexpr uint16_t kJoinPort = 7701;
-constexpr absl::Duration kDay = absl::Hours(24);
+constexpr absl::Duration kLeastTokenTime = absl::Seconds(1);  // as it is written down
 constexpr absl::Duration kMostTokenTime = absl::Hours(24 * 30);
-
-struct CertFlags {
-  std::string action;
-  std::string subject;  // DIR, FILE or the address to join at
-  std::string name;
-  std::string fleet;
-  std::vector<std::string> hosts;
-  int64_t days = 0;
-  std::string out;
-  std::string token;
-  absl::Duration valid_for = absl::Hours(1);
-  int64_t timeout_seconds = 10;
-  bool json = false;
-};
-
-absl::Duration Days(const CertFlags& flags, int64_t by_default) {
-  return kDay * (flags.days > 0 ? flags.days : by_default);
-}
 
 absl::Status Init(const CertFlags& flags) {
   if (flags.fleet.empty()) {
@@ -60,50 +40,27 @@ absl::Status Issue(const CertFlags& flags) {
   if (flags.name.empty()) {
     return InvalidArgument("name the member: skep cert issue DIR NAME");
   }
-  constexpr int64_t kOneYear = 365;
   SKEP_ASSIGN_OR_RETURN(const Authority authority, Authority::Open(flags.subject));
-  CertifiedKey own;
-  SKEP_ASSIGN_OR_RETURN(own.key, MakePrivateKey());
-  SKEP_ASSIGN_OR_RETURN(const std::string request, MakeSigningRequest(own.key));
-  SKEP_ASSIGN_OR_RETURN(own.certificate,
-                        authority.Sign(request, flags.name, flags.hosts,
-                                       Days(flags, kOneYear), absl::Now()));
+  SKEP_RETURN_IF_ERROR(CheckName(flags.name, "name"));
   const std::string out =
       flags.out.empty() ? flags.subject + "/" + flags.name : flags.out;
-  SKEP_RETURN_IF_ERROR(WriteMember(out, authority.certificate(), own));
+  if (const absl::Status writable = CheckMayWriteMember(out); !writable.ok()) {
+    return Annotate(
+        writable, StrCat("no new member in ", out, " (`skep cert renew ", flags.subject,
+                         " ", out, "` renews the one that is there)"));
+  }
+  Membership member;
+  member.authority = authority.certificate();
+  SKEP_ASSIGN_OR_RETURN(member.own.key, MakePrivateKey());
+  SKEP_ASSIGN_OR_RETURN(const std::string request, MakeSigningRequest(member.own.key));
+  SKEP_ASSIGN_OR_RETURN(member.own.certificate,
+                        authority.Sign(request, flags.name, flags.hosts,
+                                       Days(flags, kOneYear), absl::Now()));
+  SKEP_ASSIGN_OR_RETURN(member.revoked, authority.RevokedPem());
+  SKEP_RETURN_IF_ERROR(WriteMember(out, member));
   std::printf("%s/ holds ca.pem, cert.pem and key.pem of %s: use it with --tls %s\n",
               out.c_str(), Identity{authority.fleet(), flags.name}.ToString().c_str(),
               out.c_str());
-  return absl::OkStatus();
-}
-
-absl::Status Show(const CertFlags& flags) {
-  std::ifstream in(flags.subject);
-  std::ostringstream text;
-  if (in) text << in.rdbuf();
-  if (!in) return ErrnoToStatus(errno != 0 ? errno : EIO, "read " + flags.subject);
-  const absl::StatusOr<CertificateInfo> info = DescribeCertificate(text.str());
-  if (!info.ok()) return EndsWith(kFiles, Annotate(info.status(), flags.subject));
-  const absl::Time now = absl::Now();
-  const char* const state = now < info->not_before  ? "not valid yet"
-                            : now < info->not_after ? "valid"
-                                                    : "expired";
-  const absl::TimeZone utc = absl::UTCTimeZone();
-  const std::string from = absl::FormatTime(absl::RFC3339_sec, info->not_before, utc);
-  const std::string until = absl::FormatTime(absl::RFC3339_sec, info->not_after, utc);
-  const char* const kind = info->is_authority ? "authority" : "member";
-  if (flags.json) {  // nothing in it needs escaping: names are checked when made
-    std::printf(
-        "{\"kind\":\"%s\",\"name\":\"%s\",\"state\":\"%s\",\"from\":\"%s\","
-        "\"until\":\"%s\",\"fingerprint\":\"%s\"}\n",
-        kind, info->identity.ToString().c_str(), state, from.c_str(), until.c_str(),
-        info->fingerprint.c_str());
-    return absl::OkStatus();
-  }
-  std::printf("%s %s\n%s, from %s until %s\n", kind, info->identity.ToString().c_str(),
-              state, from.c_str(), until.c_str());
-  for (const std::string& host : info->hosts) std::printf("host %s\n", host.c_str());
-  std::printf("fingerprint %s\n", info->fingerprint.c_str());
   return absl::OkStatus();
 }
 
@@ -147,11 +104,14 @@ absl::Status DoJoin(const CertFlags& flags) {
   SKEP_ASSIGN_OR_RETURN(const Address at, Address::Parse(flags.subject, kJoinPort));
   SKEP_ASSIGN_OR_RETURN(const std::string token, TokenText(flags.token));
   const std::string name = flags.name.empty() ? OwnName() : flags.name;
+  // Before anybody is asked: a certificate that cannot be written would be lost.
+  SKEP_RETURN_IF_ERROR(CheckMayWriteMember(flags.out));
   TcpTransport transport(1);
-  SKEP_ASSIGN_OR_RETURN(
-      const Membership joined,
-      JoinFleet(transport, at, token, name, absl::Seconds(flags.timeout_seconds)));
-  SKEP_RETURN_IF_ERROR(WriteMember(flags.out, joined.authority, joined.own));
+  const absl::StatusOr<Membership> answer =
+      JoinFleet(transport, at, token, name, absl::Seconds(flags.timeout_seconds));
+  if (!answer.ok()) return AsAnswer(answer.status());
+  const Membership& joined = *answer;
+  SKEP_RETURN_IF_ERROR(WriteMember(flags.out, joined));
   SKEP_ASSIGN_OR_RETURN(const CertificateInfo info,
                         DescribeCertificate(joined.own.certificate));
   std::printf(
@@ -164,11 +124,15 @@ absl::Status DoJoin(const CertFlags& flags) {
 absl::Status Cert(const CertFlags& flags) {
   if (flags.action == "init") return Init(flags);
   if (flags.action == "issue") return Issue(flags);
-  if (flags.action == "show") return Show(flags);
+  if (flags.action == "renew") return RenewCertificate(flags);
+  if (flags.action == "revoke") return RevokeCertificates(flags);
+  if (flags.action == "list") return ListCertificates(flags);
+  if (flags.action == "show") return ShowCertificate(flags);
   if (flags.action == "token") return Token(flags);
   if (flags.action == "join") return DoJoin(flags);
-  return InvalidArgument("there is no `skep cert ", flags.action,
-                         "`: use init, issue, show, token or join");
+  return InvalidArgument(
+      "there is no `skep cert ", flags.action,
+      "`: use init, issue, renew, revoke, list, show, token or join");
 }
 
 }  // namespace
@@ -179,7 +143,9 @@ int RunCert(const Args& args) {
       "cert",
       "Makes the certificates of a fleet, for --tls: an authority (init), a member's "
       "folder (issue), a token by which other machines join, and joining by it at a "
-      "master that was started with --join. Shows what a certificate says (show).");
+      "master that was started with --join. Renews a member's certificate, which needs "
+      "no restart, and calls back those that should not be believed any more (revoke). "
+      "Shows what was made (list) and what a certificate says (show).");
   line.Example("skep cert init ca --fleet bees");
   line.Example("skep cert issue ca master --host master.example.org");
   line.Example(
@@ -187,12 +153,18 @@ int RunCert(const Args& args) {
       "--listen 0.0.0.0:7700");
   line.Example("skep cert token ca --for 30m");
   line.Example("skep cert join master.example.org:7701 --token TOKEN --out tls");
-  line.Positional("ACTION", &flags.action, "init, issue, show, token or join", true,
-                  {"init", "issue", "show", "token", "join"});
+  line.Example("skep cert renew ca ca/master");
+  line.Example("skep cert renew master.example.org:7701 tls");
+  line.Example("skep cert revoke ca worker-7");
+  line.Positional(
+      "ACTION", &flags.action, "init, issue, renew, revoke, list, show, token or join",
+      true, {"init", "issue", "renew", "revoke", "list", "show", "token", "join"});
   line.Positional("WHERE", &flags.subject,
-                  "The authority's folder; show: a file; join: HOST:PORT");
+                  "The authority's folder; show: a file, or a member's folder; join, "
+                  "renew: or HOST:PORT where machines join");
   line.Positional("NAME", &flags.name,
-                  "issue: the member's name; join: the same, by default the machine's",
+                  "issue: the member's name; join: the same, by default the machine's; "
+                  "renew: the member's folder; revoke: a name, or a serial number",
                   false);
   line.Flag("fleet", &flags.fleet, "init: the fleet's name", "NAME");
   line.Flag("host", &flags.hosts,
@@ -200,31 +172,31 @@ int RunCert(const Args& args) {
             "of gRPC that are not skep's; repeat it",
             "HOST");
   line.Flag("days", &flags.days,
-            "How long the certificate is valid; by default an authority's 3650, a "
-            "member's 365",
-            "N");
+            "init, issue, renew: how long the certificate is valid; by default an "
+            "authority's 3650, a member's 365",
+            "N", 1);
   line.Flag("out", &flags.out,
             "issue, join: the member's folder; by default issue takes WHERE/NAME",
             "DIR");
-  line.ParsedFlag("for", "token: how long it is good", "TIME", "1h",
-                  [&flags](const std::string& text) -> absl::Status {
-                    // It cannot be called back.
-                    if (absl::ParseDuration(text, &flags.valid_for) &&
-                        flags.valid_for >= absl::ZeroDuration() &&
-                        flags.valid_for <= kMostTokenTime) {
-                      return absl::OkStatus();
-                    }
-                    return InvalidArgument(
-                        "'", text, "' is no time that a token may be good: say 30m or ",
-                        "24h, at most ", absl::FormatDuration(kMostTokenTime));
-                  });
+  line.ParsedFlag(
+      "for", "token: how long it is good", "TIME", "1h",
+      [&flags](const std::string& text) -> absl::Status {
+        // It cannot be called back.
+        if (absl::ParseDuration(text, &flags.valid_for) &&
+            flags.valid_for >= kLeastTokenTime && flags.valid_for <= kMostTokenTime) {
+          return absl::OkStatus();
+        }
+        return InvalidArgument(
+            "'", text, "' is no time that a token may be good: say 30m or ",
+            "24h, at least 1s and at most ", absl::FormatDuration(kMostTokenTime));
+      });
   line.Flag("token", &flags.token,
             "join: the token; - reads it from standard input, where others on this "
             "machine cannot see it",
             "TOKEN");
-  line.Flag("timeout", &flags.timeout_seconds, "join: seconds before it gives up", "S",
-            1);
-  line.Flag("json", &flags.json, "show: one JSON object");
+  line.Flag("timeout", &flags.timeout_seconds,
+            "join, renew: seconds before it gives up", "S", 1);
+  line.Flag("json", &flags.json, "show: one JSON object; list: one a line");
   if (const auto code = line.Parse(args)) return *code;
   const absl::Status status = Cert(flags);
   return status.ok() ? kOk : ReportError(status);

@@ -47,7 +47,8 @@ struct LoadFlags {
   std::string histogram;
   std::string plot;
   SecurityFlags security;
-  LogOptions log = {.level = "error"};
+  // What goes wrong is in the report.
+  LogOptions log{.level = "error"};
 };
 
 // "10", "10s", "500ms".

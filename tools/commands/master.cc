@@ -25,7 +25,7 @@ absl::StatusOr<std::unique_ptr<JoinServer>> ServeJoiners(TcpTransport& transport
                                                          const std::string& join,
                                                          const std::string& folder) {
   if (join.empty() && folder.empty()) return nullptr;
-  if (join.empty() || folder.empty() || security.credentials() == nullptr) {
+  if (join.empty() || folder.empty() || security.live() == nullptr) {
     return InvalidArgument(
         "joining takes --join ADDR, --authority DIR and --tls DIR together");
   }
@@ -33,7 +33,7 @@ absl::StatusOr<std::unique_ptr<JoinServer>> ServeJoiners(TcpTransport& transport
   absl::StatusOr<Authority> authority = Authority::Open(folder);
   if (!authority.ok()) return EndsWith(kFiles, authority.status());
   auto listening =
-      JoinServer::Listen(transport, at, *std::move(authority), *security.credentials());
+      JoinServer::Listen(transport, at, *std::move(authority), security.live());
   if (!listening.ok()) return EndsWith(kUnavailable, listening.status());
   return listening;
 }
@@ -78,7 +78,7 @@ int RunMaster(const Args& args) {
   if (const absl::Status allowed = security->MayListen(options.listen); !allowed.ok()) {
     return ReportError(allowed);
   }
-  options.credentials = security->credentials();
+  options.credentials = security->live();
   options.plaintext = security_flags.plaintext;
   if (!options.journal_directory.empty()) {
     const absl::Status made =

@@ -1,8 +1,14 @@
 #include "tools/commands/master_flag.h"
 
 #include "base/status.h"
+#include "rpc/tcp_transport.h"
 
 namespace skep {
+namespace {
+
+constexpr absl::Duration kExplainTimeout = absl::Seconds(3);
+
+}  // namespace
 
 void AddAddressFlag(CommandLine& line, const std::string& name, Address* address,
                     const std::string& help) {
@@ -20,7 +26,12 @@ void AddMasterFlag(CommandLine& line, Address* master) {
 absl::StatusOr<std::unique_ptr<JobClient>> ConnectTo(const Address& master,
                                                      const Security& security) {
   SKEP_RETURN_IF_ERROR(security.MayConnect(master));
-  return MakeGrpcJobClient(master.ToString(), security.credentials().get());
+  const auto explain = [master, security] {
+    TcpTransport sockets(1);
+    const StopAtExit stop(sockets);
+    return security.Explain(sockets, master, kExplainTimeout);
+  };
+  return MakeGrpcJobClient(master.ToString(), security.credentials().get(), explain);
 }
 
 absl::StatusOr<std::unique_ptr<JobClient>> ConnectTo(const Address& master,

@@ -172,7 +172,7 @@ absl::Status Serve(const ServeFlags& flags) {
   std::unique_ptr<StatsServer> http;
   if (!stats_text.empty()) {
     SKEP_ASSIGN_OR_RETURN(const Address stats_at, Address::Parse(stats_text));
-    SKEP_RETURN_IF_ERROR(security.MayListenPlainly(stats_at));
+    SKEP_RETURN_IF_ERROR(security.MayShowStatistics(stats_at));
     const auto take = [&] {
       StatsReport report;
       report.title = StrCat(flags.service, " on ", server->address());
@@ -181,6 +181,7 @@ absl::Status Serve(const ServeFlags& flags) {
       if (flags.service == "sudoku") {
         report.sections.push_back(stats.Section(pool->queued()));
       }
+      security.Report(&report);
       return report;
     };
     SKEP_ASSIGN_OR_RETURN(http,

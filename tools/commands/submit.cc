@@ -9,6 +9,7 @@ namespace skep {
 
 int RunSubmit(const Args& args) {
   JobCommand command;
+  command.log.level = "error";  // What goes wrong is in the one error at the end.
   Address master = DefaultMaster();
   SecurityFlags security_flags;
   const auto more_flags = [&](CommandLine& line) {

@@ -27,22 +27,32 @@ namespace {
 constexpr absl::Duration kShutdownGrace = absl::Seconds(2);
 constexpr absl::Duration kReportInterval = absl::Milliseconds(50);
 
-// Says when it has registered, and why it has not where that takes long.
-void ReportState(const Worker& worker, const std::string& master,
-                 std::stop_token stop) {
-  const absl::Time start = absl::Now();
-  bool complained = false;
+// How often it is looked for why it has not registered.
+constexpr absl::Duration kExplainInterval = absl::Seconds(10);
+constexpr absl::Duration kExplainTimeout = absl::Seconds(3);
+
+// Says when it has registered, and why it has not where that takes long: once, and
+// again when the reason becomes another.
+void ReportState(const Worker& worker, const Address& master, const Security& security,
+                 Transport& sockets, std::stop_token stop) {
+  absl::Time look = absl::Now() + absl::Seconds(2);
+  std::string said;
   while (!stop.stop_requested()) {
     const absl::Status state = worker.state();
     if (state.ok()) {
-      std::printf("skep worker: registered with %s\n", master.c_str());
+      std::printf("skep worker: registered with %s\n", master.ToString().c_str());
       std::fflush(stdout);
       return;
     }
-    if (!complained && absl::Now() - start > absl::Seconds(2)) {
-      complained = true;
-      std::fprintf(stderr, "skep worker: still trying to register with %s: %s\n",
-                   master.c_str(), std::string(Message(state)).c_str());
+    if (absl::Now() > look) {
+      // What is wrong with the connection comes first.
+      absl::Status why = security.Explain(sockets, master, kExplainTimeout);
+      if (why.ok()) why = state;
+      look = absl::Now() + kExplainInterval;
+      if (std::exchange(said, std::string(Message(why))) != said) {
+        std::fprintf(stderr, "skep worker: still trying to register with %s: %s\n",
+                     master.ToString().c_str(), said.c_str());
+      }
     }
     absl::SleepFor(kReportInterval);
   }
@@ -99,15 +109,16 @@ int RunWorker(const Args& args) {
   const std::unique_ptr<Transport> transport = security->Over(sockets);
   const StopAtExit stop_sockets(sockets);
   options.process_transport = &sockets;
-  const std::string master = options.master.ToString();
+  const Address master = options.master;
   absl::StatusOr<std::unique_ptr<Worker>> worker =
       Worker::Start(std::move(options), *transport, FileSystem::Real(), BuiltInJobs());
   if (!worker.ok()) {
     ReportError(worker.status());
     return kUnavailable;
   }
-  std::jthread reporter(
-      [&](std::stop_token ended) { ReportState(**worker, master, ended); });
+  std::jthread reporter([&](std::stop_token ended) {
+    ReportState(**worker, master, *security, sockets, ended);
+  });
   stop.Wait();
   reporter.request_stop();
   (*worker)->Shutdown(kShutdownGrace);

@@ -263,6 +263,10 @@ absl::StatusOr<LoadReport> LoadRun::Run() {
   fleet.Collect(&report);
   report.elapsed =
       absl::Nanoseconds(report.stats.last_answer - report.stats.first_sent);
+  // Nobody was ever served: there is nothing to report but why.
+  if (report.stats.ok() == 0 && absl::IsUnavailable(report.lost_why)) {
+    return report.lost_why;
+  }
   return report;
 }
 

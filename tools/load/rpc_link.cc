@@ -2,6 +2,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/status.h"
 #include "jobs/kernels/sudoku.h"
 #include "rpc/server.h"
 #include "rpc/services/echo.pb.h"
@@ -10,6 +11,13 @@
 
 namespace skep {
 namespace {
+
+// What a channel says of a peer that will not have it: TLS there and none here, another
+// fleet (ChannelCore::Refused).
+bool IsRefusal(const absl::Status& status) {
+  return absl::IsUnavailable(status) &&
+         Message(status).find(" refused us: ") != std::string_view::npos;
+}
 
 // A link over the channel. `Traits` says what is asked and whether an answer is right.
 template <typename Traits>
@@ -41,6 +49,12 @@ class RpcLink final : public Link {
                           !traits_.Right(exchange.request, exchange.response)) {
                         outcome = absl::StatusCode::kDataLoss;
                       }
+                      if (call.status().ok()) answered_ = true;
+                      // Not of our kind: trying again changes nothing.
+                      if (!answered_ && IsRefusal(call.status()) &&
+                          !std::exchange(refused_, true)) {
+                        events_.OnBroken(call.status());
+                      }
                       events_.OnReply(slot, outcome);
                     });
   }
@@ -60,6 +74,8 @@ class RpcLink final : public Link {
   // Of the channel's news, which may come after this object has gone.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::vector<std::unique_ptr<Exchange>> exchanges_;
+  bool answered_ = false;
+  bool refused_ = false;
   std::shared_ptr<Channel> channel_;
 };
 

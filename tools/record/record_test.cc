@@ -160,6 +160,8 @@ TEST(TrafficFileTest, DamageAndCutsAreReportedWithTheirPlace) {
   }
   EXPECT_EQ(read("not a capture").status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(read("").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(read("").status().message().find("is empty (0 bytes)"),
+            absl::string_view::npos);
   EXPECT_EQ(ReadTraffic("/no/such/file").status().code(), absl::StatusCode::kNotFound);
 }
 

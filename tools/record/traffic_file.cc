@@ -18,8 +18,10 @@ namespace {
 
 constexpr std::string_view kMagic = "skep traffic ";
 constexpr std::string_view kVersion = "1";
-// How long a request may wait in memory while few come.
+// How long a request may wait in memory while few come, and how long until it is in the
+// file: what a killed server has lost.
 constexpr absl::Duration kWriteInterval = absl::Milliseconds(200);
+constexpr absl::Duration kFlushInterval = absl::Seconds(1);
 // Beside a request's body: key, connection, lengths.
 constexpr uint64_t kOverhead = 32;
 
@@ -86,6 +88,7 @@ absl::StatusOr<std::unique_ptr<TrafficWriter>> TrafficWriter::Open(
   std::string header = StrCat(kMagic, kVersion);
   PutVarint(&header, static_cast<uint64_t>(absl::ToUnixNanos(now)));
   SKEP_RETURN_IF_ERROR(writer->run_.Add(KeyOf(0, 0), header));
+  SKEP_RETURN_IF_ERROR(writer->Flush());
   writer->thread_ = std::thread([writer = writer.get()] { writer->Run(); });
   return writer;
 }
@@ -138,7 +141,15 @@ absl::Status TrafficWriter::Put(int64_t offset, std::string_view value) {
   return run_.Add(KeyOf(last_offset_, ++number_), value);
 }
 
+// The file keeps small writes back until it is synced.
+absl::Status TrafficWriter::Flush() {
+  if (std::exchange(flushed_, number_ + 1) == number_ + 1) return absl::OkStatus();
+  SKEP_RETURN_IF_ERROR(run_.Flush());
+  return file_->Sync();
+}
+
 void TrafficWriter::Run() {
+  absl::Time flush_at = absl::Now() + kFlushInterval;
   while (true) {
     std::vector<Request> requests;
     bool ended;
@@ -160,6 +171,10 @@ void TrafficWriter::Run() {
       value += request.body;
       status = Put(request.offset, value);
       if (!status.ok()) break;
+    }
+    if (status.ok() && absl::Now() >= flush_at) {
+      status = Flush();
+      flush_at = absl::Now() + kFlushInterval;
     }
     if (!status.ok()) {
       LOG(ERROR) << "record_failed file=" << path_ << " reason=\"" << status << '"';
@@ -203,13 +218,24 @@ void TrafficWriter::End(const std::string& why) {
 absl::StatusOr<Recording> ReadTraffic(const std::string& path, uint64_t max_bytes) {
   SKEP_ASSIGN_OR_RETURN(std::unique_ptr<ReadableFile> file,
                         FileSystem::Real().OpenToRead(path));
-  RunReader reader(std::make_unique<FileSource>(std::move(file)), path);
+  char first;
+  SKEP_ASSIGN_OR_RETURN(const size_t some, file->ReadAt(0, 1, &first));
+  if (some == 0) {
+    return InvalidArgument(path, " is empty (0 bytes): whoever made it was stopped ",
+                           "before the capture began, or the disk was full");
+  }
+  return ReadTraffic(std::make_unique<FileSource>(std::move(file)), path, max_bytes);
+}
+
+absl::StatusOr<Recording> ReadTraffic(std::unique_ptr<ByteSource> source,
+                                      const std::string& path, uint64_t max_bytes) {
+  RunReader reader(std::move(source), path);
   Recording recording;
   Record record;
   if (!reader.Next(&record)) {
     return InvalidArgument(
         path, " is no captured traffic: ",
-        reader.status().ok() ? "it is empty" : Message(reader.status()));
+        reader.status().ok() ? "it holds nothing" : Message(reader.status()));
   }
   SKEP_RETURN_IF_ERROR(ReadHeader(record, path, &recording));
   uint64_t bytes = 0;

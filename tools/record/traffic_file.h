@@ -29,6 +29,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
+#include "storage/byte_source.h"
 #include "storage/file_system.h"
 #include "storage/run_writer.h"
 
@@ -63,6 +64,7 @@ class TrafficWriter {
                 Options options);
   void Run();
   void End(const std::string& why);
+  absl::Status Flush();
   absl::Status Put(int64_t offset, std::string_view value);
 
   const std::string path_;
@@ -72,6 +74,7 @@ class TrafficWriter {
   // Of the writing thread.
   RunWriter run_;
   uint64_t number_ = 0;
+  uint64_t flushed_ = 0;  // records, the header among them, that are in the file
   int64_t last_offset_ = 0;
 
   mutable Mutex mutex_;
@@ -110,6 +113,9 @@ struct Recording {
 // ResourceExhausted when it does not fit into `max_bytes` of memory.
 absl::StatusOr<Recording> ReadTraffic(const std::string& path,
                                       uint64_t max_bytes = uint64_t{4} << 30);
+// The same of bytes from anywhere; errors call them `path`.
+absl::StatusOr<Recording> ReadTraffic(std::unique_ptr<ByteSource> source,
+                                      const std::string& path, uint64_t max_bytes);
 
 }  // namespace skep
 

@@ -1,0 +1,139 @@
+// What an authority remembers: the certificates that it made, and those it called back.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <sstream>
+#include <utility>
+
+#include "base/status.h"
+#include "rpc/tls/authority.h"
+#include "rpc/tls/credentials.h"
+#include "rpc/tls/pem_file.h"
+
+namespace skep {
+namespace {
+
+constexpr size_t kLeastSerialDigits = 16;
+
+bool LooksLikeASerial(std::string_view text) {
+  return text.size() >= kLeastSerialDigits && text.size() % 2 == 0 &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+// One write, so that lines of two processes do not mix.
+absl::Status AppendLine(const std::string& path, const std::string& line) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (fd < 0) return ErrnoToStatus(errno, "open " + path);
+  int error = 0;
+  if (write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
+    error = errno != 0 ? errno : EIO;
+  }
+  if (error == 0 && fsync(fd) != 0) error = errno;
+  close(fd);
+  return error == 0 ? absl::OkStatus() : ErrnoToStatus(error, "write " + path);
+}
+
+}  // namespace
+
+std::string Authority::PathOf(std::string_view file) const {
+  return StrCat(directory_, "/", file);
+}
+
+absl::Status Authority::WriteDown(const std::string& certificate) const {
+  SKEP_ASSIGN_OR_RETURN(const CertificateInfo info, DescribeCertificate(certificate));
+  return AppendLine(PathOf(kIssuedFile),
+                    StrCat(info.serial, " ", info.identity.name, " ",
+                           absl::ToUnixSeconds(info.not_after), "\n"));
+}
+
+absl::StatusOr<std::vector<IssuedCertificate>> Authority::Issued() const {
+  std::vector<IssuedCertificate> all;
+  const absl::StatusOr<std::string> text = ReadPublicFile(PathOf(kIssuedFile), "");
+  if (!text.ok()) return all;  // none yet
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream in(line);
+    IssuedCertificate one;
+    int64_t until = 0;
+    if (!(in >> one.serial >> one.name >> until)) {
+      return FailedPrecondition(PathOf(kIssuedFile), ": line ", all.size() + 1,
+                                " is not SERIAL NAME SECONDS");
+    }
+    one.not_after = absl::FromUnixSeconds(until);
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+absl::StatusOr<std::string> Authority::RevokedPem() const {
+  const std::string path = PathOf(kRevokedFile);
+  if (directory_.empty() || access(path.c_str(), F_OK) != 0) return "";
+  return ReadPublicFile(path, "");
+}
+
+absl::StatusOr<RevocationList> Authority::Revoked() const {
+  SKEP_ASSIGN_OR_RETURN(const std::string pem, RevokedPem());
+  if (pem.empty()) return RevocationList();
+  absl::StatusOr<RevocationList> list = RevocationList::Parse(pem, own_.certificate);
+  if (!list.ok()) return Annotate(list.status(), PathOf(kRevokedFile));
+  return list;
+}
+
+absl::StatusOr<std::vector<IssuedCertificate>> Authority::Revoke(
+    const std::string& which, absl::Time now) const {
+  SKEP_ASSIGN_OR_RETURN(RevocationList list, Revoked());
+  SKEP_ASSIGN_OR_RETURN(const std::vector<IssuedCertificate> issued, Issued());
+  std::vector<IssuedCertificate> found;
+  for (const IssuedCertificate& one : issued) {
+    const bool by_name = one.name == which && one.not_after > now;
+    if (one.serial == which || by_name) found.push_back(one);
+  }
+  if (found.empty() && LooksLikeASerial(which)) {
+    found.push_back({which, "?", absl::InfiniteFuture()});
+  }
+  if (found.empty()) {
+    return NotFound("no valid certificate of ", which, " is in ", PathOf(kIssuedFile),
+                    ": `skep cert list` shows what is; of others give the serial, ",
+                    "which `skep cert show` prints");
+  }
+  std::erase_if(found, [&list](const IssuedCertificate& one) {
+    return list.Contains(one.serial);
+  });
+  if (found.empty()) return found;
+  for (const IssuedCertificate& one : found) list.Add(one.serial, now);
+  SKEP_ASSIGN_OR_RETURN(const std::string pem, list.Sign(own_, now));
+  SKEP_RETURN_IF_ERROR(WritePublicFile(PathOf(kRevokedFile), pem));
+  return found;
+}
+
+absl::StatusOr<std::string> Authority::Renew(std::string_view request,
+                                             std::string_view certificate,
+                                             absl::Duration valid_for,
+                                             absl::Time now) const {
+  const absl::StatusOr<CertificateInfo> info = DescribeCertificate(certificate);
+  if (!info.ok() || !CheckSignedBy(certificate, own_.certificate).ok() ||
+      info->identity.fleet != fleet_ || info->is_authority) {
+    return PermissionDenied("the certificate is not one of this fleet's authority");
+  }
+  if (now < info->not_before || now > info->not_after) {
+    return PermissionDenied("the certificate of ", info->identity,
+                            " is not valid now: it needs a join token");
+  }
+  SKEP_ASSIGN_OR_RETURN(const RevocationList revoked, Revoked());
+  if (revoked.Contains(info->serial)) {
+    return PermissionDenied("the certificate of ", info->identity, " is revoked");
+  }
+  if (const absl::Status same = CheckRequestsFor(request, certificate); !same.ok()) {
+    return PermissionDenied(Message(same));
+  }
+  std::vector<std::string> hosts = info->hosts;
+  std::erase(hosts, FleetHost(fleet_));  // every certificate has it
+  return Sign(request, info->identity.name, hosts, valid_for, now);
+}
+
+}  // namespace skep

@@ -1,0 +1,191 @@
+#include "tools/commands/cert_actions.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include "base/status.h"
+#include "rpc/tcp_transport.h"
+#include "rpc/tls/authority.h"
+#include "rpc/tls/credentials.h"
+#include "rpc/tls/join.h"
+#include "tools/exit_code.h"
+
+namespace skep {
+namespace {
+
+bool IsFolder(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+std::string Text(absl::Time time) {
+  return absl::FormatTime(absl::RFC3339_sec, time, absl::UTCTimeZone());
+}
+
+// By the authority's own folder.
+absl::StatusOr<Membership> RenewByFolder(const CertFlags& flags,
+                                         const TlsCredentials& member) {
+  SKEP_ASSIGN_OR_RETURN(const Authority authority, Authority::Open(flags.subject));
+  Membership next;
+  next.own.key = member.own().key;
+  SKEP_ASSIGN_OR_RETURN(const std::string request, MakeSigningRequest(next.own.key));
+  absl::StatusOr<std::string> certificate = authority.Renew(
+      request, member.own().certificate, Days(flags, kOneYear), absl::Now());
+  if (!certificate.ok()) return AsAnswer(certificate.status());
+  next.own.certificate = *std::move(certificate);
+  SKEP_ASSIGN_OR_RETURN(next.revoked, authority.RevokedPem());
+  return next;
+}
+
+absl::StatusOr<Membership> RenewByAddress(
+    const CertFlags& flags, std::shared_ptr<const TlsCredentials> member) {
+  if (flags.days > 0) {
+    return InvalidArgument(
+        "--days is for renewing by the authority's folder: a master ",
+        "that is asked decides itself");
+  }
+  SKEP_ASSIGN_OR_RETURN(const Address at, Address::Parse(flags.subject, kJoinPort));
+  TcpTransport transport(1);
+  absl::StatusOr<Membership> next = RenewMembership(
+      transport, at, std::move(member), absl::Seconds(flags.timeout_seconds));
+  if (!next.ok()) return AsAnswer(next.status());
+  return next;
+}
+
+// Members' folders within the authority's, which `skep cert issue` makes there.
+std::vector<std::string> MembersBelow(const std::string& directory) {
+  std::vector<std::string> found;
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(opendir(directory.c_str()),
+                                                    &closedir);
+  while (const dirent* const entry = entries ? readdir(entries.get()) : nullptr) {
+    const std::string path = StrCat(directory, "/", entry->d_name);
+    const bool hidden = entry->d_name[0] == '.';
+    if (!hidden && access((path + "/cert.pem").c_str(), F_OK) == 0) {
+      found.push_back(path);
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+absl::Status AsAnswer(const absl::Status& status) {
+  if (absl::IsPermissionDenied(status)) {
+    return EndsWith(kJobFailed, Annotate(status, "refused"));
+  }
+  return absl::IsResourceExhausted(status) ? EndsWith(kUnavailable, status) : status;
+}
+
+absl::Status RenewCertificate(const CertFlags& flags) {
+  if (flags.name.empty()) {
+    return InvalidArgument(
+        "name the member's folder: skep cert renew AUTHORITY DIR, or skep cert renew ",
+        "HOST:7701 DIR");
+  }
+  absl::StatusOr<std::shared_ptr<const TlsCredentials>> member =
+      TlsCredentials::Load(flags.name);
+  if (!member.ok()) {
+    return absl::IsFailedPrecondition(member.status())
+               ? Annotate(member.status(), "it cannot be renewed")
+               : member.status();
+  }
+  SKEP_ASSIGN_OR_RETURN(const Membership next, IsFolder(flags.subject)
+                                                   ? RenewByFolder(flags, **member)
+                                                   : RenewByAddress(flags, *member));
+  SKEP_RETURN_IF_ERROR(UpdateMember(flags.name, next));
+  SKEP_ASSIGN_OR_RETURN(const CertificateInfo info,
+                        DescribeCertificate(next.own.certificate));
+  std::printf(
+      "%s/cert.pem of %s is good until %s: what uses --tls %s takes it up by "
+      "itself\n",
+      flags.name.c_str(), info.identity.ToString().c_str(),
+      Text(info.not_after).c_str(), flags.name.c_str());
+  return absl::OkStatus();
+}
+
+absl::Status RevokeCertificates(const CertFlags& flags) {
+  if (flags.name.empty()) {
+    return InvalidArgument(
+        "say whose: skep cert revoke DIR NAME, or its serial number");
+  }
+  SKEP_ASSIGN_OR_RETURN(const Authority authority, Authority::Open(flags.subject));
+  SKEP_ASSIGN_OR_RETURN(const std::vector<IssuedCertificate> revoked,
+                        authority.Revoke(flags.name, absl::Now()));
+  for (const IssuedCertificate& one : revoked) {
+    std::printf("revoked %s %s\n", one.serial.c_str(), one.name.c_str());
+  }
+  if (revoked.empty()) std::printf("%s was revoked before\n", flags.name.c_str());
+  const std::string list = StrCat(flags.subject, "/", kRevokedFile);
+  SKEP_ASSIGN_OR_RETURN(const std::string pem, authority.RevokedPem());
+  for (const std::string& member : MembersBelow(flags.subject)) {
+    SKEP_RETURN_IF_ERROR(UpdateRevoked(member, pem));
+    std::printf("%s/%s is up to date\n", member.c_str(), kRevokedFile);
+  }
+  std::printf(
+      "Copy %s into the --tls folders of other machines, or renew there: they "
+      "take it up by themselves.\n",
+      list.c_str());
+  return absl::OkStatus();
+}
+
+absl::Status ListCertificates(const CertFlags& flags) {
+  SKEP_ASSIGN_OR_RETURN(const Authority authority, Authority::Open(flags.subject));
+  SKEP_ASSIGN_OR_RETURN(const std::vector<IssuedCertificate> issued,
+                        authority.Issued());
+  SKEP_ASSIGN_OR_RETURN(const RevocationList revoked, authority.Revoked());
+  const absl::Time now = absl::Now();
+  if (!flags.json) {
+    std::printf("%-40s %-24s %-25s %s\n", "SERIAL", "NAME", "UNTIL", "STATE");
+  }
+  for (const IssuedCertificate& one : issued) {
+    const char* const state = revoked.Contains(one.serial) ? "revoked"
+                              : now > one.not_after        ? "expired"
+                                                           : "valid";
+    std::printf(flags.json ? "{\"serial\":\"%s\",\"name\":\"%s\",\"until\":\"%s\","
+                             "\"state\":\"%s\"}\n"
+                           : "%-40s %-24s %-25s %s\n",
+                one.serial.c_str(), one.name.c_str(), Text(one.not_after).c_str(),
+                state);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ShowCertificate(const CertFlags& flags) {
+  const std::string path =
+      IsFolder(flags.subject) ? flags.subject + "/cert.pem" : flags.subject;
+  std::ifstream in(path);
+  std::ostringstream text;
+  if (in) text << in.rdbuf();
+  if (!in) return ErrnoToStatus(errno != 0 ? errno : EIO, "read " + path);
+  const absl::StatusOr<CertificateInfo> info = DescribeCertificate(text.str());
+  if (!info.ok()) return EndsWith(kFiles, Annotate(info.status(), path));
+  const absl::Time now = absl::Now();
+  const char* const state = now < info->not_before   ? "not valid yet"
+                            : now <= info->not_after ? "valid"
+                                                     : "expired";
+  const std::string from = Text(info->not_before);
+  const std::string until = Text(info->not_after);
+  const char* const kind = info->is_authority ? "authority" : "member";
+  if (flags.json) {  // nothing in it needs escaping: names are checked when made
+    std::printf(
+        "{\"kind\":\"%s\",\"name\":\"%s\",\"state\":\"%s\",\"from\":\"%s\","
+        "\"until\":\"%s\",\"serial\":\"%s\",\"fingerprint\":\"%s\"}\n",
+        kind, info->identity.ToString().c_str(), state, from.c_str(), until.c_str(),
+        info->serial.c_str(), info->fingerprint.c_str());
+    return absl::OkStatus();
+  }
+  std::printf("%s %s\n%s, from %s until %s\n", kind, info->identity.ToString().c_str(),
+              state, from.c_str(), until.c_str());
+  for (const std::string& host : info->hosts) std::printf("host %s\n", host.c_str());
+  std::printf("serial %s\nfingerprint %s\n", info->serial.c_str(),
+              info->fingerprint.c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace skep
