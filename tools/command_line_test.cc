@@ -17,6 +17,7 @@ struct Parsed {
   std::string output;
   std::vector<std::string> backends;
   std::vector<std::string> files;
+  std::string patterns;
 };
 
 Parsed Parse(const Args& args) {
@@ -28,6 +29,13 @@ Parsed Parse(const Args& args) {
   line.Flag("output", &p.output, "Where to", "DIR");
   line.Flag("backend", &p.backends, "One of them", "ADDR");
   line.SizeFlag("memory", &p.memory, "How much");
+  line.ParsedFlag(
+      "pattern", "What", "P", "",
+      [&p](const std::string& text) {
+        p.patterns = text;
+        return absl::OkStatus();
+      },
+      'e', /*lines=*/true);
   line.Inputs("FILE", &p.files, "What to read");
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
@@ -58,6 +66,13 @@ TEST(CommandLineTest, RepeatedFlagsCollectAndDoNotSwallowPositionals) {
   EXPECT_FALSE(p.code.has_value()) << p.err;
   EXPECT_EQ(p.backends, (std::vector<std::string>{"x:1", "y:2"}));
   EXPECT_EQ(p.files, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(CommandLineTest, LinesEndEachValueEvenAnEmptyOne) {
+  EXPECT_EQ(Parse({"-e", "a", "f", "--pattern", "b"}).patterns, "a\nb\n");
+  EXPECT_EQ(Parse({"-e", "", "f"}).patterns, "\n");
+  EXPECT_EQ(Parse({"-e", "", "-e", "", "f"}).patterns, "\n\n");
+  EXPECT_EQ(Parse({"f"}).patterns, "");
 }
 
 TEST(CommandLineTest, AfterTwoDashesEverythingIsPositional) {
