@@ -61,7 +61,10 @@ absl::StatusOr<bool> RunReader::ReadBlock() {
   const size_t wanted = header.stored_size + kRunHeaderBytes;
   stored_.Reserve(wanted);
   SKEP_ASSIGN_OR_RETURN(const size_t got, ReadFully(*source_, stored_.data(), wanted));
-  if (got < wanted) return Damaged("it ends too early");
+  // A writer that was killed may have left a whole block and nothing behind it: its
+  // records count, and the next header is missed.
+  const bool more = got == wanted;
+  if (!more && got != header.stored_size) return Damaged("it ends too early");
   const std::string_view payload(stored_.data(), header.stored_size);
   if (!RunBlockHeader::Matches(header_, block_number_, payload)) {
     return Damaged("the checksum of a block is wrong");
@@ -74,8 +77,11 @@ absl::StatusOr<bool> RunReader::ReadBlock() {
     records_ = {raw_.data(), header.raw_size};
   }
   records_left_ = header.records;
-  std::memcpy(header_, stored_.data() + header.stored_size, kRunHeaderBytes);
-  offset_ += wanted;
+  have_header_ = more;
+  if (more) {
+    std::memcpy(header_, stored_.data() + header.stored_size, kRunHeaderBytes);
+  }
+  offset_ += got;
   ++block_number_;
   return true;
 }
