@@ -67,6 +67,20 @@ void AddBalancedRows(std::vector<Row>& rows) {
   }
 }
 
+// What comes from other threads than a channel's loop: calls, and replies.
+void AddThreadedRows(std::vector<Row>& rows) {
+  for (const int threads : {1, 4}) {
+    rows.push_back({.name = StrCat("1x64 16B, ", threads, " caller threads"),
+                    .load = {.in_flight = 64, .caller_threads = threads},
+                    .against_grpc = false,
+                    .target = ""});
+  }
+  rows.push_back({.name = "10x64 16B, handlers on a pool",
+                  .load = {.connections = 10, .in_flight = 64, .on_pool = true},
+                  .against_grpc = false,
+                  .target = ""});
+}
+
 // Made once, before any process is forked.
 const BenchCertificates* Certificates() {
   static const BenchCertificates* const made = [] {
@@ -117,6 +131,7 @@ std::vector<Row> Rows() {
        .against_grpc = false,
        .target = "as 100 busy; <= 4 KiB each"},
   };
+  AddThreadedRows(rows);
   const std::vector<Row> secure = {
       {.name = "10x64 16B TLS",
        .load = {.connections = 10, .in_flight = 64},
@@ -320,8 +335,14 @@ absl::Status RunRpcBench(const RpcBenchOptions& options) {
         "%d.\nClient and server are processes, pinned; %zu cores are usable.\n\n",
         options.quick ? 1 : options.repetitions, cores.size());
   }
+  const std::vector<Row> rows = Rows();
+  // A whole name is that row alone, though it may begin others'.
+  const bool whole = std::any_of(rows.begin(), rows.end(), [&](const Row& row) {
+    return row.name == options.only;
+  });
   bool any = false;
-  for (const Row& row : Rows()) {
+  for (const Row& row : rows) {
+    if (whole && row.name != options.only) continue;
     if (row.name.find(options.only) == std::string::npos) continue;
     any = true;
     if (cores.size() < 2 && !row.one_core) {
@@ -339,7 +360,7 @@ absl::Status RunRpcBench(const RpcBenchOptions& options) {
   }
   if (any) return absl::OkStatus();
   std::string names;
-  for (const Row& row : Rows()) StrAppend(&names, "\n  ", row.name);
+  for (const Row& row : rows) StrAppend(&names, "\n  ", row.name);
   return InvalidArgument("no row's name contains '", options.only,
                          "'; there are:", names);
 }

@@ -29,6 +29,11 @@ struct RpcLoad {
   // Bulk bytes beside the message, in one direction.
   size_t request_attachment = 0;
   size_t reply_attachment = 0;
+  // Threads that make the calls, each with in_flight of them on every connection, by
+  // turns; 0: completions do, on the channel's loop. skep only.
+  int caller_threads = 0;
+  // Whether the handler runs on a pool of two threads. skep only.
+  bool on_pool = false;
   // Whether loops look again for a while before they block.
   bool spin = false;
   // Under TLS, mutual; null: in plain text. Borrowed.

@@ -1,11 +1,14 @@
 // The benchmark's load on skep's channel.
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "glog/logging.h"
 #include "rpc/bulk.h"
 #include "rpc/server.h"
@@ -58,8 +61,13 @@ class EchoServer final : public echo::EchoService {
 int Serve(const RpcLoad& load) {
   auto* transport = NewTransport(load);
   auto* services = new ServiceTable;
-  services->Add(new EchoServer(load.reply_attachment));
   ServerOptions options;
+  auto run = ServiceTable::Run::kInline;
+  if (load.on_pool) {
+    run = ServiceTable::Run::kPool;
+    options.pool = new ThreadPool("handlers", 2);
+  }
+  services->Add(new EchoServer(load.reply_attachment), run);
   options.max_connections = load.connections + load.idle_connections + 1;
   auto server =
       Server::Listen(*transport, Address::Tcp("127.0.0.1", 0), *services, options);
@@ -117,6 +125,75 @@ class Caller {
   std::vector<Lane> lanes_;
 };
 
+// A thread that makes calls, so many of them in flight. It sleeps when that many are,
+// until half of them have completed.
+class CallingThread {
+ public:
+  CallingThread(const RpcLoad& load, std::vector<std::shared_ptr<Channel>> channels,
+                CallMeter* meter)
+      : channels_(std::move(channels)),
+        meter_(meter),
+        most_(load.in_flight * static_cast<int>(channels_.size())),
+        responses_(most_) {
+    request_.set_payload(std::string(load.payload_bytes, 'x'));
+    for (echo::EchoResponse& response : responses_) idle_.push_back(&response);
+    thread_ = std::thread([this] { Run(); });
+  }
+
+ private:
+  void Run() {
+    for (size_t turn = 0;; ++turn) {
+      if (idle_.empty()) TakeCompleted();
+      echo::EchoResponse* const response = idle_.back();
+      idle_.pop_back();
+      channels_[turn % channels_.size()]->Start(
+          method_, request_, response, {}, [this, response](const Controller& outcome) {
+            CHECK(outcome.status().ok()) << outcome.status();
+            CHECK_EQ(response->payload().size(), request_.payload().size());
+            meter_->Count();
+            Completed(response);
+          });
+    }
+  }
+
+  // On the channels' loop, which is one. A list of its own, so that what is measured is
+  // the channel's.
+  void Completed(echo::EchoResponse* response) {
+    completed_[completions_ % completed_.size()] = response;
+    ++completions_;
+    told_.store(completions_, std::memory_order_seq_cst);
+    if (completions_ >= wanted_.load(std::memory_order_seq_cst)) told_.notify_one();
+  }
+  void TakeCompleted() {
+    const uint64_t wanted = taken_ + most_ / 2;
+    wanted_.store(wanted, std::memory_order_seq_cst);
+    uint64_t told = told_.load(std::memory_order_seq_cst);
+    while (told < wanted) {
+      told_.wait(told);
+      told = told_.load(std::memory_order_seq_cst);
+    }
+    wanted_.store(~uint64_t{0}, std::memory_order_relaxed);
+    for (; taken_ < told; ++taken_) {
+      idle_.push_back(completed_[taken_ % completed_.size()]);
+    }
+  }
+
+  const std::vector<std::shared_ptr<Channel>> channels_;
+  CallMeter* const meter_;
+  const int most_;
+  const google::protobuf::MethodDescriptor& method_ = Method<echo::EchoService>("Echo");
+  echo::EchoRequest request_;
+  std::vector<echo::EchoResponse> responses_;
+  std::vector<echo::EchoResponse*> idle_;
+  uint64_t taken_ = 0;  // of those that completed
+  std::vector<echo::EchoResponse*> completed_ =
+      std::vector<echo::EchoResponse*>(responses_.size());
+  uint64_t completions_ = 0;
+  std::atomic<uint64_t> told_{0};
+  std::atomic<uint64_t> wanted_{~uint64_t{0}};
+  std::thread thread_;
+};
+
 void Drive(const RpcLoad& load, int port, CallMeter* meter) {
   auto* transport = NewTransport(load);
   auto* callers = new std::vector<std::unique_ptr<Caller>>;
@@ -132,6 +209,15 @@ void Drive(const RpcLoad& load, int port, CallMeter* meter) {
     return channel;
   };
   for (int i = 0; i < load.idle_connections; ++i) idle->push_back(connected());
+  if (load.caller_threads != 0) {
+    std::vector<std::shared_ptr<Channel>> channels;
+    for (int i = 0; i < load.connections; ++i) channels.push_back(connected());
+    // They stay: the process ends without cleaning up.
+    for (int i = 0; i < load.caller_threads; ++i) {
+      new CallingThread(load, channels, meter);
+    }
+    return;
+  }
   for (int i = 0; i < load.connections; ++i) {
     callers->push_back(std::make_unique<Caller>(load, connected(), meter));
   }
