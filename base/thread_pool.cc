@@ -23,15 +23,25 @@ ThreadPool::~ThreadPool() {
 
 bool ThreadPool::Schedule(Closure fn) {
   MutexLock lock(mutex_);
-  if (queue_.size() >= max_queue_) return false;
-  queue_.push_back(std::move(fn));
+  if (queued_ >= max_queue_) return false;
+  if (queued_ == queue_.size()) Grow();
+  queue_[(first_ + queued_++) & (queue_.size() - 1)] = std::move(fn);
   wake_.Signal();
   return true;
 }
 
+void ThreadPool::Grow() {
+  std::vector<Closure> larger(queue_.empty() ? 16 : queue_.size() * 2);
+  for (size_t i = 0; i < queued_; ++i) {
+    larger[i] = std::move(queue_[(first_ + i) & (queue_.size() - 1)]);
+  }
+  queue_ = std::move(larger);
+  first_ = 0;
+}
+
 size_t ThreadPool::queued() const {
   MutexLock lock(mutex_);
-  return queue_.size();
+  return queued_;
 }
 
 void ThreadPool::Run(int /*index*/) {
@@ -40,10 +50,11 @@ void ThreadPool::Run(int /*index*/) {
     Closure fn;
     {
       MutexLock lock(mutex_);
-      while (queue_.empty() && !stopping_) wake_.Wait(mutex_);
-      if (queue_.empty()) return;
-      fn = std::move(queue_.front());
-      queue_.pop_front();
+      while (queued_ == 0 && !stopping_) wake_.Wait(mutex_);
+      if (queued_ == 0) return;
+      fn = std::move(queue_[first_]);
+      first_ = (first_ + 1) & (queue_.size() - 1);
+      --queued_;
     }
     fn();
   }

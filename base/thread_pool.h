@@ -4,7 +4,6 @@
 #define SKEP_BASE_THREAD_POOL_H_
 
 #include <cstddef>
-#include <deque>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,12 +31,17 @@ class ThreadPool {
 
  private:
   void Run(int index);
+  void Grow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string name_;
   const size_t max_queue_;
   mutable Mutex mutex_;
   CondVar wake_;
-  std::deque<Closure> queue_ ABSL_GUARDED_BY(mutex_);
+  // A ring, its size a power of two: once it has been so full, queueing allocates
+  // nothing.
+  std::vector<Closure> queue_ ABSL_GUARDED_BY(mutex_);
+  size_t first_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t queued_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };

@@ -2,6 +2,8 @@
 
 #include <map>
 #include <set>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "base/random.h"
@@ -35,7 +37,10 @@ TEST(CallTable, ReusesSlotsUnderNewIds) {
 TEST(CallTable, ExplainsStrays) {
   CallTable table;
   const CallId answered = table.Add(CallUntil(At(1)));
-  EXPECT_TRUE(table.TakeForReply(answered).has_value());
+  CallSlot* const slot = table.TakeForReply(answered);
+  ASSERT_NE(slot, nullptr);
+  EXPECT_EQ(table.TakeForReply(answered), nullptr);
+  table.Recycle(slot);
   EXPECT_EQ(table.Explain(answered), CallTable::Stray::kDuplicate);
   const CallId ended = table.Add(CallUntil(At(1)));
   EXPECT_TRUE(table.Take(ended).has_value());
@@ -50,8 +55,11 @@ TEST(CallTable, ExplainsStrays) {
 TEST(CallTable, TakesWhatWasSent) {
   CallTable table;
   table.Add(CallUntil(At(1)));
-  const CallId sent = table.Add(CallUntil(At(1)));
-  table.MarkSent(sent, 12);
+  CallSlot* const slot = table.Reserve();
+  slot->call = CallUntil(At(1));
+  const CallId sent = CallTable::IdOf(*slot);
+  table.Add(slot);
+  table.MarkSent(slot, 12);
   EXPECT_EQ(table.sent(), 1);
   EXPECT_EQ(table.Find(sent)->offset, 12u);
   EXPECT_EQ(table.TakeSent().size(), 1u);
@@ -71,19 +79,21 @@ TEST(CallTable, DeadlinesExpireInOrder) {
       const absl::Time deadline = random.Chance(0.1)
                                       ? absl::InfiniteFuture()
                                       : At(step + static_cast<int>(random.Below(300)));
-      model.emplace(table.Add(CallUntil(deadline)), deadline);
+      // Known again by what is in it.
+      const CallId id = table.Add(CallUntil(deadline));
+      table.Find(id)->offset = id.value();
+      model.emplace(id, deadline);
     } else if (random.Chance(0.7)) {
       auto it = model.begin();
       std::advance(it, random.Below(std::min<size_t>(model.size(), 50)));
       EXPECT_TRUE(table.Take(it->first).has_value());
       model.erase(it);
     } else {
-      CallId id;
       absl::Time last = absl::InfinitePast();
-      while (std::optional<OutstandingCall> call = table.TakeExpired(At(step), &id)) {
+      while (std::optional<OutstandingCall> call = table.TakeExpired(At(step))) {
         ASSERT_LE(last, call->deadline);
         last = call->deadline;
-        ASSERT_EQ(model.erase(id), 1u);
+        ASSERT_EQ(model.erase(CallId(call->offset)), 1u);
         ++expired;
       }
       for (const auto& [left, deadline] : model) ASSERT_GT(deadline, At(step));
@@ -91,6 +101,89 @@ TEST(CallTable, DeadlinesExpireInOrder) {
     ASSERT_EQ(table.size(), static_cast<int>(model.size()));
   }
   EXPECT_GT(expired, 1000);
+}
+
+TEST(CallTable, CallsWaitInOrderUntilTheyEnd) {
+  CallTable table;
+  std::vector<CallSlot*> slots;
+  for (int i = 0; i < 5; ++i) {
+    CallSlot* const slot = slots.emplace_back(table.Reserve());
+    slot->call = CallUntil(At(9 - i));
+    slot->frame.head = std::string(100, 'x');
+    table.CountUnsent(slot);
+    table.Add(slot);
+    table.Wait(slot);
+  }
+  EXPECT_EQ(table.unsent(), 5 * 104u);
+  table.Take(CallTable::IdOf(*slots[2]));
+  EXPECT_TRUE(table.TakeExpired(At(5)).has_value());  // the last of them
+  table.Take(CallTable::IdOf(*slots[0]));
+  EXPECT_EQ(table.unsent(), 2 * 104u);
+  EXPECT_EQ(table.TakeWaiting(), slots[1]);
+  EXPECT_EQ(table.TakeWaiting(), slots[3]);
+  EXPECT_EQ(table.TakeWaiting(), nullptr);
+  EXPECT_EQ(table.unsent(), 2 * 104u);
+  EXPECT_EQ(table.TakeAll().size(), 2u);
+  EXPECT_EQ(table.unsent(), 0u);
+}
+
+TEST(CallTable, WhatNobodyWaitsForIsNotGivenBack) {
+  CallTable table;
+  CallSlot* const slot = table.Reserve();
+  slot->call = CallUntil(At(1));
+  slot->call.wants_reply = false;
+  table.Add(slot);
+  EXPECT_TRUE(table.TakeAll().empty());
+  EXPECT_EQ(table.size(), 0);
+}
+
+// Many threads fill slots; one adds the calls and ends them.
+TEST(CallTable, OtherThreadsReserveSlots) {
+  constexpr int kThreads = 4;
+  constexpr int kCalls = 20'000;  // of each
+  CallTable table;
+  Inbox inbox;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < kCalls; ++n) {
+        CallSlot* const slot = table.ReserveElsewhere();
+        // What is in it when the table gets it is this call's, and nobody else's.
+        slot->call = CallUntil(At(1));
+        slot->call.offset = CallTable::IdOf(*slot).value();
+        slot->frame.head.assign(20, 'x');
+        table.CountUnsent(slot);
+        if (!inbox.Push(slot) && n % 64 == 0) std::this_thread::yield();
+      }
+    });
+  }
+  std::set<CallId> seen;
+  int own = 0;
+  while (seen.size() < size_t{kThreads} * kCalls) {
+    InboxNode* node = inbox.TakeAll();
+    while (node != nullptr) {
+      auto* const slot = static_cast<CallSlot*>(node);
+      node = node->mpsc_next;
+      const CallId id = CallTable::IdOf(*slot);
+      ASSERT_EQ(slot->call.offset, id.value());
+      ASSERT_TRUE(seen.insert(id).second);
+      table.Add(slot);
+      table.MarkSent(slot, id.value());
+      table.KeepMemory(slot);
+      // Slots of its own come from elsewhere.
+      const CallId mine = table.Add(CallUntil(At(2)));
+      ASSERT_TRUE(seen.find(mine) == seen.end());
+      ASSERT_EQ(table.TakeForReply(id), slot);
+      table.Recycle(slot);
+      ASSERT_EQ(table.Explain(id), CallTable::Stray::kDuplicate);
+      ASSERT_TRUE(table.Take(mine).has_value());
+      ++own;
+    }
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(own, kThreads * kCalls);
+  EXPECT_EQ(table.size(), 0);
+  EXPECT_EQ(table.unsent(), 0u);
 }
 
 }  // namespace

@@ -1,25 +1,18 @@
-// The channel's connection: making it, reading its frames, and its end.
+// The channel's connection: making it, and its end.
 
 #include <algorithm>
 #include <utility>
 
 #include "base/status.h"
 #include "glog/logging.h"
-#include "google/protobuf/descriptor.h"
 #include "rpc/channel_core.h"
 #include "rpc/control.pb.h"
-#include "rpc/frame.h"
-#include "rpc/pb_codec.h"
 
 namespace skep {
 namespace {
 
 // How long a connection that its owner closed waits for the peer's half to close.
 constexpr absl::Duration kCloseLinger = absl::Seconds(2);
-// No frame begins with a byte over this: sizes end at 64 MiB, 0x04000000.
-constexpr uint8_t kMaxFirstByte = 0x04;
-// What a server that wants TLS says to those who do not speak it begins so: an alert.
-constexpr char kTlsAlert = 0x15;
 
 }  // namespace
 
@@ -41,10 +34,7 @@ void ChannelCore::ConnectTo(Transport* transport, Address to) {
 }
 
 void ChannelCore::TryConnect() {
-  {
-    MutexLock lock(mutex_);
-    if (ended_) return;
-  }
+  if (ended_) return;
   // Asked for on our executor, the stream lives on it.
   transport_->Connect(
       to_, options_.connect.connect_timeout,
@@ -57,11 +47,8 @@ void ChannelCore::TryConnect() {
 }
 
 void ChannelCore::OnConnectFailed(const absl::Status& status) {
-  {
-    MutexLock lock(mutex_);
-    if (ended_) return;
-    last_error_ = status;
-  }
+  if (ended_) return;
+  NotReady(status);
   VLOG(1) << "connect_failed peer=" << peer_ << " reason=" << status;
   if (!options_.connect.reconnect) {
     return EndForGood(Unavailable("no connection to ", peer_, ": ", Message(status)));
@@ -82,12 +69,9 @@ void ChannelCore::ScheduleReconnect() {
 }
 
 void ChannelCore::OnStream(std::unique_ptr<Stream> stream) {
-  {
-    MutexLock lock(mutex_);
-    if (ended_) return;
-    unsent_bytes_ = 0;
-    ready_ = true;
-  }
+  if (ended_) return;
+  unsent_bytes_ = 0;
+  ready_ = true;
   CHECK(&stream->executor() == &executor_)
       << "the stream to " << peer_ << " lives on another executor than its channel";
   stream_ = std::move(stream);
@@ -104,7 +88,9 @@ void ChannelCore::OnStream(std::unique_ptr<Stream> stream) {
   stream_->Start(this);
   if (!options_.accepted && options_.connect.hello) SayHello();
   SetState(true);
-  Flush();
+  SendWaiting();
+  TakeInbox();
+  ArmTimer();
   if (options_.idle_timeout != absl::InfiniteDuration()) CheckIdle();
 }
 
@@ -112,194 +98,6 @@ void ChannelCore::SetState(bool connected) {
   if (connected == told_connected_) return;
   told_connected_ = connected;
   if (options_.connect.on_state) options_.connect.on_state(connected);
-}
-
-size_t ChannelCore::OnData(std::string_view bytes) {
-  if (delegate_ != nullptr) return delegate_->OnData(bytes);
-  if (discarding_) return bytes.size();
-  if (!seen_data_ && !bytes.empty()) {
-    seen_data_ = true;
-    if (bytes[0] == kTlsAlert && !options_.accepted) {
-      Refused("it speaks TLS alone: give --tls DIR (`skep cert` makes one)");
-      return bytes.size();
-    }
-    if (options_.other_protocol && static_cast<uint8_t>(bytes[0]) > kMaxFirstByte) {
-      delegate_ = options_.other_protocol(*stream_);
-      return delegate_->OnData(bytes);
-    }
-  }
-  // Once for all that came together: they were here at that time.
-  const absl::Time now = Now();
-  last_activity_ = now;
-  handling_ = true;
-  const std::shared_ptr<ChannelCore> self = shared_from_this();
-  size_t used = 0;
-  while (reading_ && !discarding_) {
-    if (large_ != nullptr) {
-      used += large_->Take(bytes.substr(used));
-      if (!large_->complete()) break;
-      if (partial_frame_ > 0) NoteWholeFrame();
-      std::string fault;
-      if (!HandleLarge(now, self, &fault)) {
-        Fault(fault);
-      } else if (!discarding_) {
-        failures_ = 0;
-      }
-      continue;
-    }
-    Frame frame = ParseFrame(bytes.substr(used));
-    if (frame.state == Frame::State::kNeedMore) {
-      large_ = LargeFrame::Begin(bytes.substr(used));
-      if (large_ == nullptr) break;
-      continue;
-    }
-    if (partial_frame_ > 0) NoteWholeFrame();
-    if (frame.state == Frame::State::kBad ||
-        !HandleBody(frame.body, now, self, &frame.fault)) {
-      Fault(frame.fault);
-      break;
-    }
-    used += frame.length;
-    // Unless the frame was the peer's refusal.
-    if (!discarding_) failures_ = 0;
-  }
-  handling_ = false;
-  if (!begun_.empty()) PutOffDeadlines();
-  // What this read made: deadlines of calls that handlers hold.
-  ArmTimer();
-  const size_t rest = discarding_ ? 0 : bytes.size() - used;
-  const size_t partial = large_ != nullptr ? large_->received() : rest;
-  if (options_.accepted && (partial > 0 || partial_frame_ > 0)) {
-    NotePartialFrame(partial, now);
-  }
-  return bytes.size() - rest;
-}
-
-bool ChannelCore::HandleBody(std::string_view body, absl::Time now,
-                             const std::shared_ptr<ChannelCore>& self,
-                             std::string* fault) {
-  if (IsPbBody(body)) {
-    PbMessage message;
-    if (!ParsePb(body, &message)) {
-      *fault = "the payload is not a PbMessage";
-      return false;
-    }
-    if (message.type() == muduo::net::REQUEST) {
-      serving_->HandlePb(message, self, self);
-      UpdateReading();
-    }
-    return true;
-  }
-  if (!body.starts_with(kRpc0Tag)) {
-    *fault = "the tag is neither RPC0 nor PB";
-    return false;
-  }
-  Envelope envelope;
-  if (!ParseEnvelope(body.substr(kRpc0Tag.size()), &envelope)) {
-    *fault = "the payload is not an RpcMessage";
-    return false;
-  }
-  HandleEnvelope(envelope, now, self);
-  return true;
-}
-
-void ChannelCore::HandleEnvelope(const Envelope& envelope, absl::Time now,
-                                 const std::shared_ptr<ChannelCore>& self) {
-  switch (envelope.type) {
-    case MessageType::kRequest:
-      OnRequest(envelope, now, self);
-      break;
-    case MessageType::kResponse:
-      OnReply(envelope);
-      break;
-    default: {
-      // ERROR: ignored, as the family's servers do.
-      MutexLock lock(mutex_);
-      ++counters_.error_frames;
-    }
-  }
-}
-
-bool ChannelCore::HandleLarge(absl::Time now, const std::shared_ptr<ChannelCore>& self,
-                              std::string* fault) {
-  // Out of the way: what it leads to may end the connection.
-  const std::unique_ptr<LargeFrame> frame = std::move(large_);
-  if (!frame->Check(fault)) return false;
-  const Envelope* const envelope = frame->envelope();
-  if (envelope == nullptr) return HandleBody(frame->body(), now, self, fault);
-  HandleEnvelope(*envelope, now, self);
-  return true;
-}
-
-std::span<char> ChannelCore::Room() {
-  if (delegate_ != nullptr) return delegate_->Room();
-  return large_ == nullptr || discarding_ ? std::span<char>() : large_->Room();
-}
-
-void ChannelCore::OnFilled(size_t count) {
-  if (delegate_ != nullptr) return delegate_->OnFilled(count);
-  last_activity_ = Now();
-  large_->Filled(count);
-  if (options_.accepted) NotePartialFrame(large_->received(), last_activity_);
-}
-
-void ChannelCore::OnRequest(const Envelope& request, absl::Time now,
-                            const std::shared_ptr<ChannelCore>& self) {
-  if (request.service == Control::descriptor()->full_name()) {
-    OnControl(request);
-    // Answers to these fill the connection as any others do.
-    return UpdateReading();
-  }
-  last_accepted_id_ = request.id;
-  serving_->Handle(request, now, peer_is_skep_, self, self);
-  UpdateReading();
-}
-
-void ChannelCore::FinishCall(ServedCall call, OutFrame frame) {
-  if (!executor_.IsCurrent()) {
-    MutexLock lock(mutex_);
-    replies_.push_back({call, std::move(frame)});
-    PostFlush();
-    return;
-  }
-  // The connection that the call came by has ended: nobody waits.
-  if (call.connection != connection_ || serving_ == nullptr) return;
-  serving_->Finished(call);
-  if (!frame.head.empty()) WriteFrame(std::move(frame));
-  UpdateReading();
-  MaybeClose();
-}
-
-void ChannelCore::FailCall(ServedCall call, OutFrame frame, bool extended) {
-  if (extended || options_.legacy_failure == LegacyFailure::kError) {
-    return FinishCall(call, std::move(frame));
-  }
-  if (!executor_.IsCurrent()) {
-    executor_.Post(
-        [self = shared_from_this(), call] { self->FailCall(call, {}, false); });
-    return;
-  }
-  if (call.connection != connection_ || serving_ == nullptr) return;
-  serving_->Finished(call);
-  HangUp(Unavailable(peer_, " knows no hello, and a call of it failed"));
-  UpdateReading();
-}
-
-void ChannelCore::Reply(ServedCall call, const Envelope& reply,
-                        const google::protobuf::Message& response, size_t room,
-                        std::string attachment) {
-  if (!executor_.IsCurrent()) {
-    OutFrame frame;
-    const absl::Status encoded =
-        EncodeFrame(reply, &response, std::move(attachment), &frame);
-    CHECK(encoded.ok()) << encoded;  // it has room
-    return FinishCall(call, std::move(frame));
-  }
-  if (call.connection != connection_ || serving_ == nullptr) return;
-  serving_->Finished(call);
-  WriteInPlace(reply, response, room, std::move(attachment));
-  UpdateReading();
-  MaybeClose();
 }
 
 void ChannelCore::BeginShutdown() {
@@ -323,47 +121,11 @@ void ChannelCore::MaybeClose() {
   if (stream_ == nullptr || closing_ || delegate_ != nullptr) return;
   if (!input_ended_ && !draining_) return;
   if (serving_->in_progress() > 0) return;
-  if (!input_ended_) {
-    MutexLock lock(mutex_);
-    if (calls_.sent() > 0) return;
-  }
+  if (!input_ended_ && calls_.sent() > 0) return;
   closing_ = true;
   discarding_ = true;
   UpdateReading();
   stream_->CloseWhenDrained();
-}
-
-void ChannelCore::UpdateReading() {
-  if (stream_ == nullptr || delegate_ != nullptr) return;
-  // A client never stops for unsent bytes: if both ends did, neither would move.
-  const bool full =
-      serving_->in_progress() >= options_.max_calls ||
-      serving_->request_bytes() >= options_.max_request_bytes ||
-      (options_.accepted &&
-       (stream_->unsent() > std::max(options_.high_water_bytes, kStreamHighWater) ||
-        HoldsTooMuch())) ||
-      (draining_ && options_.accepted);
-  const bool read = discarding_ || !full;
-  if (read != reading_) {
-    reading_ = read;
-    stream_->SetReading(read);
-    if (!read) SayStillHere();
-  }
-  if (options_.accepted) CountMemory();
-}
-
-void ChannelCore::OnDrained() {
-  if (delegate_ != nullptr) return delegate_->OnDrained();
-  {
-    MutexLock lock(mutex_);
-    unsent_bytes_ = 0;
-  }
-  UpdateReading();
-}
-
-void ChannelCore::Fault(std::string_view what) {
-  LOG(WARNING) << "bad_frame peer=" << peer_ << " fault=" << what;
-  HangUp(Unavailable(peer_, " sent a bad frame: ", what));
 }
 
 void ChannelCore::HangUp(const absl::Status& reason) {
@@ -388,29 +150,27 @@ void ChannelCore::OnPeerClosed() {
 }
 
 void ChannelCore::EndCalls(const absl::Status& reason, size_t lost) {
-  std::vector<OutstandingCall> calls;
-  {
-    MutexLock lock(mutex_);
-    ready_ = false;
-    last_error_ = reason;
-    calls = calls_.TakeSent();
-    counters_.disconnected += calls.size();
-  }
+  NotReady(reason);
+  std::vector<OutstandingCall> calls = calls_.TakeSent();
+  Add(counters_.disconnected, uint64_t{calls.size()});
   for (OutstandingCall& call : calls) call.sent = call.offset < written_ - lost;
   CompleteAll(std::move(calls), reason);
-  FailWaiting(reason);
 }
 
-void ChannelCore::FailWaiting(const absl::Status& reason) {
-  if (options_.connect.wait_for_ready) return;
-  std::vector<OutstandingCall> calls;
-  {
-    MutexLock lock(mutex_);
-    calls = calls_.TakeUnsent();
-    counters_.disconnected += calls.size();
-    PruneOutbox();
-  }
-  CompleteAll(std::move(calls), reason);
+void ChannelCore::NotReady(const absl::Status& reason) {
+  ready_ = false;
+  MutexLock lock(mutex_);
+  last_error_ = reason;
+}
+
+absl::Status ChannelCore::LastError() const {
+  MutexLock lock(mutex_);
+  return last_error_;
+}
+
+absl::Status ChannelCore::EndReason() const {
+  MutexLock lock(mutex_);
+  return end_reason_;
 }
 
 void ChannelCore::OnClosed(const absl::Status& reason) {
@@ -431,12 +191,7 @@ void ChannelCore::OnClosed(const absl::Status& reason) {
                : Unavailable("the connection to ", peer_, " ended: ", Message(reason)),
            lost);
   SetState(false);
-  bool ended;
-  {
-    MutexLock lock(mutex_);
-    ended = ended_;
-  }
-  if (ended) {
+  if (ended_) {
     if (options_.on_ended) options_.on_ended();
     self_ = nullptr;
   } else if (transport_ != nullptr && options_.connect.reconnect) {
@@ -448,22 +203,22 @@ void ChannelCore::OnClosed(const absl::Status& reason) {
 }
 
 void ChannelCore::EndForGood(absl::Status reason) {
-  std::vector<OutstandingCall> calls;
+  if (ended_) return;
   {
     MutexLock lock(mutex_);
-    if (ended_) return;
-    ended_ = true;
-    ready_ = false;
     end_reason_ = reason;
-    calls = calls_.TakeAll();
-    counters_.disconnected += calls.size();
-    outbox_.clear();
-    outbox_bytes_ = 0;
   }
+  ready_ = false;
+  // Released: who reads it reads the reason next.
+  ended_.store(true, std::memory_order_release);
+  std::vector<OutstandingCall> calls = calls_.TakeAll();
+  Add(counters_.disconnected, uint64_t{calls.size()});
   executor_.Cancel(timer_);
   timer_ = TimerId();
   timer_at_ = absl::InfiniteFuture();
   CompleteAll(std::move(calls), reason);
+  // Calls that came too late for it end there.
+  TakeInbox();
   if (stream_ == nullptr && options_.on_ended) options_.on_ended();
 }
 

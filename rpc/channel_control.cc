@@ -1,4 +1,4 @@
-// What two ends of a channel say to each other about their connection: hello, cancel
+// What two ends of a channel say to each other about their connection: hello
 // and go-away (control.proto).
 
 #include <memory>
@@ -18,6 +18,9 @@ namespace {
 constexpr uint32_t kProtocolVersion = 1;
 // How long an answer to hello is waited for. Calls do not wait for it.
 constexpr absl::Duration kHelloTimeout = absl::Seconds(2);
+// Peers that are refused may come back as often as they like: one of them is named now
+// and then.
+constexpr double kRefusalLogSeconds = 1;
 
 const std::string& ControlName() { return Control::descriptor()->full_name(); }
 
@@ -52,9 +55,10 @@ void ChannelCore::OnHello(const Envelope& request) {
   }
   const std::string& fleet = options_.connect.fleet;
   if (!fleet.empty() && hello.has_fleet() && hello.fleet() != fleet) {
-    LOG(WARNING) << "hello_refused peer=" << peer_
-                 << " its_fleet=" << absl::CHexEscape(hello.fleet().substr(0, 80))
-                 << " our_fleet=" << fleet;
+    LOG_EVERY_T(WARNING, kRefusalLogSeconds)
+        << "hello_refused peer=" << peer_
+        << " its_fleet=" << absl::CHexEscape(hello.fleet().substr(0, 80))
+        << " our_fleet=" << fleet;
     const absl::Status refusal = FailedPrecondition("this is fleet \"", fleet,
                                                     "\", not \"", hello.fleet(), "\"");
     WriteFrame(EncodeErrorReply(request.id, WireError::kInvalidRequest, refusal,
@@ -99,11 +103,7 @@ void ChannelCore::SayHello() {
   call.done = [this, exchange = std::move(exchange)](const Controller& outcome) {
     OnHelloReply(outcome.status(), exchange->sent, exchange->reply);
   };
-  CallId id;
-  {
-    MutexLock lock(mutex_);
-    id = calls_.Add(std::move(call));
-  }
+  const CallId id = calls_.Add(std::move(call));
   said.sent.set_id(id.value());
   said.sent.set_version(kProtocolVersion);
   const ConnectOptions& options = options_.connect;
@@ -126,8 +126,8 @@ void ChannelCore::SayHello() {
 }
 
 void ChannelCore::Refused(std::string_view reason) {
-  LOG(WARNING) << "refused_by peer=" << peer_
-               << " reason=" << absl::CHexEscape(ToAbsl(reason));
+  LOG_EVERY_T(WARNING, kRefusalLogSeconds)
+      << "refused_by peer=" << peer_ << " reason=" << absl::CHexEscape(ToAbsl(reason));
   discarding_ = true;
   EndCalls(Unavailable(peer_, " refused us: ", reason));
   if (stream_ != nullptr) stream_->Abort(Unavailable(reason));
@@ -162,37 +162,12 @@ void ChannelCore::SendControl(const char* method,
   WriteFrame(std::move(frame));
 }
 
-void ChannelCore::CancelNow(CallId id) {
-  std::optional<OutstandingCall> call;
-  {
-    MutexLock lock(mutex_);
-    call = calls_.Take(id);
-    if (!call.has_value()) return;
-    ++counters_.cancelled;
-    if (!call->sent) NoteUnwanted();
-  }
-  if (call->sent && scoped_) {
-    ControlCancel cancel;
-    cancel.set_id(id.value());
-    SendControl("Cancel", cancel);
-  }
-  absl::Status status = Cancelled(Describe(*call), ": cancelled by its caller");
-  if (!call->sent) status = MarkNeverSent(std::move(status));
-  Complete(*std::move(call), status, nullptr);
-  if (draining_) MaybeClose();
-}
-
 void ChannelCore::OnGoAway() {
   draining_ = true;
-  {
-    // New calls wait for the next connection.
-    MutexLock lock(mutex_);
-    ready_ = false;
-    last_error_ = Unavailable(peer_, " is shutting down");
-  }
+  // New calls wait for the next connection.
+  NotReady(Unavailable(peer_, " is shutting down"));
   // So that who has a choice of peers chooses another.
   SetState(false);
-  FailWaiting(Unavailable(peer_, " is shutting down"));
   MaybeClose();
 }
 

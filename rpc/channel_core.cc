@@ -17,8 +17,6 @@
 namespace skep {
 namespace {
 
-// Time that a read's completions may take before it matters to the calls they make.
-constexpr absl::Duration kReadSlack = absl::Milliseconds(1);
 // A budget that waited less than this is sent as it was encoded.
 constexpr absl::Duration kBudgetSlack = absl::Milliseconds(1);
 
@@ -80,10 +78,17 @@ ChannelCore::ChannelCore(Executor& executor, std::string peer,
 
 ChannelCore::~ChannelCore() {
   // Only a transport that went first leaves calls here; they still complete.
-  std::vector<OutstandingCall> calls;
-  {
-    MutexLock lock(mutex_);
-    calls = calls_.TakeAll();
+  std::vector<OutstandingCall> calls = calls_.TakeAll();
+  InboxNode* node = inbox_.TakeAll();
+  while (node != nullptr) {
+    InboxNode* const next = node->mpsc_next;
+    if (node->kind == InboxNode::Kind::kReply) {
+      static_cast<ServedReply*>(node)->Deliver(nullptr);
+    } else if (auto& call = static_cast<CallSlot*>(node)->call; call.wants_reply) {
+      Add(pending_, 1);
+      calls.push_back(std::move(call));
+    }
+    node = next;
   }
   CompleteAll(std::move(calls), Cancelled("the channel to ", peer_, " is gone"));
 }
@@ -99,18 +104,17 @@ CallId ChannelCore::Refuse(absl::Status status, Done done) {
 }
 
 absl::Status ChannelCore::Admit() {
-  if (ended_) return end_reason_;
-  if (!ready_ && !options_.connect.wait_for_ready) {
-    return Unavailable("no connection to ", peer_, last_error_.ok() ? "" : ": ",
-                       Message(last_error_));
+  if (ended_.load(std::memory_order_acquire)) return EndReason();
+  if (!ready_.load(std::memory_order_relaxed) && !options_.connect.wait_for_ready) {
+    const absl::Status why = LastError();
+    return Unavailable("no connection to ", peer_, why.ok() ? "" : ": ", Message(why));
   }
+  // Threads that come here together may each be one frame over it.
   const size_t limit = options_.connect.max_unsent_bytes;
-  if (outbox_bytes_ + unsent_bytes_ > limit && outbox_unwanted_ > 0) PruneOutbox();
-  if (outbox_bytes_ + unsent_bytes_ > limit) {
-    return ResourceExhausted(outbox_bytes_ + unsent_bytes_, " bytes of calls to ",
-                             peer_, " wait to be sent, over the limit of ", limit);
-  }
-  return absl::OkStatus();
+  const size_t unsent = calls_.unsent() + unsent_bytes_.load(std::memory_order_relaxed);
+  if (unsent <= limit) return absl::OkStatus();
+  return ResourceExhausted(unsent, " bytes of calls to ", peer_,
+                           " wait to be sent, over the limit of ", limit);
 }
 
 CallId ChannelCore::Start(const google::protobuf::MethodDescriptor& method,
@@ -129,126 +133,143 @@ CallId ChannelCore::Start(const google::protobuf::MethodDescriptor& method,
   if (!room.ok()) {
     return Refuse(Annotate(room.status(), method.full_name()), std::move(done));
   }
+  if (absl::Status admitted = Admit(); !admitted.ok()) {
+    return Refuse(std::move(admitted), std::move(done));
+  }
   const bool here = executor_.IsCurrent();
   // A completion's next call begins when the reply came.
   const absl::Time now = here && handling_ ? last_activity_ : Now();
-  OutstandingCall call;
-  call.method = &method;
-  call.response = response;
-  call.timeout = options.timeout;
+  CallSlot* const slot = here ? calls_.Reserve() : calls_.ReserveElsewhere();
+  const CallId id = CallTable::IdOf(*slot);
+  envelope.id = id.value();
+  slot->call = OutstandingCall{.method = &method,
+                               .response = response,
+                               .timeout = options.timeout,
+                               .wants_reply = flags.wants_reply};
   if (options.timeout != absl::InfiniteDuration()) {
-    call.deadline = now + options.timeout;
+    slot->call.deadline = now + options.timeout;
   }
-  const absl::Time deadline = call.deadline;
-  bool at_once = false;
-  CallId id;
-  absl::Time earliest;
-  absl::Status admitted;
-  {
-    MutexLock lock(mutex_);
-    admitted = Admit();
-    if (admitted.ok()) {
-      at_once = here && ready_;
-      if (at_once) ++counters_.sent;
-      call.sent = at_once;
-      call.offset = at_once ? written_ : 0;
-      if (flags.wants_reply) {
-        call.done = std::move(done);
-        pending_.fetch_add(1, std::memory_order_relaxed);
-      }
-      id = calls_.Add(std::move(call));
-      // A call without reply has an id of its own all the same, so that the replies
-      // which some servers send to it are known for what they are.
-      if (!flags.wants_reply) calls_.Take(id);
-      earliest = calls_.EarliestDeadline();
+  if (flags.wants_reply) slot->call.done = std::move(done);
+  if (here && ready_.load(std::memory_order_relaxed)) {
+    SendAtOnce(slot, envelope, request, *room, std::move(options.attachment));
+  } else {
+    Encode(envelope, request, std::move(options.attachment), now, slot);
+    if (here) {
+      TakeCall(slot);
+    } else {
+      if (flags.wants_reply) submitted_.fetch_add(1, std::memory_order_relaxed);
+      PushToInbox(slot);
     }
   }
-  // Not under the lock: what a completion holds may be ours to free.
-  if (!admitted.ok()) return Refuse(std::move(admitted), std::move(done));
-  envelope.id = id.value();
-  if (at_once) {
-    WriteInPlace(envelope, request, *room, std::move(options.attachment));
-  } else {
-    Queue(envelope, request, std::move(options.attachment),
-          Request{id, OutFrame(), deadline, now, flags.wants_reply});
+  if (here) {
+    ArmTimerAt(calls_.EarliestDeadline());
+    if (handling_) begun_.push_back(id);
   }
-  if (here) ArmTimerAt(earliest);
-  if (here && handling_) begun_.push_back(id);
-  if (at_once && !watching_peer_) WatchPeer();
   if (!flags.wants_reply) {
     executor_.Post([done = std::move(done)]() mutable { done(Controller()); });
   }
   return id;
 }
 
-void ChannelCore::Queue(const Envelope& envelope,
-                        const google::protobuf::Message& message,
-                        std::string attachment, Request request) {
-  const absl::Status encoded =
-      EncodeFrame(envelope, &message, std::move(attachment), &request.frame);
-  CHECK(encoded.ok()) << encoded;  // it has room
-  MutexLock lock(mutex_);
-  outbox_bytes_ += request.frame.size();
-  outbox_.push_back(std::move(request));
-  // On the executor it waits for a connection, whose coming sends it.
-  if (!executor_.IsCurrent()) PostFlush();
+void ChannelCore::SendAtOnce(CallSlot* slot, const Envelope& envelope,
+                             const google::protobuf::Message& request, size_t room,
+                             std::string attachment) {
+  Add(counters_.sent, uint64_t{1});
+  if (slot->call.wants_reply) {
+    Add(pending_, 1);
+    slot->call.sent = true;
+    slot->call.offset = written_;
+    calls_.Add(slot);
+  } else {
+    // It had an id all the same, so that the replies which some servers send to it are
+    // known for what they are.
+    calls_.Drop(slot);
+  }
+  WriteInPlace(envelope, request, room, std::move(attachment));
+  if (!watching_peer_) WatchPeer();
 }
 
-void ChannelCore::PostFlush() {
-  if (flush_posted_) return;
-  flush_posted_ = true;
+void ChannelCore::Encode(const Envelope& envelope,
+                         const google::protobuf::Message& message,
+                         std::string attachment, absl::Time now, CallSlot* slot) {
+  const absl::Status encoded =
+      EncodeFrame(envelope, &message, std::move(attachment), &slot->frame);
+  CHECK(encoded.ok()) << encoded;  // it has room
+  slot->encoded = now;
+  calls_.CountUnsent(slot);
+}
+
+void ChannelCore::PushToInbox(InboxNode* node) {
+  // Who finds it empty wakes the executor, for all that come until it looks.
+  if (!inbox_.Push(node)) return;
   executor_.Post([weak = weak_from_this()] {
-    if (const std::shared_ptr<ChannelCore> self = weak.lock()) self->Flush();
+    if (const std::shared_ptr<ChannelCore> self = weak.lock()) self->TakeInbox();
   });
 }
 
-void ChannelCore::Flush() {
-  std::vector<Request> requests;
-  std::vector<QueuedReply> replies;
-  {
-    MutexLock lock(mutex_);
-    flush_posted_ = false;
-    replies.swap(replies_);
-    if (ready_) {
-      PruneOutbox();
-      requests.swap(outbox_);
-      outbox_bytes_ = 0;
-      uint64_t offset = written_;
-      for (const Request& request : requests) {
-        calls_.MarkSent(request.id, offset);
-        offset += request.frame.size();
-      }
-      counters_.sent += requests.size();
+void ChannelCore::TakeInbox() {
+  int calls = 0;
+  InboxNode* node = inbox_.TakeAll();
+  if (node == nullptr) return;
+  while (node != nullptr) {
+    InboxNode* const next = node->mpsc_next;
+    if (node->kind == InboxNode::Kind::kReply) {
+      static_cast<ServedReply*>(node)->Deliver(this);
+    } else {
+      auto* const slot = static_cast<CallSlot*>(node);
+      calls += slot->call.wants_reply;
+      TakeCall(slot);
     }
+    node = next;
   }
-  // First, since they have been told their place.
-  for (Request& request : requests) Transmit(std::move(request));
-  if (!requests.empty() && !watching_peer_) WatchPeer();
-  for (QueuedReply& reply : replies) FinishCall(reply.call, std::move(reply.frame));
+  submitted_.fetch_sub(calls, std::memory_order_relaxed);
   ArmTimer();
 }
 
-void ChannelCore::Transmit(Request request) {
-  if (HasFixedBudget(request.frame.head)) {
-    const absl::Time now = Now();
-    if (now - request.encoded > kBudgetSlack) {
-      RewriteBudget(&request.frame, BudgetOf(request.deadline - now));
-    }
-  }
-  WriteFrame(std::move(request.frame));
+void ChannelCore::TakeCall(CallSlot* slot) {
+  if (slot->call.wants_reply) Add(pending_, 1);
+  calls_.Add(slot);
+  if (ready_.load(std::memory_order_relaxed)) return Transmit(slot);
+  const bool ended = ended_.load(std::memory_order_relaxed);
+  if (!ended && options_.connect.wait_for_ready) return calls_.Wait(slot);
+  // Since it was admitted, the connection has gone.
+  std::vector<OutstandingCall> calls;
+  calls.push_back(*calls_.Take(CallTable::IdOf(*slot)));
+  Add(counters_.disconnected, uint64_t{1});
+  CompleteAll(std::move(calls), ended ? EndReason() : LastError());
 }
 
-void ChannelCore::WriteFrame(OutFrame frame) {
+void ChannelCore::SendWaiting() {
+  while (CallSlot* const slot = calls_.TakeWaiting()) Transmit(slot);
+}
+
+void ChannelCore::Transmit(CallSlot* slot) {
+  OutFrame& frame = slot->frame;
+  if (HasFixedBudget(frame.head)) {
+    const absl::Time now = Now();
+    if (now - slot->encoded > kBudgetSlack) {
+      RewriteBudget(&frame, BudgetOf(slot->call.deadline - now));
+    }
+  }
+  calls_.MarkSent(slot, written_);
+  Add(counters_.sent, uint64_t{1});
+  WriteFrame(frame);
+  calls_.KeepMemory(slot);
+  if (!slot->call.wants_reply) calls_.Take(CallTable::IdOf(*slot));
+  if (!watching_peer_) WatchPeer();
+}
+
+void ChannelCore::WriteFrame(OutFrame& frame) {
   if (stream_ == nullptr || closing_) return;
   written_ += frame.size();
-  char checksum[4];
+  char checksum[kFrameChecksumBytes];
   StoreBig32(frame.checksum, checksum);
   if (frame.attachment.empty()) {
     frame.head.append(checksum, sizeof checksum);
     stream_->Write(frame.head);
   } else {
     stream_->Write(frame.head);
-    stream_->WriteOwned(std::move(frame.attachment));
+    stream_->WriteOwned(std::exchange(frame.attachment, {}));
     stream_->Write(std::string_view(checksum, sizeof checksum));
   }
   NoteUnsent();
@@ -279,169 +300,24 @@ void ChannelCore::WriteInPlace(const Envelope& envelope,
 
 void ChannelCore::NoteUnsent() {
   const size_t unsent = stream_->unsent();
-  if (unsent > kStreamHighWater) {
-    MutexLock lock(mutex_);
-    unsent_bytes_ = unsent;
-  }
-}
-
-void ChannelCore::OnReply(const Envelope& reply) {
-  const CallId id(reply.id);
-  std::optional<OutstandingCall> call;
-  {
-    MutexLock lock(mutex_);
-    call = calls_.TakeForReply(id);
-    if (!call.has_value()) {
-      switch (calls_.Explain(id)) {
-        case CallTable::Stray::kLate:
-          ++counters_.late_replies;
-          break;
-        case CallTable::Stray::kDuplicate:
-          ++counters_.duplicate_replies;
-          break;
-        case CallTable::Stray::kForeign:
-          ++counters_.foreign_replies;
-          break;
-      }
-      return;
-    }
-    ++counters_.replies;
-  }
-  absl::Status status = StatusOfReply(reply, peer_);
-  if (status.ok() && !ParseMessage(reply.response, call->response)) {
-    status = Internal(Describe(*call), ": the response of ", reply.response.size(),
-                      " bytes is not a ", call->method->output_type()->full_name());
-  }
-  Complete(*std::move(call), status, &reply);
-  if (draining_) MaybeClose();
-}
-
-void ChannelCore::Complete(OutstandingCall&& call, const absl::Status& status,
-                           const Envelope* reply) {
-  if (!call.internal) pending_.fetch_sub(1, std::memory_order_relaxed);
-  Controller outcome;
-  outcome.SetStatus(status);
-  if (reply != nullptr) {
-    if (status.ok()) outcome.mutable_response_attachment() = TakeAttachment(*reply);
-    outcome.set_retry_after(absl::Microseconds(reply->retry_after_us));
-  }
-  call.done(outcome);
-  GiveBulk(outcome.TakeResponseAttachment());
-}
-
-void ChannelCore::CompleteAll(std::vector<OutstandingCall> calls,
-                              const absl::Status& status) {
-  for (OutstandingCall& call : calls) {
-    absl::Status own = Annotate(status, Describe(call));
-    if (!call.sent) own = MarkNeverSent(std::move(own));
-    Complete(std::move(call), own, nullptr);
-  }
-}
-
-void ChannelCore::Cancel(CallId call) {
-  executor_.Post([weak = weak_from_this(), call] {
-    if (const std::shared_ptr<ChannelCore> self = weak.lock()) self->CancelNow(call);
-  });
-}
-
-void ChannelCore::PutOffDeadlines() {
-  // They count from when the read came: a completion that works for longer than a
-  // call's timeout and then makes that call would find it over.
-  const absl::Duration took = Now() - last_activity_;
-  if (took > kReadSlack) {
-    MutexLock lock(mutex_);
-    for (const CallId id : begun_) calls_.Extend(id, took);
-  }
-  begun_.clear();
-}
-
-void ChannelCore::ArmTimer() {
-  absl::Time earliest;
-  {
-    MutexLock lock(mutex_);
-    earliest = calls_.EarliestDeadline();
-  }
-  if (serving_ != nullptr) earliest = std::min(earliest, serving_->EarliestDeadline());
-  ArmTimerAt(earliest);
-}
-
-void ChannelCore::ArmTimerAt(absl::Time earliest) {
-  // A timer that comes too early finds nothing to do and arms the next: cheaper than
-  // one for every call, most of which end long before their deadline.
-  if (earliest >= timer_at_) return;
-  executor_.Cancel(timer_);
-  timer_at_ = earliest;
-  timer_ = executor_.PostAfter(earliest - Now(), [weak = weak_from_this()] {
-    if (const std::shared_ptr<ChannelCore> self = weak.lock()) self->OnTimer();
-  });
-}
-
-void ChannelCore::OnTimer() {
-  timer_ = TimerId();
-  timer_at_ = absl::InfiniteFuture();
-  const absl::Time now = Now();
-  if (serving_ != nullptr) serving_->StopExpired(now);
-  std::vector<OutstandingCall> expired;
-  absl::Status last_error;
-  {
-    MutexLock lock(mutex_);
-    CallId id;
-    while (std::optional<OutstandingCall> call = calls_.TakeExpired(now, &id)) {
-      if (!call->sent) NoteUnwanted();
-      expired.push_back(*std::move(call));
-    }
-    counters_.deadlines += expired.size();
-    last_error = last_error_;
-  }
-  for (OutstandingCall& call : expired) {
-    const bool sent = call.sent;
-    absl::Status status =
-        sent ? DeadlineExceeded(Describe(call), ": no reply within ",
-                                absl::FormatDuration(call.timeout))
-             : DeadlineExceeded(Describe(call), ": no connection within ",
-                                absl::FormatDuration(call.timeout),
-                                last_error.ok() ? "" : ": ", Message(last_error));
-    if (!sent) status = MarkNeverSent(std::move(status));
-    Complete(std::move(call), status, nullptr);
-  }
-  ArmTimer();
-  if (draining_) MaybeClose();
-}
-
-void ChannelCore::NoteUnwanted() {
-  // Not one by one: forgetting n of them would look at n squared.
-  if (++outbox_unwanted_ * 2 > outbox_.size()) PruneOutbox();
-}
-
-// Forgets requests whose calls have ended, so that they are neither sent nor counted.
-void ChannelCore::PruneOutbox() {
-  const absl::Time now = Now();
-  size_t kept = 0;
-  for (Request& request : outbox_) {
-    const bool wanted = request.wants_reply ? calls_.Find(request.id) != nullptr
-                                            : request.deadline > now;
-    if (!wanted) {
-      outbox_bytes_ -= request.frame.size();
-    } else if (&outbox_[kept++] != &request) {
-      outbox_[kept - 1] = std::move(request);
-    }
-  }
-  outbox_.erase(outbox_.begin() + kept, outbox_.end());
-  outbox_unwanted_ = 0;
-}
-
-std::string ChannelCore::Describe(const OutstandingCall& call) const {
-  return StrCat(call.method->full_name(), " at ", peer_);
-}
-
-bool ChannelCore::connected() const {
-  MutexLock lock(mutex_);
-  return ready_;
+  if (unsent > kStreamHighWater) unsent_bytes_.store(unsent, std::memory_order_relaxed);
 }
 
 ChannelCounters ChannelCore::counters() const {
-  MutexLock lock(mutex_);
-  return counters_;
+  const auto value = [](const std::atomic<uint64_t>& counter) {
+    return counter.load(std::memory_order_relaxed);
+  };
+  ChannelCounters all;
+  all.sent = value(counters_.sent);
+  all.replies = value(counters_.replies);
+  all.deadlines = value(counters_.deadlines);
+  all.cancelled = value(counters_.cancelled);
+  all.disconnected = value(counters_.disconnected);
+  all.late_replies = value(counters_.late_replies);
+  all.duplicate_replies = value(counters_.duplicate_replies);
+  all.foreign_replies = value(counters_.foreign_replies);
+  all.error_frames = value(counters_.error_frames);
+  return all;
 }
 
 }  // namespace skep

@@ -1,10 +1,11 @@
 // The channel itself: one connection at a time, the table of outstanding calls, and
 // what the peer calls here. Connect, ChannelOver and Server (server.h) are its makers.
 //
-// Threads: Start, Cancel, Close and replies come from anywhere. What they share is
-// under one mutex, held for a few instructions; everything else, and every event of the
-// stream, happens on the executor. Frames from other threads gather in an outbox, and
-// one posted closure sends them all.
+// Threads: Start, Cancel, Close and replies come from anywhere; everything else, and
+// every event of the stream, happens on the executor, whose state needs no lock. Calls
+// and replies from other threads are encoded there and gather in the inbox, a lock-free
+// list, and one posted closure sends all that it finds. A mutex holds only why there is
+// no connection.
 //
 // Life: whoever holds a shared_ptr keeps it alive; closing keeps it alive by itself
 // until the stream's last event.
@@ -25,6 +26,7 @@
 #include "base/random.h"
 #include "rpc/call_table.h"
 #include "rpc/channel.h"
+#include "rpc/inbox.h"
 #include "rpc/large_frame.h"
 #include "rpc/rpc0_codec.h"
 #include "rpc/server.h"
@@ -84,8 +86,11 @@ class ChannelCore final : public Channel,
                Done done) override;
   void Cancel(CallId call) override;
   void Close(absl::Status reason) override;
-  bool connected() const override;
-  int pending() const override { return pending_.load(std::memory_order_relaxed); }
+  bool connected() const override { return ready_.load(std::memory_order_relaxed); }
+  int pending() const override {
+    return pending_.load(std::memory_order_relaxed) +
+           submitted_.load(std::memory_order_relaxed);
+  }
   std::string peer() const override { return peer_; }
   ChannelCounters counters() const override;
   bool OnExecutor() const override { return executor_.IsCurrent(); }
@@ -99,6 +104,8 @@ class ChannelCore final : public Channel,
   void OnClosed(const absl::Status& reason) override;
 
   // ReplySink.
+  bool Here() const override { return executor_.IsCurrent(); }
+  void Submit(ServedReply* reply) override { PushToInbox(reply); }
   void FinishCall(ServedCall call, OutFrame frame) override;
   void FailCall(ServedCall call, OutFrame frame, bool extended) override;
   void Reply(ServedCall call, const Envelope& reply,
@@ -107,35 +114,38 @@ class ChannelCore final : public Channel,
   void WhenWritten(ServedCall call, std::function<void(absl::Time)> done) override;
 
  private:
-  // A request on its way out.
-  struct Request {
-    CallId id;
-    OutFrame frame;
-    absl::Time deadline;
-    absl::Time encoded;
-    bool wants_reply = true;
-  };
-  struct QueuedReply {
-    ServedCall call;
-    OutFrame frame;
-  };
+  // A number that the executor alone changes, and anybody reads.
+  template <typename Number>
+  static void Add(std::atomic<Number>& number, Number by) {
+    number.store(number.load(std::memory_order_relaxed) + by,
+                 std::memory_order_relaxed);
+  }
 
   // channel_core.cc: calls out.
   CallId Refuse(absl::Status status, Done done);
-  absl::Status Admit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Encodes it into `request`, for a connection or for the executor's turn.
-  void Queue(const Envelope& envelope, const google::protobuf::Message& message,
-             std::string attachment, Request request);
-  void PostFlush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Flush();
-  void Transmit(Request request);
-  void WriteFrame(OutFrame frame);
+  absl::Status Admit();
+  void SendAtOnce(CallSlot* slot, const Envelope& envelope,
+                  const google::protobuf::Message& request, size_t room,
+                  std::string attachment);
+  // Encodes it into its slot, for a connection or for the executor's turn.
+  void Encode(const Envelope& envelope, const google::protobuf::Message& message,
+              std::string attachment, absl::Time now, CallSlot* slot);
+  void PushToInbox(InboxNode* node);
+  // Deals with what other threads have given.
+  void TakeInbox();
+  void TakeCall(CallSlot* slot);
+  void SendWaiting();
+  void Transmit(CallSlot* slot);
+  // `frame` is used up; its head's memory stays.
+  void WriteFrame(OutFrame& frame);
+  void WriteFrame(OutFrame&& frame) { WriteFrame(frame); }
   // Encodes into the stream's own memory. `room` is FrameRoom's.
   void WriteInPlace(const Envelope& envelope, const google::protobuf::Message& body,
                     size_t room, std::string attachment);
   void NoteUnsent();
+  // channel_completion.cc: how calls end.
   void OnReply(const Envelope& reply);
-  void Complete(OutstandingCall&& call, const absl::Status& status,
+  void Complete(OutstandingCall& call, const absl::Status& status,
                 const Envelope* reply);
   void CompleteAll(std::vector<OutstandingCall> calls, const absl::Status& status);
   // Of what completions began in this read, if they took long.
@@ -143,16 +153,20 @@ class ChannelCore final : public Channel,
   void ArmTimer();
   void ArmTimerAt(absl::Time earliest);
   void OnTimer();
-  // A request of the outbox, maybe, is no longer wanted.
-  void NoteUnwanted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void PruneOutbox() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CancelNow(CallId id);
   std::string Describe(const OutstandingCall& call) const;
 
-  // channel_connection.cc: the connection and calls in.
+  // channel_connection.cc: the connection.
   void TryConnect();
   void OnConnectFailed(const absl::Status& status);
   void ScheduleReconnect();
   void OnStream(std::unique_ptr<Stream> stream);
+  // There is no connection any more, because of `reason`.
+  void NotReady(const absl::Status& reason);
+  absl::Status LastError() const;
+  absl::Status EndReason() const;
+  // channel_input.cc: frames and calls in.
+  size_t OnDelegateData(std::string_view bytes);
   // False: the frame is no good, and *fault says why.
   bool HandleBody(std::string_view body, absl::Time now,
                   const std::shared_ptr<ChannelCore>& self, std::string* fault);
@@ -169,8 +183,6 @@ class ChannelCore final : public Channel,
   // Nothing more comes in: fails what was sent. What was queued may still leave, except
   // for the last `lost` bytes.
   void EndCalls(const absl::Status& reason, size_t lost = 0);
-  // Fails what waits for a connection, unless it may wait for the next.
-  void FailWaiting(const absl::Status& reason);
   void EndForGood(absl::Status reason);
   void CloseNow(absl::Status reason);
   void UpdateReading();
@@ -204,7 +216,6 @@ class ChannelCore final : public Channel,
                     const ControlHello& reply);
   void SendControl(const char* method, const google::protobuf::Message& request);
   void OnGoAway();
-  void CancelNow(CallId id);
 
   absl::Time Now() const { return executor_.clock().Now(); }
 
@@ -212,21 +223,31 @@ class ChannelCore final : public Channel,
   const std::string peer_;
   const ChannelCoreOptions options_;
   const std::shared_ptr<ServerLoad> load_;
-  std::atomic<int> pending_{0};
 
+  // Of other threads, too.
+  CallTable calls_;
+  Inbox inbox_;
+  std::atomic<int> submitted_{0};  // outstanding calls in the inbox
   mutable Mutex mutex_;
-  CallTable calls_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Request> outbox_ ABSL_GUARDED_BY(mutex_);
-  std::vector<QueuedReply> replies_ ABSL_GUARDED_BY(mutex_);
-  size_t outbox_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  size_t outbox_unwanted_ ABSL_GUARDED_BY(mutex_) = 0;  // requests, at most
-  size_t unsent_bytes_ ABSL_GUARDED_BY(mutex_) = 0;     // of the stream, as last seen
-  bool flush_posted_ ABSL_GUARDED_BY(mutex_) = false;
-  bool ready_ ABSL_GUARDED_BY(mutex_) = false;  // connected, and not going away
-  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status end_reason_ ABSL_GUARDED_BY(mutex_);
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);  // why there is no connection
-  ChannelCounters counters_ ABSL_GUARDED_BY(mutex_);
+
+  // Changed on the executor, read anywhere.
+  std::atomic<int> pending_{0};          // but for those in the inbox
+  std::atomic<size_t> unsent_bytes_{0};  // of the stream, as last seen
+  std::atomic<bool> ready_{false};       // connected, and not going away
+  std::atomic<bool> ended_{false};
+  struct Counters {
+    std::atomic<uint64_t> sent{0};
+    std::atomic<uint64_t> replies{0};
+    std::atomic<uint64_t> deadlines{0};
+    std::atomic<uint64_t> cancelled{0};
+    std::atomic<uint64_t> disconnected{0};
+    std::atomic<uint64_t> late_replies{0};
+    std::atomic<uint64_t> duplicate_replies{0};
+    std::atomic<uint64_t> foreign_replies{0};
+    std::atomic<uint64_t> error_frames{0};
+  } counters_;
 
   // On the executor only.
   Transport* transport_ = nullptr;  // null: never reconnects

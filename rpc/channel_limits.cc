@@ -104,10 +104,7 @@ void ChannelCore::CheckPeerIn(absl::Duration delay) {
 }
 
 void ChannelCore::CheckPeer() {
-  {
-    MutexLock lock(mutex_);
-    if (calls_.sent() == 0) watching_peer_ = false;
-  }
+  if (calls_.sent() == 0) watching_peer_ = false;
   if (!watching_peer_ || stream_ == nullptr || closing_) return;
   const absl::Duration limit = options_.connect.keepalive;
   const absl::Duration silent = Now() - last_activity_;

@@ -20,6 +20,7 @@ void ChannelCore::WhenWritten(ServedCall call, std::function<void(absl::Time)> d
   executor_.Post([weak = weak_from_this(), call, done = std::move(done)]() mutable {
     const std::shared_ptr<ChannelCore> self = weak.lock();
     if (self == nullptr) return;
+    self->TakeInbox();
     self->executor_.Post([weak, call, since = self->Now(), done = std::move(done)] {
       if (const auto self = weak.lock()) self->AwaitWritten(call, since, done);
     });

@@ -28,22 +28,25 @@ class CancelHook {
 
 }  // namespace
 
+const std::shared_ptr<Channel> Controller::kNoPeer;
+
 absl::Duration Controller::remaining() const {
   return std::max(deadline_ - clock_->Now(), absl::ZeroDuration());
 }
 
 void Controller::Reset() {
-  status_ = absl::OkStatus();
+  // Each call's end: what is as it was is left alone.
+  if (!status_.ok()) status_ = absl::OkStatus();
   retry_after_ = absl::ZeroDuration();
   timeout_ = kDefaultCallTimeout;
   deadline_ = absl::InfiniteFuture();
   clock_ = &Clock::Real();
   request_attachment_.clear();
   response_attachment_.clear();
-  on_cancel_ = nullptr;
-  stop_token_ = std::stop_token();
+  if (on_cancel_ != nullptr) on_cancel_ = nullptr;
+  if (stop_token_.stop_possible()) stop_token_ = std::stop_token();
   stop_token_taken_ = false;
-  peer_ = nullptr;
+  peer_ = &kNoPeer;
 }
 
 void Controller::NotifyOnCancel(google::protobuf::Closure* callback) {

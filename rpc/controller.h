@@ -75,7 +75,7 @@ class Controller final : public google::protobuf::RpcController {
   bool stop_token_taken() const { return stop_token_taken_; }
   // The channel back to the caller, on the connection that the call came by. Null
   // where there is none. shared: the connection may end while a handler holds it.
-  const std::shared_ptr<Channel>& peer() const { return peer_; }
+  const std::shared_ptr<Channel>& peer() const { return *peer_; }
 
   // `clock` outlives the call.
   void set_deadline(absl::Time deadline, const Clock& clock = Clock::Real()) {
@@ -83,7 +83,8 @@ class Controller final : public google::protobuf::RpcController {
     clock_ = &clock;
   }
   void set_stop_token(std::stop_token token) { stop_token_ = std::move(token); }
-  void set_peer(std::shared_ptr<Channel> peer) { peer_ = std::move(peer); }
+  // Borrowed until Reset.
+  void set_peer(const std::shared_ptr<Channel>* peer) { peer_ = peer; }
 
   // --- google::protobuf::RpcController ----------------------------------------
   void Reset() override;
@@ -108,7 +109,8 @@ class Controller final : public google::protobuf::RpcController {
   mutable std::string response_attachment_;
   std::stop_token stop_token_;
   mutable bool stop_token_taken_ = false;
-  std::shared_ptr<Channel> peer_;
+  static const std::shared_ptr<Channel> kNoPeer;
+  const std::shared_ptr<Channel>* peer_ = &kNoPeer;
   std::shared_ptr<void> on_cancel_;  // type-erased: the hook's type is controller.cc's
 };
 

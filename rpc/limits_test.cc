@@ -160,6 +160,34 @@ TEST_F(LimitsTest, AFleetsNameAddsNoLineToTheLog) {
   EXPECT_EQ(log.find("\nW forged"), log.npos) << log;
 }
 
+// Takes whole lines.
+class Lines final : public StreamHandler {
+ public:
+  size_t OnData(std::string_view bytes) override {
+    return bytes.find_last_of('\n') + 1;  // npos + 1 is 0
+  }
+  void OnClosed(const absl::Status&) override {}
+};
+
+TEST_F(LimitsTest, WhatAnotherProtocolHoldsIsCounted) {
+  Listen({.other_protocol = [](Stream&) { return std::make_unique<Lines>(); }});
+  RawPeer& first = Dial();
+  RawPeer& second = Dial();
+  first.Write("half a li");
+  second.Write("a line\n");
+  Run();
+  EXPECT_EQ(server_->memory_bytes(), 64u << 10);
+  second.Write("another");
+  Run();
+  EXPECT_EQ(server_->memory_bytes(), 128u << 10);
+  first.Write("ne\n");
+  Run();
+  EXPECT_EQ(server_->memory_bytes(), 64u << 10);
+  second.stream().Abort(Unavailable("gone"));
+  Run();
+  EXPECT_EQ(server_->memory_bytes(), 0u);
+}
+
 TEST_F(LimitsTest, AllOfThemTogetherHaveABound) {
   constexpr size_t kMost = 8 * kMiB;
   Listen({.high_water_bytes = 4 * kMiB, .max_memory_bytes = kMost});

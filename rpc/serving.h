@@ -4,7 +4,6 @@
 #ifndef SKEP_RPC_SERVING_H_
 #define SKEP_RPC_SERVING_H_
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -14,61 +13,17 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "base/mutex.h"
 #include "base/thread_pool.h"
-#include "rpc/admission.h"
 #include "rpc/channel.h"
 #include "rpc/deadline_heap.h"
+#include "rpc/inbox.h"
 #include "rpc/pb_message.pb.h"
 #include "rpc/rpc0_codec.h"
 #include "rpc/server.h"
+#include "rpc/server_load.h"
+#include "rpc/slots_by_id.h"
 
 namespace skep {
-
-// What a server holds, over all its connections. Thread-safe.
-class ServerLoad {
- public:
-  explicit ServerLoad(size_t max_memory_bytes) : max_memory_bytes_(max_memory_bytes) {}
-
-  // `bytes`: of the call's request.
-  void CallBegins(size_t bytes) {
-    calls_.fetch_add(1, std::memory_order_relaxed);
-    held_.fetch_add(bytes, std::memory_order_relaxed);
-  }
-  void CallEnds(size_t bytes) {
-    calls_.fetch_sub(1, std::memory_order_relaxed);
-    held_.fetch_sub(bytes, std::memory_order_relaxed);
-  }
-  uint32_t calls() const { return calls_.load(std::memory_order_relaxed); }
-  // What a connection holds beside that, unsent replies and the front of a frame, has
-  // changed.
-  void Hold(size_t now, size_t before) {
-    held_.fetch_add(now - before, std::memory_order_relaxed);
-  }
-  size_t held() const { return held_.load(std::memory_order_relaxed); }
-  bool full() const { return held() > max_memory_bytes_; }
-  // Ok if a request of `bytes` may be taken on.
-  absl::Status Admit(size_t bytes) const;
-
-  // Whether calls may wait for the pool.
-  Admission& admission() { return admission_; }
-
-  // Handlers queued or running on the pool: they use the services that the server
-  // borrows.
-  void HandlerBegins() ABSL_LOCKS_EXCLUDED(mutex_);
-  void HandlerEnds() ABSL_LOCKS_EXCLUDED(mutex_);
-  // False when some still run after `timeout`.
-  bool AwaitHandlers(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
-
- private:
-  const size_t max_memory_bytes_;
-  std::atomic<uint32_t> calls_{0};
-  std::atomic<size_t> held_{0};
-  Admission admission_;
-  Mutex mutex_;
-  CondVar idle_;
-  int handlers_ ABSL_GUARDED_BY(mutex_) = 0;
-};
 
 // Names a call in progress on one connection of a channel, so that a reply which comes
 // after the connection ended reaches no other.
@@ -79,10 +34,26 @@ struct ServedCall {
   bool stop_taken = false;
 };
 
-// Where replies go: the channel. Thread-safe.
+class ReplySink;
+
+// A reply that another thread made, on its way to its connection's executor.
+class ServedReply : public InboxNode {
+ public:
+  ServedReply() : InboxNode(Kind::kReply) {}
+  virtual ~ServedReply() = default;
+  // There: gives the reply to `sink`, or to nobody if that is null, because the channel
+  // has gone. The last touch of this.
+  virtual void Deliver(ReplySink* sink) = 0;
+};
+
+// Where replies go: the channel. On its executor only, but for what says otherwise.
 class ReplySink {
  public:
   virtual ~ReplySink() = default;
+  // Whether the caller is on that executor. On any thread.
+  virtual bool Here() const = 0;
+  // Has it delivered. On any thread but that executor's.
+  virtual void Submit(ServedReply* reply) = 0;
   // The call is over; `frame` answers it. An empty head: no reply is wanted.
   virtual void FinishCall(ServedCall call, OutFrame frame) = 0;
   // The call is over, and `frame` is the error that answers it. `extended`: the peer is
@@ -95,7 +66,8 @@ class ReplySink {
                      std::string attachment) = 0;
   // Runs `done` when the kernel has taken what was given so far to the connection of
   // `call`, to within 1 ms or a fifth; when the connection has ended, or after 10 s, at
-  // the latest. Not at all if the channel is gone. For slow calls: it costs a timer.
+  // the latest. Not at all if the channel is gone. For slow calls: it costs a timer. On
+  // any thread.
   virtual void WhenWritten(ServedCall call, std::function<void(absl::Time)> done) = 0;
 };
 
@@ -111,12 +83,13 @@ class Serving {
   Serving& operator=(const Serving&) = delete;
 
   // Serves a REQUEST that came at `now`. The reply may come inside this call.
-  // `extended`: the peer is known to read skep's fields.
+  // `extended`: the peer is known to read skep's fields. `sink` lives as long as
+  // `peer`, which calls in progress share.
   void Handle(const Envelope& request, absl::Time now, bool extended,
-              std::shared_ptr<ReplySink> sink, std::shared_ptr<Channel> peer);
+              const std::shared_ptr<Channel>& peer, ReplySink& sink);
   // The same for a typed request: the method is the one that takes its type.
-  void HandlePb(const PbMessage& request, std::shared_ptr<ReplySink> sink,
-                std::shared_ptr<Channel> peer);
+  void HandlePb(const PbMessage& request, const std::shared_ptr<Channel>& peer,
+                ReplySink& sink);
 
   // The sink got the reply.
   void Finished(ServedCall call);
@@ -151,6 +124,9 @@ class Serving {
   int live_ = 0;
   size_t request_bytes_ = 0;
   DeadlineHeap deadlines_;
+  // Kept from the first cancel on: most connections have none.
+  bool cancels_ = false;
+  SlotsById by_id_;
 };
 
 }  // namespace skep
