@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "jobs/kernels/queens_lanes.h"
 
 namespace skep {
 namespace {
@@ -142,7 +143,8 @@ std::vector<QueensPrefix> QueensPrefixes(int n, int depth) {
   return prefixes;
 }
 
-absl::StatusOr<uint64_t> CountQueens(const QueensPrefix& prefix, std::stop_token stop) {
+absl::StatusOr<uint64_t> CountQueens(const QueensPrefix& prefix, std::stop_token stop,
+                                     CpuPath path) {
   SKEP_RETURN_IF_ERROR(CheckQueens(prefix.n));
   Attacks attacks;
   for (size_t row = 0; row < prefix.columns.size(); ++row) {
@@ -158,10 +160,18 @@ absl::StatusOr<uint64_t> CountQueens(const QueensPrefix& prefix, std::stop_token
     }
     attacks = attacks.Place(queen);
   }
-  Counter counter(prefix.n, std::move(stop));
-  const uint64_t count =
-      counter.Count(prefix.n - static_cast<int>(prefix.columns.size()), attacks);
-  if (counter.stopped()) return Cancelled("counting the queens was told to stop");
+  const int rows = prefix.n - static_cast<int>(prefix.columns.size());
+  uint64_t count = 0;
+  bool stopped = false;
+  if (path == CpuPath::kAvx512 && rows >= kMinLaneRows) {
+    count = CountQueensInLanes((uint32_t{1} << prefix.n) - 1, rows, attacks.columns,
+                               attacks.rising, attacks.falling, stop, &stopped);
+  } else {
+    Counter counter(prefix.n, std::move(stop));
+    count = counter.Count(rows, attacks);
+    stopped = counter.stopped();
+  }
+  if (stopped) return Cancelled("counting the queens was told to stop");
   return count;
 }
 

@@ -24,6 +24,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/cpu_path.h"
 
 namespace skep {
 
@@ -52,7 +53,9 @@ std::vector<QueensPrefix> QueensPrefixes(int n, int depth);
 // The number of solutions that continue the prefix, not multiplied by its weight.
 // InvalidArgument for a bad n, a column off the board or queens that attack one
 // another; Cancelled when a stop was requested (looked at every few milliseconds).
-absl::StatusOr<uint64_t> CountQueens(const QueensPrefix& prefix, std::stop_token stop);
+// With AVX-512 sixteen boards go side by side (queens_lanes.h).
+absl::StatusOr<uint64_t> CountQueens(const QueensPrefix& prefix, std::stop_token stop,
+                                     CpuPath path = BestCpuPath());
 
 // The subproblem of nqueens.NQueensService: the solutions whose queen in the first row
 // stands in column `first` and, unless `second` is -1, that of the second row in column

@@ -16,10 +16,10 @@ namespace {
 constexpr uint64_t kSolutions[] = {0,  1,   0,   0,    2,     10,    4,     40,
                                    92, 352, 724, 2680, 14200, 73712, 365596};
 
-uint64_t Total(int n, int depth) {
+uint64_t Total(int n, int depth, CpuPath path = BestCpuPath()) {
   uint64_t total = 0;
   for (const QueensPrefix& prefix : QueensPrefixes(n, depth)) {
-    total += prefix.weight * CountQueens(prefix, {}).value();
+    total += prefix.weight * CountQueens(prefix, {}, path).value();
   }
   return total;
 }
@@ -64,14 +64,46 @@ uint64_t CountByPermutations(int n) {
   return total;
 }
 
-TEST(NQueens, KnownCountsAtEveryDepth) {
-  for (int n = 1; n <= 12; ++n) {
-    for (int depth = 1; depth <= std::min(n, 4); ++depth) {
-      EXPECT_EQ(Total(n, depth), kSolutions[n]) << "n " << n << " depth " << depth;
+TEST(NQueens, KnownCountsAtEveryDepthOnEveryPath) {
+  for (const CpuPath path : SupportedCpuPaths()) {
+    for (int n = 1; n <= 12; ++n) {
+      for (int depth = 1; depth <= std::min(n, 4); ++depth) {
+        EXPECT_EQ(Total(n, depth, path), kSolutions[n])
+            << "n " << n << " depth " << depth << CpuPathName(path);
+      }
     }
+    EXPECT_EQ(Total(13, 2, path), kSolutions[13]);
+    EXPECT_EQ(Total(14, 2, path), kSolutions[14]);
   }
-  EXPECT_EQ(Total(13, 2), kSolutions[13]);
-  EXPECT_EQ(Total(14, 2), kSolutions[14]);
+}
+
+// Each subtree by itself, also on boards whose masks reach the upper bits of a word.
+TEST(NQueens, PathsAgreeOnEveryPrefix) {
+  for (const auto& [n, depth] : {std::pair(15, 6), std::pair(25, 15)}) {
+    std::vector<QueensPrefix> prefixes;
+    if (n == 15) {
+      prefixes = QueensPrefixes(n, depth);
+      prefixes.resize(2000);
+    } else {
+      // The first rows of the knight's pattern, and its mirror image.
+      QueensPrefix prefix{.n = n};
+      for (int row = 0; row < depth; ++row) {
+        prefix.columns.push_back(row < n / 2 ? 2 * row + 1 : 2 * (row - n / 2));
+      }
+      prefixes.push_back(prefix);
+      for (int& column : prefix.columns) column = n - 1 - column;
+      prefixes.push_back(prefix);
+    }
+    uint64_t total = 0;
+    for (const QueensPrefix& prefix : prefixes) {
+      const uint64_t count = CountQueens(prefix, {}, CpuPath::kScalar).value();
+      for (const CpuPath path : SupportedCpuPaths()) {
+        ASSERT_EQ(CountQueens(prefix, {}, path).value(), count) << CpuPathName(path);
+      }
+      total += count;
+    }
+    EXPECT_GT(total, 0u) << n;
+  }
 }
 
 TEST(NQueens, PrefixesAsDeepAsTheBoard) {

@@ -135,7 +135,10 @@ uint64_t PlainQueens(int n) {
     const uint32_t queen = 1u << column;
     half += PlainBitmask((1u << n) - 1, queen, queen << 1, queen >> 1);
   }
-  return 2 * half;
+  if (n % 2 == 0) return 2 * half;
+  // The first queen in the middle column, and all of the rest.
+  const uint32_t middle = 1u << (n / 2);
+  return 2 * half + PlainBitmask((1u << n) - 1, middle, middle << 1, middle >> 1);
 }
 
 bool DancingLinksSolves(std::string_view puzzle) {
