@@ -2,11 +2,25 @@
 
 #include <algorithm>
 
+#include "base/digest.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "master/receipt.h"
 
 namespace skep {
+namespace {
+
+// Of what its tasks are: neither message has a map, so equal ones are equal bytes.
+uint64_t DigestOfStage(const StageSpec& stage, const JobSpec& job) {
+  StreamingDigest64 digest;
+  digest.Add(stage.SerializeAsString());
+  if (stage.job_input()) {
+    for (const InputSplit& split : job.splits()) digest.Add(split.SerializeAsString());
+  }
+  return digest.value();
+}
+
+}  // namespace
 
 ActiveJob::ActiveJob(JobId id, JobSpec spec, absl::Time now)
     : id_(id), spec_(std::move(spec)) {
@@ -166,6 +180,9 @@ void ActiveJob::BeginPlan() {
 void ActiveJob::BeginStage(StageSpec stage) {
   phase_ = Phase::kStage;
   payloads_.Clear();
+  if (spec_.keep_outcomes() || spec_.finished_size() > 0) {
+    stage_digest_ = DigestOfStage(stage, spec_);
+  }
   size_t maps = spec_.splits_size();
   if (stage.has_tasks()) {
     maps = stage.tasks().payload_size();
@@ -174,6 +191,35 @@ void ActiveJob::BeginStage(StageSpec stage) {
   stage_spec_ = std::move(stage);
   groups_[TASK_MAP].Reset(maps);
   groups_[TASK_REDUCE].Reset(stage_spec_.partitions());
+  RestoreFinished();
+}
+
+void ActiveJob::RestoreFinished() {
+  if (!resumable()) return;
+  TaskGroup& maps = groups_[TASK_MAP];
+  for (const FinishedTask& finished : spec_.finished()) {
+    if (finished.stage() != stage_ || finished.stage_digest() != stage_digest_ ||
+        finished.task() >= maps.size() ||
+        maps[finished.task()].state == TaskState::kDone) {
+      continue;
+    }
+    maps.Restore(finished.task(), finished.result());
+    KeepOutcome(finished.task());
+  }
+}
+
+void ActiveJob::KeepOutcome(uint32_t task) {
+  if (!spec_.keep_outcomes() || !resumable()) return;
+  const TaskResult& result = groups_[TASK_MAP][task].result;
+  const size_t bytes = result.ByteSizeLong();
+  if (outcome_bytes_ + bytes > kMaxOutcomeBytes) return;
+  outcome_bytes_ += bytes;
+  FinishedTask& outcome = outcomes_.emplace_back();
+  outcome.set_stage(stage_);
+  outcome.set_task(task);
+  outcome.set_stage_digest(stage_digest_);
+  outcome.set_stage_name(stage_spec_.name());
+  *outcome.mutable_result() = result;
 }
 
 void ActiveJob::EndStage() {
@@ -192,6 +238,9 @@ void ActiveJob::EndStage() {
       }
       for (OutputFile& file : *result.mutable_output())
         parts_.push_back(std::move(file));
+      for (const RecordAccount& account : result.produced()) {
+        status_.set_bytes_moved(status_.bytes_moved() + account.bytes());
+      }
       AddWarnings(result);
       AddTimes(result);
     }

@@ -30,6 +30,8 @@ inline constexpr uint32_t kMaxTasks = 1'000'000;     // map tasks of one stage
 inline constexpr uint32_t kMaxPartitions = 100'000;  // reduce tasks of one stage
 inline constexpr int kMaxWarnings = 20;
 inline constexpr uint32_t kDefaultMaxAttempts = 4;
+// Of the results that are kept for whoever goes on from them; later ones are not.
+inline constexpr size_t kMaxOutcomeBytes = size_t{48} << 20;
 
 class ActiveJob {
  public:
@@ -72,6 +74,12 @@ class ActiveJob {
   void EndStage();
   void BeginPublish();
 
+  // --- Going on from what is finished ----------------------------------------------
+  // Map task `task` is done: keeps what it came to, if the job wants that.
+  void KeepOutcome(uint32_t task);
+  // What was kept, in the order in which the tasks ended.
+  const std::vector<FinishedTask>& outcomes() const { return outcomes_; }
+
   // --- For people ------------------------------------------------------------------
   JobStatus& status() { return status_; }
   JobStatus Status() const;
@@ -91,7 +99,10 @@ class ActiveJob {
   void FillPlan(TaskSpec& spec) const;
   void FillPublish(TaskSpec& spec) const;
   StageProgress Progress() const;
+  void RestoreFinished();
   bool reduces_follow() const { return stage_spec_.partitions() > 0; }
+  // Whether a result is all that is left of a map task of the stage.
+  bool resumable() const { return !reduces_follow() && !stage_spec_.writes_output(); }
 
   JobId id_;
   JobSpec spec_;
@@ -104,6 +115,9 @@ class ActiveJob {
   TaskGroup groups_[4];  // by TaskKind
   std::vector<StageResult> finished_;
   std::vector<OutputFile> parts_;
+  uint64_t stage_digest_ = 0;  // if outcomes are kept or given
+  std::vector<FinishedTask> outcomes_;
+  size_t outcome_bytes_ = 0;
 };
 
 }  // namespace skep

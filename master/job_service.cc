@@ -127,6 +127,17 @@ class ServiceImpl final : public JobService::Service {
     return ToGrpc(jobs.status());
   }
 
+  grpc::Status Outcomes(grpc::ServerContext*, const OutcomesRequest* request,
+                        OutcomesReply* reply) override {
+    const auto finished = Await<std::vector<FinishedTask>>([&](auto done) {
+      master_.Outcomes(JobId(request->job()), request->from(), std::move(done));
+    });
+    if (finished.ok()) {
+      reply->mutable_finished()->Assign(finished->begin(), finished->end());
+    }
+    return ToGrpc(finished.status());
+  }
+
   grpc::Status Cancel(grpc::ServerContext*, const CancelJobRequest* request,
                       CancelJobReply*) override {
     const auto done = Await<bool>([&](auto done) {

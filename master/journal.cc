@@ -5,17 +5,15 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
-#include "base/coding.h"
-#include "base/digest.h"
 #include "base/status.h"
+#include "storage/log_record.h"
 
 namespace skep {
 namespace {
 
 constexpr std::string_view kPrefix = "journal-";
 constexpr std::string_view kMagic = "SKEPJNL2";
-constexpr size_t kCheckedBytes = 4 + 8 + 8;  // of a header
-constexpr size_t kHeaderBytes = kCheckedBytes + 4;
+constexpr size_t kHeaderBytes = LogRecordHeader::kBytes;
 
 // The term that a file name says; 0 if it is none of ours.
 uint64_t TermOf(const std::string& name) {
@@ -25,14 +23,6 @@ uint64_t TermOf(const std::string& name) {
     return 0;
   }
   return term;
-}
-
-uint64_t ChecksumOf(int64_t nanos, std::string_view event) {
-  return Digest64(event, static_cast<uint64_t>(nanos));
-}
-
-uint32_t HeaderChecksum(const char* header) {
-  return static_cast<uint32_t>(Digest64({header, kCheckedBytes}));
 }
 
 // Whether nothing but zeros follows.
@@ -101,29 +91,27 @@ absl::Status Journal::ReplayFile(const std::string& path, const Play& play) cons
     return damaged(0, "this is no journal of this version of skep, or damaged,");
   }
   while (info.size >= offset + kHeaderBytes) {
-    char header[kHeaderBytes];
-    SKEP_RETURN_IF_ERROR(file->ReadAt(offset, kHeaderBytes, header).status());
-    const uint32_t size = LoadLittle<uint32_t>(header);
-    const int64_t nanos = LoadLittle<int64_t>(header + 4);
-    const uint64_t checksum = LoadLittle<uint64_t>(header + 12);
-    if (LoadLittle<uint32_t>(header + kCheckedBytes) != HeaderChecksum(header)) {
+    char encoded[kHeaderBytes];
+    SKEP_RETURN_IF_ERROR(file->ReadAt(offset, kHeaderBytes, encoded).status());
+    const LogRecordHeader header = LogRecordHeader::Decode(encoded);
+    if (!header.intact) {
       SKEP_ASSIGN_OR_RETURN(const bool end, EndsInZeros(*file, offset));
       if (end) break;
       return damaged(offset, "the head of the record is damaged");
     }
-    if (size > info.size - offset - kHeaderBytes) break;  // cut short
-    bytes.resize(size);
+    if (header.size > info.size - offset - kHeaderBytes) break;  // cut short
+    bytes.resize(header.size);
     SKEP_RETURN_IF_ERROR(
-        file->ReadAt(offset + kHeaderBytes, size, bytes.data()).status());
+        file->ReadAt(offset + kHeaderBytes, header.size, bytes.data()).status());
     Event event;
-    if (ChecksumOf(nanos, bytes) != checksum || !event.ParseFromString(bytes)) {
+    if (!header.Matches(bytes) || !event.ParseFromString(bytes)) {
       // Its length may have reached the disk before its bytes.
       SKEP_ASSIGN_OR_RETURN(const bool end, EndsInZeros(*file, offset + kHeaderBytes));
-      if (end && size > 0) break;
+      if (end && header.size > 0) break;
       return damaged(offset, "the record is damaged");
     }
-    play(std::move(event), absl::FromUnixNanos(nanos));
-    offset += kHeaderBytes + size;
+    play(std::move(event), absl::FromUnixNanos(header.stamp));
+    offset += kHeaderBytes + header.size;
   }
   return absl::OkStatus();
 }
@@ -147,15 +135,8 @@ absl::Status Journal::Append(const Event& event, absl::Time time, bool sync) {
     return ResourceExhausted("an event of ", bytes.size(), " bytes; at most ",
                              kMaxEventBytes, " are allowed");
   }
-  const int64_t nanos = absl::ToUnixNanos(time);
-  char header[kHeaderBytes];
-  StoreLittle(static_cast<uint32_t>(bytes.size()), header);
-  StoreLittle(nanos, header + 4);
-  StoreLittle(ChecksumOf(nanos, bytes), header + 12);
-  StoreLittle(HeaderChecksum(header), header + kCheckedBytes);
   std::string record(begun_ ? "" : kMagic);
-  record.append(header, kHeaderBytes);
-  record += bytes;
+  record += EncodeLogRecord(absl::ToUnixNanos(time), bytes);
   SKEP_ASSIGN_OR_RETURN(const auto file,
                         fs_.OpenToWrite(path_, FileSystem::IfExists::kAppend));
   SKEP_RETURN_IF_ERROR(file->Append(record));

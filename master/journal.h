@@ -5,16 +5,11 @@
 // that is finished is repeated.
 //
 // A directory of files, one a term: "journal-000001", ... Each begins with the 8 bytes
-// "SKEPJNL2", and is a sequence of records:
-//   size      4 bytes, little-endian: of the event
-//   time      8 bytes: nanoseconds since the epoch
-//   checksum  8 bytes: XXH3-64 of time and event
-//   header    4 bytes: XXH3-64 of the 20 bytes before, its lower half
-//   event     a serialized Event
+// "SKEPJNL2", and is a sequence of records (storage/log_record.h), a serialized Event
+// each.
 // A record that the end of its file cuts short was never acted on and is passed over,
 // and so is an end of nothing but zeros, which file systems leave after a power cut.
-// Any other damage is DataLoss: with a checksum of its own, a header that says more
-// bytes than there are is known from one that is damaged.
+// Any other damage is DataLoss.
 //
 // Records are handed to the operating system one by one: they survive the death of the
 // process. Those that are synced survive that of the machine too. Not thread-safe.

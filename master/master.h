@@ -66,6 +66,8 @@ class Master : public MasterService, public std::enable_shared_from_this<Master>
   void Submit(JobSpec spec, Done<JobId> done);
   // NotFound: never submitted, or forgotten.
   void Get(JobId job, Done<JobStatus> done);
+  // NotFound as Get; see Scheduler::Outcomes.
+  void Outcomes(JobId job, size_t from, Done<std::vector<FinishedTask>> done);
   void List(Done<std::vector<JobStatus>> done);
   void Cancel(JobId job, std::string reason, Done<bool> done);
   void Workers(Done<std::vector<WorkerStatus>> done);

@@ -61,6 +61,18 @@ void Master::Get(JobId job, Done<JobStatus> done) {
       [shared] { (*shared)(Stopping()); });
 }
 
+void Master::Outcomes(JobId job, size_t from, Done<std::vector<FinishedTask>> done) {
+  // With the last of them, of at most 48 MiB, below what a call may carry twice.
+  constexpr size_t kMaxBytes = 1 << 20;
+  auto shared = std::make_shared<Done<std::vector<FinishedTask>>>(std::move(done));
+  Run(
+      [this, job, from, shared] {
+        if (!scheduler_.Status(job)) return (*shared)(NoSuchJob(job));
+        (*shared)(scheduler_.Outcomes(job, from, kMaxBytes));
+      },
+      [shared] { (*shared)(Stopping()); });
+}
+
 void Master::List(Done<std::vector<JobStatus>> done) {
   auto shared = std::make_shared<Done<std::vector<JobStatus>>>(std::move(done));
   Run(

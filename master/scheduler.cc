@@ -168,7 +168,9 @@ void Scheduler::Succeed(const Found& found, const AttemptKey& key, WorkerEntry& 
       Emit(CancelTask{runner->connection, ToProto(other_key, other.epoch)});
     }
   }
-  if (key.task.kind == TASK_MAP && found.job->OutputsNeeded()) worker.held.insert(key);
+  if (key.task.kind != TASK_MAP) return;
+  if (found.job->OutputsNeeded()) worker.held.insert(key);
+  found.job->KeepOutcome(key.task.task);
 }
 
 void Scheduler::FailAttempt(const Found& found, const AttemptKey& key,

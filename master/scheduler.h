@@ -91,6 +91,9 @@ class Scheduler {
   const WorkerTable& workers() const { return workers_; }
   // Nullopt: never submitted, or forgotten.
   std::optional<JobStatus> Status(JobId id) const;
+  // What tasks of an active job have come to (JobSpec.keep_outcomes), from the
+  // `from`th on: at least one, if there is one, and about `max_bytes` at most.
+  std::vector<FinishedTask> Outcomes(JobId id, size_t from, size_t max_bytes) const;
   // All jobs that are remembered, by id.
   std::vector<JobId> Jobs() const;
 

@@ -163,6 +163,20 @@ std::optional<JobStatus> Scheduler::Status(JobId id) const {
   return std::nullopt;
 }
 
+std::vector<FinishedTask> Scheduler::Outcomes(JobId id, size_t from,
+                                              size_t max_bytes) const {
+  std::vector<FinishedTask> found;
+  const auto it = jobs_.find(id);
+  if (it == jobs_.end()) return found;
+  const std::vector<FinishedTask>& all = it->second.outcomes();
+  size_t bytes = 0;
+  for (size_t i = from; i < all.size() && bytes < max_bytes; ++i) {
+    bytes += all[i].ByteSizeLong();
+    found.push_back(all[i]);
+  }
+  return found;
+}
+
 std::vector<JobId> Scheduler::Jobs() const {
   std::vector<JobId> ids;
   for (const auto& [id, status] : history_) ids.push_back(id);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/strings.h"
 #include "gtest/gtest.h"
 
 namespace skep {
@@ -119,6 +120,82 @@ TEST(SchedulerTest, JobsTakeTurns) {
     EXPECT_LE(std::abs(ahead), 2);
   }
   EXPECT_EQ(ran.size(), 24u);
+}
+
+// A job of ten tasks, six of which end before it is cancelled; then it is submitted
+// again with what those came to.
+TEST(SchedulerTest, GoesOnFromFinishedTasks) {
+  Scheduler scheduler({});
+  scheduler.Step(Register(1, 1), kStart);
+  Event first = Submit(scheduler, 10);
+  first.mutable_job_submitted()->mutable_spec()->set_keep_outcomes(true);
+  const JobSpec spec = first.job_submitted().spec();
+  int ended = 0;
+  std::vector<Command> commands = scheduler.Step(std::move(first), kStart);
+  while (ended < 6) {
+    const auto run =
+        std::find_if(commands.begin(), commands.end(), [](const Command& command) {
+          return std::holds_alternative<RunTask>(command);
+        });
+    ASSERT_NE(run, commands.end());
+    Event finish = Finish(std::get<RunTask>(*run));
+    const AttemptId id = std::get<RunTask>(*run).spec.id();
+    if (id.kind() == TASK_MAP) {
+      TaskResult& result = *finish.mutable_attempt_finished()->mutable_result();
+      result.set_result(StrCat("of ", id.task()));
+      (*result.mutable_counters())["seen"] = 1;
+      result.set_cpu_seconds(2);
+      ++ended;
+    }
+    commands = scheduler.Step(std::move(finish), kStart);
+  }
+  const std::vector<FinishedTask> all = scheduler.Outcomes(JobId(1), 0, 1 << 20);
+  ASSERT_EQ(all.size(), 6u);
+  EXPECT_EQ(all[5].result().result(), StrCat("of ", all[5].task()));
+  EXPECT_EQ(all[5].stage_name(), "");
+  // In pieces, each of one at least.
+  EXPECT_EQ(scheduler.Outcomes(JobId(1), 0, 1).size(), 1u);
+  EXPECT_EQ(scheduler.Outcomes(JobId(1), 4, 1 << 20).size(), 2u);
+  EXPECT_TRUE(scheduler.Outcomes(JobId(1), 6, 1 << 20).empty());
+  EXPECT_TRUE(scheduler.Outcomes(JobId(2), 0, 1 << 20).empty());
+  Event cancel;
+  cancel.mutable_job_cancelled()->set_job(1);
+  scheduler.Step(std::move(cancel), kStart);
+
+  const auto again = [&](const std::vector<FinishedTask>& finished) {
+    Scheduler other({});
+    other.Step(Register(1, 2), kStart);
+    Event event = Submit(other, 0);
+    *event.mutable_job_submitted()->mutable_spec() = spec;
+    event.mutable_job_submitted()->mutable_spec()->mutable_finished()->Assign(
+        finished.begin(), finished.end());
+    const std::vector<RunTask> ran = RunAll(other, std::move(event));
+    const JobStatus status = *other.Status(JobId(1));
+    EXPECT_EQ(status.state(), JOB_SUCCEEDED);
+    EXPECT_EQ(status.stages(0).maps().done(), 10u);
+    EXPECT_EQ(status.counters().contains("seen") ? status.counters().at("seen") : 0,
+              12 - ran.size());
+    EXPECT_EQ(status.cpu_seconds(), 2 * (12.0 - static_cast<double>(ran.size())));
+    std::string results;
+    for (const RunTask& run : ran) {
+      if (run.spec.finished_size() == 0) continue;
+      for (const std::string& result : run.spec.finished(0).map_results()) {
+        StrAppend(&results, result, ",");
+      }
+    }
+    return std::pair(ran.size(), results);
+  };
+  // Four maps and two plans.
+  EXPECT_EQ(again(all),
+            std::pair(size_t{6}, std::string("of 0,of 1,of 2,of 3,of 4,of 5,"
+                                             ",,,,")));
+  // Tasks of another cut, of other stages, twice, or beyond the last are not believed.
+  std::vector<FinishedTask> wrong = all;
+  wrong[0].set_stage_digest(wrong[0].stage_digest() + 1);
+  wrong[1].set_stage(1);
+  wrong[2].set_task(10);
+  wrong[3] = wrong[4];
+  EXPECT_EQ(again(wrong).first, size_t{10});
 }
 
 TEST(SchedulerTest, ForgetsTheOldestJobs) {

@@ -48,6 +48,14 @@ std::vector<Attempt> TaskGroup::Finish(uint32_t task, uint32_t attempt,
   return others;
 }
 
+void TaskGroup::Restore(uint32_t task, TaskResult result) {
+  Task& t = tasks_[task];
+  CHECK_EQ(waiting_.erase(task), 1u);
+  t.result = std::move(result);
+  t.state = TaskState::kDone;
+  ++done_;
+}
+
 void TaskGroup::End(uint32_t task, uint32_t attempt, Why why) {
   Task& t = tasks_[task];
   CHECK_EQ(std::erase_if(t.live, [&](const Attempt& a) { return a.number == attempt; }),

@@ -73,6 +73,8 @@ class TaskGroup {
   // running -> done, by the live attempt `attempt`. Returns the other live attempts,
   // which are of no use any more.
   std::vector<Attempt> Finish(uint32_t task, uint32_t attempt, TaskResult result);
+  // waiting -> done, as an earlier submission of the job had it.
+  void Restore(uint32_t task, TaskResult result);
   // Ends a live attempt without a result; the task waits again unless another attempt
   // of it is live.
   enum class Why { kFailed, kLost };
