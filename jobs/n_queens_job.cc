@@ -6,13 +6,17 @@
 // --fundamental adds a stage that counts the symmetric boards; --show is one task that
 // finds boards.
 
+#include <time.h>
+
 #include <algorithm>
 #include <cstdlib>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/coding.h"
+#include "base/duration_words.h"
 #include "jobs/api/job.h"
 #include "jobs/kernels/n_queens.h"
 #include "jobs/kernels/queens_boards.h"
@@ -40,12 +44,41 @@ HalvesCost CostOfHalves(int64_t n) {
                       kFirstHalvesCost];
 }
 
-// Backtracking took 2.8 s at 16; the number of steps grows by these factors, like the
-// number of solutions (A000170: 6.5 to 8.7 and slowly rising).
+// Backtracking on the same machine; the number of steps grows by these factors, like
+// the number of solutions (A000170: 6.5 to 8.7 and slowly rising).
 double SecondsOfPrefixes(int64_t n) {
-  double seconds = 2.8;
-  for (int64_t side = 17; side <= n; ++side) seconds *= 6.6 + 0.2 * (side - 16);
-  return n < 16 ? 1 : seconds;
+  double seconds = 0.43;
+  for (int64_t side = 17; side <= n; ++side) seconds *= 6.8 + 0.2 * (side - 16);
+  for (int64_t side = 16; side > n; --side) seconds /= 6.8;
+  return seconds;
+}
+
+// CPU time of this thread.
+double CpuSeconds() {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+// How many times longer this machine takes than the figures above say, by a small
+// board.
+double Slowness(bool halves) {
+  constexpr int kHalvesSide = 16, kPrefixesSide = 14;
+  double best = 1e9;
+  for (int i = 0; i < 2; ++i) {
+    const double start = CpuSeconds();
+    if (halves) {
+      const auto board = QueensHalves::Create(kHalvesSide);
+      if (board.ok()) (*board)->Count(0, (*board)->size(), {}).IgnoreError();
+    } else {
+      for (const QueensPrefix& prefix : QueensPrefixes(kPrefixesSide, 1)) {
+        CountQueens(prefix, {}).IgnoreError();
+      }
+    }
+    best = std::min(best, CpuSeconds() - start);
+  }
+  return best / (halves ? CostOfHalves(kHalvesSide).seconds
+                        : SecondsOfPrefixes(kPrefixesSide));
 }
 
 bool ByHalves(const Options& options) {
@@ -56,31 +89,21 @@ bool ByHalves(const Options& options) {
   return n >= kMinHalvesQueens && n <= kMaxHalvesQueens;
 }
 
-std::string InWords(double seconds) {
-  const auto rounded = [](double value) {
-    return StrCat(static_cast<int64_t>(value + 0.5));
-  };
-  if (seconds < 120) return StrCat(rounded(seconds), " s");
-  if (seconds < 2 * 3600) return StrCat(rounded(seconds / 60), " minutes");
-  if (seconds < 2 * 86400) return StrCat(rounded(seconds / 3600), " hours");
-  if (seconds < 2 * 365 * 86400.0) return StrCat(rounded(seconds / 86400), " days");
-  return StrCat(rounded(seconds / (365 * 86400.0)), " years");
-}
-
 // Said before the job starts.
 std::string Announce(const Options& options) {
+  constexpr double kWorthSaying = 30;  // seconds
   const int64_t n = options.GetInt("n");
-  if (n <= 19 || options.GetInt("show") > 0) return "";
   const bool halves = ByHalves(options);
   const double seconds = halves ? CostOfHalves(n).seconds : SecondsOfPrefixes(n);
-  std::string line = StrCat("nqueens: this takes about ", InWords(seconds),
-                            " on one core of 2.6 GHz with AVX-512, divided by your "
-                            "cores");
+  if (seconds < kWorthSaying || options.GetInt("show") > 0) return "";
+  std::string line = StrCat(
+      "nqueens: this takes about ", InWords(absl::Seconds(seconds * Slowness(halves))),
+      " on one core like this one, divided by how many there are");
   if (halves) {
     StrAppend(&line, ", and ", CostOfHalves(n).megabytes, " MB in each process");
   } else if (n <= kMaxHalvesQueens) {
     StrAppend(&line, "; --algorithm halves would take ",
-              InWords(CostOfHalves(n).seconds));
+              InWords(absl::Seconds(CostOfHalves(n).seconds * Slowness(true))));
   }
   return line;
 }
@@ -93,7 +116,7 @@ std::string Announce(const Options& options) {
 // queen.
 int PrefixDepth(int64_t n) {
   if (n < 12) return 1;
-  if (n < 17) return 2;
+  if (n < 19) return 2;
   return n < 21 ? 3 : 4;
 }
 
@@ -118,11 +141,19 @@ absl::StatusOr<std::vector<uint64_t>> Decode(std::string_view bytes, size_t at_l
   return numbers;
 }
 
-// Payload: n, weight, the columns.
+// Payload: n, weight, the columns. Scattered, so that the first tasks cost and count as
+// the others do, and tell how long those will take: boards that begin in a corner have
+// fewer solutions than those that begin in the middle.
 StageSpec PrefixesStage(int64_t n) {
   StageSpec stage;
   stage.set_name("prefixes");
-  for (const QueensPrefix& prefix : QueensPrefixes(n, PrefixDepth(n))) {
+  const std::vector<QueensPrefix> prefixes = QueensPrefixes(n, PrefixDepth(n));
+  const size_t count = prefixes.size();
+  // By steps of a golden section.
+  size_t step = 1 + count * 618 / 1000;
+  while (std::gcd(step, count) != 1) ++step;
+  for (size_t i = 0; i < count; ++i) {
+    const QueensPrefix& prefix = prefixes[i * step % count];
     std::vector<uint64_t> numbers = {static_cast<uint64_t>(prefix.n),
                                      static_cast<uint64_t>(prefix.weight)};
     numbers.insert(numbers.end(), prefix.columns.begin(), prefix.columns.end());
@@ -270,6 +301,18 @@ absl::StatusOr<PlanResult> AnswerCount(const PlanInput& input) {
               {StrCat(solutions, " solutions, ", fundamental, " up to symmetry")});
 }
 
+// What tasks of a stage have counted so far.
+std::string Partial(std::string_view stage, const std::vector<std::string>& results) {
+  if (results.empty() || (stage != "halves" && stage != "prefixes")) return "";
+  uint64_t solutions = 0;
+  for (const std::string& result : results) {
+    const auto numbers = Decode(result, 1);
+    if (!numbers.ok()) return "";
+    solutions += (*numbers)[0];
+  }
+  return StrCat(solutions, " solutions so far");
+}
+
 absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
   const int64_t n = input.options.GetInt("n");
   const bool show = input.options.GetInt("show") > 0;
@@ -344,6 +387,7 @@ void NQueens(Job& job) {
       .Input({.kind = InputFormat::Kind::kNone})
       .Output(OutputShape::kNone)
       .Announce(Announce)
+      .Partial(Partial)
       .AddStage("prefixes", {.mapper = [] { return std::make_unique<CountPrefix>(); }})
       .AddStage("halves", {.mapper = [] { return std::make_unique<CountHalves>(); }})
       .AddStage("symmetric",

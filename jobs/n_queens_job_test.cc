@@ -74,10 +74,22 @@ TEST(NQueens, SaysWhatALargeBoardTakes) {
     return job.announcement(options);
   };
   EXPECT_EQ(announcement("19", "auto"), "");
+  EXPECT_EQ(announcement("16", "prefixes"), "");
   EXPECT_NE(announcement("20", "auto").find("62 MB in each process"),
             std::string::npos);
-  EXPECT_NE(announcement("21", "prefixes").find("--algorithm halves"), std::string::npos);
+  EXPECT_NE(announcement("21", "prefixes").find("--algorithm halves"),
+            std::string::npos);
   EXPECT_NE(announcement("27", "auto").find("years"), std::string::npos);
+}
+
+TEST(NQueens, TellsWhatItHasCountedSoFar) {
+  const Job job = MakeJob(NQueens);
+  ASSERT_TRUE(job.has_partial());
+  EXPECT_EQ(job.partial("prefixes", {"\x02", "\x04"}), "6 solutions so far");
+  EXPECT_EQ(job.partial("halves", {"\xac\x02"}), "300 solutions so far");
+  EXPECT_EQ(job.partial("halves", {}), "");
+  EXPECT_EQ(job.partial("halves", {"\xff"}), "");
+  EXPECT_EQ(job.partial("boards", {"\x02"}), "");
 }
 
 TEST(NQueens, HalvesHaveTheirLimits) {

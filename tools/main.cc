@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
     {"submit", "Run a job on the fleet of a master", RunSubmit},
     {"jobs", "List a master's jobs", RunJobs},
     {"status", "Show one job", RunStatus},
+    {"wait", "Wait for a job's end, and print its answer", RunWait},
     {"cancel", "Cancel a job", RunCancel},
     {"master", "Serve as a fleet's master", RunMaster},
     {"worker", "Serve a master as a worker", RunWorker},

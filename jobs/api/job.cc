@@ -117,6 +117,18 @@ std::string Job::announcement(const Options& options) const {
   return announce_ == nullptr ? "" : announce_(options);
 }
 
+Job& Job::Partial(
+    std::function<std::string(std::string_view, const std::vector<std::string>&)>
+        partial) {
+  partial_ = std::move(partial);
+  return *this;
+}
+
+std::string Job::partial(std::string_view stage,
+                         const std::vector<std::string>& results) const {
+  return partial_ == nullptr ? "" : partial_(stage, results);
+}
+
 Job& Job::Input(std::function<absl::StatusOr<InputFormat>(const Options&)> format) {
   input_ = std::move(format);
   return *this;
@@ -179,6 +191,11 @@ absl::StatusOr<InputFormat> Job::input(const Options& options) const {
 
 OutputShape Job::output(const Options& options) const {
   return output_ == nullptr ? OutputShape::kDirectory : output_(options);
+}
+
+bool Job::has_results_only_stage() const {
+  return std::any_of(stages_.begin(), stages_.end(),
+                     [](const auto& stage) { return stage.second.reducer == nullptr; });
 }
 
 const Stage* Job::FindStage(std::string_view name) const {

@@ -97,6 +97,12 @@ class Job {
   // A line for the person who submits, said before the job starts ("this takes about
   // ..."); "" says nothing. It sees the flags only.
   Job& Announce(std::function<std::string(const Options&)> announce);
+  // What is known of the answer before it is whole: a few words ("12 solutions so far")
+  // from the results of some tasks of a stage, in any order; "" says nothing. Shown
+  // while the job runs.
+  Job& Partial(std::function<std::string(std::string_view stage,
+                                         const std::vector<std::string>& results)>
+                   partial);
   // May depend on the flags ("--format f64").
   Job& Input(std::function<absl::StatusOr<InputFormat>(const Options&)> format);
   Job& Input(InputFormat format);
@@ -126,8 +132,14 @@ class Job {
   absl::Status CheckOptions(const Options& options) const;
   // "" if there is nothing to say.
   std::string announcement(const Options& options) const;
+  bool has_partial() const { return partial_ != nullptr; }
+  // "" if there is nothing to say.
+  std::string partial(std::string_view stage,
+                      const std::vector<std::string>& results) const;
   absl::StatusOr<InputFormat> input(const Options& options) const;
   OutputShape output(const Options& options) const;
+  // Whether there is a stage without a reducer: its tasks may leave results only.
+  bool has_results_only_stage() const;
   // Null if there is none of that name.
   const Stage* FindStage(std::string_view name) const;
   // The job's planner, or the one-stage plan. A stage that no engine could run (no such
@@ -139,6 +151,8 @@ class Job {
   std::vector<Flag> flags_;
   std::vector<std::function<absl::Status(const Options&)>> checks_;
   std::function<std::string(const Options&)> announce_;
+  std::function<std::string(std::string_view, const std::vector<std::string>&)>
+      partial_;
   std::function<absl::StatusOr<InputFormat>(const Options&)> input_;
   std::function<OutputShape(const Options&)> output_;
   std::map<std::string, Stage, std::less<>> stages_;

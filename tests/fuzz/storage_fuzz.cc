@@ -7,6 +7,7 @@
 #include "storage/block_reader.h"
 #include "storage/byte_source.h"
 #include "storage/input_file.h"
+#include "storage/log_record.h"
 #include "storage/memory_file_system.h"
 #include "storage/run_format.h"
 #include "storage/run_reader.h"
@@ -14,6 +15,7 @@
 #include "storage/split_planner.h"
 #include "tests/fuzz/fuzz_input.h"
 #include "tests/fuzz/targets.h"
+#include "tools/client/checkpoint.h"
 
 namespace skep {
 namespace {
@@ -127,6 +129,31 @@ void FuzzBlocks(std::string_view bytes) {
     }
   }
   if (file->compression() == COMPRESSION_NONE) CHECK(together == text);
+}
+
+// A checkpoint is read as far as it is whole; what is read of it makes the same again.
+void FuzzCheckpoint(std::string_view bytes) {
+  constexpr std::string_view kMagic = "SKEPCKP1";
+  FuzzInput input(bytes);
+  std::string file;
+  if (input.Byte() % 2 == 0) {
+    file = input.Rest();
+  } else {
+    // Records with right checksums, and whatever in them.
+    file = kMagic;
+    while (!input.empty()) {
+      const auto stamp = static_cast<int64_t>(input.Byte());
+      file += EncodeLogRecord(stamp, input.Block());
+    }
+  }
+  const absl::StatusOr<CheckpointContent> content = ParseCheckpoint(file);
+  if (!content.ok()) return;
+  CHECK_LE(content->good_bytes, file.size());
+  const auto again =
+      ParseCheckpoint(std::string_view(file).substr(0, content->good_bytes));
+  CHECK(again.ok()) << again.status();
+  CHECK_EQ(again->good_bytes, content->good_bytes);
+  CHECK_EQ(again->finished.size(), content->finished.size());
 }
 
 }  // namespace skep

@@ -13,6 +13,7 @@ std::span<const FuzzTarget> FuzzTargets() {
       {"sudoku_text", FuzzSudokuText},
       {"blocks", FuzzBlocks},
       {"runs", FuzzRuns},
+      {"checkpoint", FuzzCheckpoint},
       {"text", FuzzText},
       {"join", FuzzJoin},
       {"traffic", FuzzTraffic},

@@ -31,6 +31,8 @@ void FuzzSudokuText(std::string_view bytes);
 void FuzzBlocks(std::string_view bytes);
 // Sorted runs, damaged.
 void FuzzRuns(std::string_view bytes);
+// Checkpoints of submitters, damaged.
+void FuzzCheckpoint(std::string_view bytes);
 // Small parsers of text: addresses, sizes, numbers, quantiles, JSON, metrics.
 void FuzzText(std::string_view bytes);
 // TLS handshakes, join tokens, signing requests, certificates, lists of revoked ones,

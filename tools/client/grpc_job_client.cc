@@ -65,6 +65,23 @@ class GrpcJobClient final : public JobClient {
     return std::vector<JobStatus>(reply.jobs().begin(), reply.jobs().end());
   }
 
+  absl::StatusOr<std::vector<FinishedTask>> Outcomes(uint64_t job,
+                                                     uint64_t from) override {
+    OutcomesRequest request;
+    request.set_job(job);
+    request.set_from(from);
+    OutcomesReply reply;
+    SKEP_RETURN_IF_ERROR(Call(&JobService::Stub::Outcomes, request, &reply));
+    return std::vector<FinishedTask>(reply.finished().begin(), reply.finished().end());
+  }
+
+  absl::StatusOr<std::vector<WorkerStatus>> Workers() override {
+    ListWorkersReply reply;
+    SKEP_RETURN_IF_ERROR(
+        Call(&JobService::Stub::Workers, ListWorkersRequest(), &reply));
+    return std::vector<WorkerStatus>(reply.workers().begin(), reply.workers().end());
+  }
+
   absl::Status Cancel(uint64_t job, const std::string& reason) override {
     CancelJobRequest request;
     request.set_job(job);

@@ -31,6 +31,11 @@ class JobClient {
   virtual absl::StatusOr<uint64_t> Submit(const JobSpec& spec) = 0;
   virtual absl::StatusOr<JobStatus> Status(uint64_t job) = 0;
   virtual absl::StatusOr<std::vector<JobStatus>> List() = 0;
+  // What tasks have come to, from the `from`th on: some of them; none are left if none
+  // are returned. See JobService.Outcomes.
+  virtual absl::StatusOr<std::vector<FinishedTask>> Outcomes(uint64_t job,
+                                                             uint64_t from) = 0;
+  virtual absl::StatusOr<std::vector<WorkerStatus>> Workers() = 0;
   virtual absl::Status Cancel(uint64_t job, const std::string& reason) = 0;
 
   // Calls `on_change` with the job's status now and at every change until it is final,

@@ -53,7 +53,7 @@ bool IsFinal(JobState state) {
   return state == JOB_SUCCEEDED || state == JOB_FAILED || state == JOB_CANCELLED;
 }
 
-std::string ProgressLine(const JobStatus& status, bool bar) {
+std::string ProgressLine(const JobStatus& status, bool bar, std::string_view remark) {
   std::string line = StrCat(status.name(), ": ");
   if (!status.waiting_for().empty()) {
     StrAppend(&line, "waiting for ", status.waiting_for());
@@ -70,6 +70,7 @@ std::string ProgressLine(const JobStatus& status, bool bar) {
   StrAppend(&line, Describe("map", stage.maps()));
   const uint32_t reduces = Total(stage.reduces());
   if (reduces > 0) StrAppend(&line, "; ", Describe("reduce", stage.reduces()));
+  if (!remark.empty()) StrAppend(&line, "; ", remark);
   if (bar) {
     const double all = std::max(1u, Total(stage.maps()) + reduces);
     StrAppend(&line, Bar((stage.maps().done() + stage.reduces().done()) / all));
@@ -91,12 +92,13 @@ std::string SummaryLine(const JobStatus& status, absl::Duration took) {
   return line;
 }
 
-void Progress::Update(const JobStatus& status, absl::Time now) {
+void Progress::Update(const JobStatus& status, absl::Time now,
+                      std::string_view remark) {
   if (style_ == Style::kNone || IsFinal(status.state())) return;
   if (style_ == Style::kTerminal) {
     if (now - last_ < kRedrawInterval) return;
     last_ = now;
-    shown_ = ProgressLine(status, true);
+    shown_ = ProgressLine(status, true, remark);
     // Erases what a longer line left.
     write_(StrCat("\r", shown_, "\x1b[K"));
     return;
@@ -104,7 +106,7 @@ void Progress::Update(const JobStatus& status, absl::Time now) {
   const bool urgent = tell_waiting_ && !status.waiting_for().empty();
   if (!urgent && now - start_ < kQuietTime) return;
   if (now - last_ < kLineInterval) return;
-  const std::string line = ProgressLine(status, false);
+  const std::string line = ProgressLine(status, false, remark);
   if (line == shown_) return;
   last_ = now;
   shown_ = line;

@@ -13,8 +13,10 @@
 
 namespace skep {
 
-// "wordcount: map 12/64, 4 running; reduce 0/8 [=====>      ] 17%"
-std::string ProgressLine(const JobStatus& status, bool bar);
+// "wordcount: map 12/64, 4 running; reduce 0/8 [=====>      ] 17%". `remark`, if any,
+// stands before the bar.
+std::string ProgressLine(const JobStatus& status, bool bar,
+                         std::string_view remark = "");
 
 // "job 7 wordcount succeeded in 1.24 s; 2 attempts were run again"
 std::string SummaryLine(const JobStatus& status, absl::Duration took);
@@ -39,7 +41,7 @@ class Progress {
         write_(std::move(write)),
         tell_waiting_(tell_waiting) {}
 
-  void Update(const JobStatus& status, absl::Time now);
+  void Update(const JobStatus& status, absl::Time now, std::string_view remark = "");
   // Clears the terminal's line.
   void End();
 

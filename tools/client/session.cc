@@ -5,15 +5,18 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "base/random.h"
 #include "base/status.h"
 #include "base/thread_pool.h"
 #include "rpc/server.h"
+#include "tools/client/checkpoint.h"
 #include "tools/client/file_server.h"
 #include "tools/client/job_output.h"
-#include "tools/client/progress.h"
+#include "tools/client/job_watch.h"
 #include "tools/client/result.h"
 #include "tools/exit_code.h"
 #include "tools/scratch.h"
@@ -26,10 +29,9 @@ namespace {
 constexpr int kFileThreads = 4;
 constexpr absl::Duration kFileServerGrace = absl::Seconds(1);
 
-void WriteError(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stderr);
-  std::fflush(stderr);
-}
+// Prints the outcome of a job, of `output` if that is there; returns the exit code.
+int Present(const JobStatus& status, JobOutput* output, bool json, bool quiet,
+            absl::Duration took);
 
 class Session {
  public:
@@ -43,13 +45,18 @@ class Session {
 
   absl::Status Prepare();
   int SubmitAndWait();
+  absl::StatusOr<JobStatus> SubmitAndWatch();
 
  private:
   absl::Status CheckOutput(OutputShape shape) const;
   absl::Status CheckFree(OutputShape shape, const std::string& working_directory) const;
   absl::Status ServeFiles();
+  absl::Status OpenCheckpoint();
+  absl::StatusOr<std::optional<uint64_t>> FindEarlier();
+  absl::StatusOr<uint64_t> SubmitOrFind();
   absl::StatusOr<JobStatus> WatchUntilFinal(uint64_t id);
-  int Present(const JobStatus& status, absl::Duration took);
+  void TellCheckpoint(std::string_view partial, bool resumed) const;
+  void KeepAnswer(const JobStatus& status);
 
   JobClient& jobs_;
   Transport& transport_;
@@ -59,6 +66,7 @@ class Session {
 
   PreparedJob prepared_;
   std::unique_ptr<JobOutput> output_;
+  std::unique_ptr<Checkpoint> checkpoint_;  // null: none
   // In the order in which they are needed: the server goes first.
   std::unique_ptr<FileServer> file_server_;
   std::unique_ptr<ThreadPool> file_pool_;
@@ -122,7 +130,34 @@ absl::Status Session::Prepare() {
   spec.set_submitter_host(HostName());
   spec.set_user(UserName());
   spec.set_submission(StrCat(absl::Hex(SystemRandom64(), absl::kZeroPad16)));
+  if (!options_.checkpoint.empty()) SKEP_RETURN_IF_ERROR(OpenCheckpoint());
+  spec.set_keep_outcomes(checkpoint_ != nullptr || request_.job->has_partial());
   return options_.detach ? absl::OkStatus() : ServeFiles();
+}
+
+absl::Status Session::OpenCheckpoint() {
+  // With the spec it travels in one message.
+  constexpr size_t kMaxBytes = size_t{60} << 20;
+  if (options_.detach) {
+    return InvalidArgument(
+        "--detach: nobody stays to keep what is done in a --checkpoint; the fleet "
+        "keeps "
+        "it itself (skep master --journal), and skep wait finds the job again");
+  }
+  if (prepared_.standard_input != nullptr) {
+    return InvalidArgument(
+        "--checkpoint wants inputs that will be the same again: a "
+        "file, not standard input");
+  }
+  SKEP_RETURN_IF_ERROR(CheckResumable(*request_.job, request_.options));
+  JobSpec& spec = prepared_.spec;
+  SKEP_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::Open(fs_, options_.checkpoint, spec));
+  for (const auto& [key, task] : checkpoint_->finished()) *spec.add_finished() = task;
+  if (const size_t bytes = spec.ByteSizeLong(); bytes > kMaxBytes) {
+    return ResourceExhausted("what ", options_.checkpoint, " holds makes a job of ",
+                             bytes, " bytes; at most ", kMaxBytes, " can be sent");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Session::ServeFiles() {
@@ -138,13 +173,54 @@ absl::Status Session::ServeFiles() {
   return absl::OkStatus();
 }
 
+// The job that an earlier session with this checkpoint submitted, if the master still
+// has it. One that wants its submitter's files cannot be joined: it is cancelled.
+absl::StatusOr<std::optional<uint64_t>> Session::FindEarlier() {
+  const std::string& submission = checkpoint_->submission();
+  if (submission.empty() || !options_.find_earlier) return std::nullopt;
+  SKEP_ASSIGN_OR_RETURN(const std::vector<JobStatus> jobs, jobs_.List());
+  for (const JobStatus& job : jobs) {
+    if (job.submission() != submission) continue;
+    if (job.state() == JOB_FAILED || job.state() == JOB_CANCELLED) continue;
+    if (prepared_.spec.splits().empty()) return job.id();
+    SKEP_RETURN_IF_ERROR(jobs_.Cancel(job.id(), "submitted again"));
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<uint64_t> Session::SubmitOrFind() {
+  if (checkpoint_ == nullptr) return jobs_.Submit(prepared_.spec);
+  SKEP_ASSIGN_OR_RETURN(const std::optional<uint64_t> earlier, FindEarlier());
+  if (earlier) {
+    prepared_.spec.set_submission(checkpoint_->submission());
+    if (!options_.quiet) {
+      WriteError(StrCat("skep: the master still has it, as job ", *earlier, "\n"));
+    }
+    return *earlier;
+  }
+  // Before it is submitted: if we die in between, it is just not found.
+  SKEP_RETURN_IF_ERROR(checkpoint_->NoteSubmission(prepared_.spec.submission()));
+  return jobs_.Submit(prepared_.spec);
+}
+
 int Session::SubmitAndWait() {
+  const absl::Time start = absl::Now();
+  if (checkpoint_ != nullptr && checkpoint_->answer()) {
+    if (!options_.quiet) {
+      WriteError(StrCat("skep: the answer is in ", checkpoint_->path(), " already\n"));
+    }
+    JobStatus status;
+    status.set_name(request_.job->name());
+    status.set_state(JOB_SUCCEEDED);
+    *status.mutable_answer() = *checkpoint_->answer();
+    return Present(status, output_.get(), options_.json, options_.quiet,
+                   absl::Now() - start);
+  }
   const std::string announcement = request_.job->announcement(request_.options);
   if (!announcement.empty() && !options_.quiet) {
     WriteError(StrCat("skep: ", announcement, "\n"));
   }
-  const absl::Time start = absl::Now();
-  const absl::StatusOr<uint64_t> id = jobs_.Submit(prepared_.spec);
+  const absl::StatusOr<uint64_t> id = SubmitOrFind();
   // A master that takes no more jobs, or not so large a one, has no trouble with files.
   if (absl::IsResourceExhausted(id.status())) {
     return ReportError(EndsWith(kJobFailed, id.status()));
@@ -162,31 +238,66 @@ int Session::SubmitAndWait() {
     output_->Leave();
     return ReportError(status.status());
   }
-  return Present(*status, absl::Now() - start);
+  KeepAnswer(*status);
+  return Present(*status, output_.get(), options_.json, options_.quiet,
+                 absl::Now() - start);
 }
 
 absl::StatusOr<JobStatus> Session::WatchUntilFinal(uint64_t id) {
-  auto style =
-      isatty(STDERR_FILENO) ? Progress::Style::kTerminal : Progress::Style::kLines;
-  if (options_.quiet) style = Progress::Style::kNone;
-  Progress progress(style, absl::Now(), WriteError, options_.tell_waiting);
-  StopSignal stop([this, id] {
-    WriteError("\nskep: cancelling the job; Ctrl-C again to quit at once\n");
-    // By now another job may have this id: see JobSpec.submission.
-    const auto job = jobs_.Status(id);
-    if (job.ok() && job->submission() != prepared_.spec.submission()) return;
-    const absl::Status status = jobs_.Cancel(id, "cancelled by its submitter");
-    if (!status.ok()) ReportError(status);
-  });
-  auto status = jobs_.Watch(
-      id, prepared_.spec.submission(),
-      [&progress](const JobStatus& now) { progress.Update(now, absl::Now()); },
-      [](const std::string& trouble) { WriteError(StrCat("skep: ", trouble, "\n")); });
-  progress.End();
+  JobWatch watch(jobs_, request_.job, checkpoint_.get(),
+                 {.quiet = options_.quiet,
+                  .tell_waiting = options_.tell_waiting,
+                  .outcomes = prepared_.spec.keep_outcomes()});
+  if (prepared_.spec.finished_size() > 0) TellCheckpoint(watch.Partial(), true);
+  absl::StatusOr<JobStatus> status;
+  {
+    StopSignal stop([this, id, &watch] {
+      WriteError("\nskep: cancelling the job; Ctrl-C again to quit at once\n");
+      // By now another job may have this id: see JobSpec.submission.
+      const auto job = jobs_.Status(id);
+      if (job.ok() && job->submission() != prepared_.spec.submission()) return;
+      if (prepared_.spec.keep_outcomes()) watch.Collect(id);
+      const absl::Status status = jobs_.Cancel(id, "cancelled by its submitter");
+      if (!status.ok()) ReportError(status);
+    });
+    status = watch.UntilFinal(id, prepared_.spec.submission());
+  }
+  if (checkpoint_ != nullptr && (!status.ok() || status->state() != JOB_SUCCEEDED)) {
+    TellCheckpoint(watch.Partial(), false);
+  }
   return status;
 }
 
-int Session::Present(const JobStatus& status, absl::Duration took) {
+absl::StatusOr<JobStatus> Session::SubmitAndWatch() {
+  SKEP_ASSIGN_OR_RETURN(const uint64_t id, SubmitOrFind());
+  absl::StatusOr<JobStatus> status = WatchUntilFinal(id);
+  if (server_ != nullptr) server_->Shutdown(kFileServerGrace);
+  if (status.ok()) SKEP_RETURN_IF_ERROR(JobError(*status));
+  return status;
+}
+
+// What is done already, at the start, or so far, at an end that is none.
+void Session::TellCheckpoint(std::string_view partial, bool resumed) const {
+  const size_t tasks = checkpoint_->finished().size();
+  if (tasks == 0 || (resumed && options_.quiet)) return;
+  WriteError(StrCat("skep: ", checkpoint_->path(), resumed ? " has " : " keeps ", tasks,
+                    tasks == 1 ? " task" : " tasks", partial.empty() ? "" : ": ",
+                    partial, resumed ? "" : "; the same command goes on from there",
+                    "\n"));
+  if (resumed && checkpoint_->dropped() > 0) {
+    WriteError(StrCat("skep: its last ", checkpoint_->dropped(),
+                      " bytes were damaged and are left out\n"));
+  }
+}
+
+void Session::KeepAnswer(const JobStatus& status) {
+  if (checkpoint_ == nullptr || status.state() != JOB_SUCCEEDED) return;
+  const absl::Status kept = checkpoint_->NoteAnswer(status.answer());
+  if (!kept.ok()) WriteError(StrCat("skep: warning: ", Message(kept), "\n"));
+}
+
+int Present(const JobStatus& status, JobOutput* output, bool json, bool quiet,
+            absl::Duration took) {
   for (const std::string& warning : status.warnings()) {
     WriteError(StrCat("skep: warning: ", warning, "\n"));
   }
@@ -195,15 +306,17 @@ int Session::Present(const JobStatus& status, absl::Duration took) {
   }
   StandardOutput out;
   const auto write = [&out](std::string_view bytes) { return out.Write(bytes); };
+  const bool to_terminal = output != nullptr && output->to_terminal();
   absl::Status error = JobError(status);
-  if (error.ok()) {
+  if (error.ok() && output != nullptr) {
     std::vector<OutputFile> parts(status.output().begin(), status.output().end());
-    error = output_->Finish(parts, write);
+    error = output->Finish(parts, write);
     if (!error.ok()) return ReportError(error);
   }
-  if (options_.json) {
-    error = out.Write(StrCat(JobJson(status, output_->path(), took), "\n"));
-  } else if (error.ok() && !output_->to_terminal() && !status.answer().text().empty()) {
+  if (json) {
+    error = out.Write(
+        StrCat(JobJson(status, output == nullptr ? "" : output->path(), took), "\n"));
+  } else if (error.ok() && !to_terminal && !status.answer().text().empty()) {
     const std::string& text = status.answer().text();
     error = out.Write(text.back() == '\n' ? text : StrCat(text, "\n"));
   }
@@ -218,7 +331,10 @@ int Session::Present(const JobStatus& status, absl::Duration took) {
     return kJobFailed;
   }
   if (!error.ok()) return ReportError(error);
-  if (!options_.quiet) WriteError(StrCat("skep: ", SummaryLine(status, took), "\n"));
+  // An answer that was in a checkpoint has no job.
+  if (!quiet && status.id() != 0) {
+    WriteError(StrCat("skep: ", SummaryLine(status, took), "\n"));
+  }
   return status.answer().negative() ? kJobFailed : kOk;
 }
 
@@ -235,6 +351,26 @@ int RunSession(JobClient& jobs, Transport& transport, FileSystem& fs,
   const absl::Status prepared = session.Prepare();
   if (!prepared.ok()) return ReportError(prepared);
   return session.SubmitAndWait();
+}
+
+absl::StatusOr<JobStatus> RunSilently(JobClient& jobs, Transport& transport,
+                                      FileSystem& fs, const JobRequest& request,
+                                      SessionOptions options) {
+  options.quiet = true;
+  Session session(jobs, transport, fs, request, options);
+  SKEP_RETURN_IF_ERROR(session.Prepare());
+  return session.SubmitAndWatch();
+}
+
+int RunWaiting(JobClient& jobs, const JobTable& table, uint64_t id, bool json,
+               bool quiet) {
+  const absl::StatusOr<JobStatus> now = jobs.Status(id);
+  if (!now.ok()) return ReportError(now.status());
+  JobWatch watch(jobs, table.Find(now->name()), /*checkpoint=*/nullptr,
+                 {.quiet = quiet, .tell_waiting = true, .outcomes = true});
+  const absl::StatusOr<JobStatus> status = watch.UntilFinal(id, now->submission());
+  if (!status.ok()) return ReportError(status.status());
+  return Present(*status, nullptr, json, quiet, TimeTaken(*status, absl::Now()));
 }
 
 }  // namespace skep

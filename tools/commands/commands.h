@@ -17,6 +17,7 @@ int RunRun(const Args& args);
 int RunSubmit(const Args& args);
 int RunJobs(const Args& args);
 int RunStatus(const Args& args);
+int RunWait(const Args& args);
 int RunCancel(const Args& args);
 int RunMaster(const Args& args);
 int RunWorker(const Args& args);

@@ -22,6 +22,8 @@ void AddEngineFlags(CommandLine& line, JobCommand* parsed) {
             "Write the output to DIR (new or empty) or FILE", "PATH");
   line.Flag("force", &parsed->session.force, "Replace a FILE that is there already");
   line.Flag("json", &parsed->session.json, "Print the result as one JSON object");
+  line.Flag("checkpoint", &parsed->session.checkpoint,
+            "Keep what is done in FILE; the same command goes on from it", "FILE");
   line.Flag("quiet", &parsed->session.quiet, "No progress, no summary");
   const auto bounded = [&line](const char* name, int64_t* value, int64_t most,
                                const char* help) {

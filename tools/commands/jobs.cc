@@ -1,10 +1,12 @@
-// `skep jobs`, `skep status ID`, `skep cancel ID`: questions to a master.
+// `skep jobs`, `skep status ID`, `skep wait ID`, `skep cancel ID`: questions to a
+// master.
 
 #include <charconv>
 #include <cstdio>
 #include <memory>
 
 #include "base/status.h"
+#include "jobs/job_table.h"
 #include "tools/client/progress.h"
 #include "tools/client/result.h"
 #include "tools/client/session.h"
@@ -77,6 +79,29 @@ int RunStatus(const Args& args) {
   if (!job.ok()) return ReportError(job.status());
   std::fputs(json ? (Json(*job) + "\n").c_str() : JobText(*job).c_str(), stdout);
   return job->state() == JOB_FAILED ? kJobFailed : kOk;
+}
+
+int RunWait(const Args& args) {
+  Address master = DefaultMaster();
+  SecurityFlags security;
+  bool json = false, quiet = false;
+  std::string id_text;
+  CommandLine line(
+      "wait",
+      "Waits for a job that was submitted earlier, or elsewhere, and prints "
+      "its answer. Ctrl-C ends the waiting, not the job.");
+  AddMasterFlag(line, &master);
+  AddSecurityFlags(line, &security);
+  line.Flag("json", &json, "Print the result as one JSON object");
+  line.Flag("quiet", &quiet, "No progress, no summary");
+  line.Positional("ID", &id_text, "The job, as skep jobs lists it");
+  line.Example("skep wait 7");
+  if (const auto code = line.Parse(args)) return *code;
+  const absl::StatusOr<uint64_t> id = ParseJobId(id_text);
+  if (!id.ok()) return ReportError(id.status());
+  const auto client = ConnectTo(master, security);
+  if (!client.ok()) return ReportError(client.status());
+  return RunWaiting(**client, BuiltInJobs(), *id, json, quiet);
 }
 
 int RunCancel(const Args& args) {

@@ -45,6 +45,7 @@ int RunRun(const Args& args) {
   fleet_options.binary_digest = *digest;
   command.session.binary_digest = *std::move(digest);
   command.session.tell_waiting = false;
+  command.session.find_earlier = false;
   TcpTransport transport(std::clamp(static_cast<int>(workers / 4), 1, 4));
   const auto fleet = LocalFleet::Start(transport, fleet_options);
   if (!fleet.ok()) return ReportError(fleet.status());
