@@ -249,5 +249,39 @@ TEST_F(FailureTest, AWorkerThatStandsStillForAMomentLosesNothing) {
   EXPECT_EQ(job["ran_again"]["map_outputs"], 0) << job;
 }
 
+// Every family's jobs, as `skep compare` submits them.
+TEST(Fleet, ComparesAlgorithmsOfJobs) {
+  Fleet fleet(2);
+  const auto compare = [&fleet](std::vector<std::string> args) {
+    args.insert(args.begin(), "compare");
+    args.insert(args.end(), {"--master", fleet.master(), "--rounds", "3", "--json"});
+    return Skep(args);
+  };
+  for (const auto& [family, size] :
+       std::vector<std::pair<std::string, std::string>>{{"nqueens", "10"},
+                                                        {"sudoku", "50"},
+                                                        {"wordcount", "64K"},
+                                                        {"median", "10000"},
+                                                        {"average", "10000"},
+                                                        {"sort", "1000"},
+                                                        {"grep", "64K"}}) {
+    const Outcome outcome = compare({family, "--sizes", size});
+    ASSERT_EQ(outcome.exit_code, kOk) << family << outcome.err;
+    const auto json = nlohmann::json::parse(outcome.out);
+    EXPECT_NE(std::string(json["fleet"]).find("(2 workers, 2 slots)"),
+              std::string::npos);
+    for (const auto& algorithm : json["sizes"][0]["algorithms"]) {
+      EXPECT_GT(algorithm["wall_seconds"]["estimate"], 0) << family;
+      EXPECT_GE(algorithm["rounds"], 1) << family;
+    }
+  }
+  const auto words = nlohmann::json::parse(
+      compare({"wordcount", "--sizes", "64K", "--algorithms", "exact"}).out);
+  EXPECT_GT(words["sizes"][0]["algorithms"][0]["bytes_moved"], 1000);
+  EXPECT_EQ(compare({"nqueens", "--algorithms", "bitmask"}).exit_code, kUsage);
+  EXPECT_EQ(Skep({"compare", "nqueens", "--master", "127.0.0.1:1"}).exit_code,
+            kUnavailable);
+}
+
 }  // namespace
 }  // namespace skep

@@ -86,7 +86,7 @@ absl::StatusOr<CheckpointContent> ParseCheckpoint(std::string_view bytes) {
   for (size_t at = kMagic.size(); bytes.size() - at >= LogRecordHeader::kBytes;) {
     const LogRecordHeader header = LogRecordHeader::Decode(bytes.data() + at);
     const size_t begin = at + LogRecordHeader::kBytes;
-    if (header.size > bytes.size() - begin) break;  // cut short
+    if (!header.intact || header.size > bytes.size() - begin) break;
     const std::string_view payload = bytes.substr(begin, header.size);
     CheckpointRecord record;
     if (!header.Matches(payload) ||

@@ -2,13 +2,17 @@
 
 #include <cstdio>
 #include <fstream>
+#include <optional>
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "rpc/address.h"
 #include "tools/client/session.h"
 #include "tools/command_line.h"
+#include "tools/commands/compare_fleet.h"
 #include "tools/compare/comparison.h"
 #include "tools/exit_code.h"
+#include "tools/security.h"
 
 namespace skep {
 namespace {
@@ -19,6 +23,8 @@ struct Flags {
   int64_t seed = 1;
   bool json = false;
   std::string html;
+  std::optional<Address> master;  // nothing: kernels, here
+  SecurityFlags security;
 };
 
 // The parts between commas; an empty one is refused.
@@ -51,9 +57,20 @@ std::string Joined(const std::vector<std::string>& names) {
   return text;
 }
 
+std::vector<std::string> NamesOf(const FleetFamily& family) {
+  std::vector<std::string> names;
+  for (const FleetAlgorithm& algorithm : family.algorithms) {
+    names.push_back(algorithm.name);
+  }
+  return names;
+}
+
 absl::Status CompareFamilyAs(const CompareFamily& family, const Flags& flags,
                              const std::string& command) {
-  SKEP_ASSIGN_OR_RETURN(const Comparison comparison, Compare(family, flags.options));
+  SKEP_ASSIGN_OR_RETURN(const Comparison comparison,
+                        flags.master ? CompareOnFleetOf(*flags.master, flags.security,
+                                                        family, flags.options)
+                                     : Compare(family, flags.options));
   std::fputs(
       (flags.json ? ComparisonJson(comparison) : ComparisonText(comparison)).c_str(),
       stdout);
@@ -116,6 +133,13 @@ std::optional<int> RunCompareAlgorithms(const Args& args) {
       },
       'o');
   line.Flag("html", &flags.html, "Also write a report with plots", "FILE");
+  line.Heading(StrCat("On a fleet, as jobs: ", Joined(NamesOf(family->on_fleet))));
+  line.ParsedFlag("master", "Submit them to the fleet of this master", "HOST:PORT", "",
+                  [&flags](const std::string& text) -> absl::Status {
+                    SKEP_ASSIGN_OR_RETURN(flags.master, Address::Parse(text));
+                    return absl::OkStatus();
+                  });
+  AddSecurityFlags(line, &flags.security);
   if (const auto code = line.Parse({args.begin() + 1, args.end()})) return *code;
   flags.options.rounds = static_cast<int>(flags.rounds);
   flags.options.seed = static_cast<uint64_t>(flags.seed);

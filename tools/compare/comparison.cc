@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "tools/compare/comparison_rounds.h"
 
 namespace skep {
 namespace {
@@ -69,11 +70,8 @@ ComparedRun RunForMemory(const ComparedAlgorithm& algorithm, uint64_t* memory) {
   return run;
 }
 
-struct Sample {
-  std::vector<double> wall, cpu;
-};
-
-void Measure(const ComparedAlgorithm& algorithm, uint64_t repetitions, Sample* sample) {
+void Measure(const ComparedAlgorithm& algorithm, uint64_t repetitions,
+             RoundSamples* sample) {
   const double wall = Seconds(CLOCK_MONOTONIC), cpu = Seconds(CLOCK_PROCESS_CPUTIME_ID);
   for (uint64_t i = 0; i < repetitions; ++i) algorithm.run();
   const auto times = static_cast<double>(repetitions);
@@ -89,40 +87,11 @@ uint64_t RepetitionsOf(const ComparedAlgorithm& algorithm) {
                               kMostRepetitions);
 }
 
-// Half the distance of the quartiles, as a part of the median.
-double SpreadOf(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const auto at = [&values](double q) {
-    return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1))];
-  };
-  return (at(0.75) - at(0.25)) / 2 / at(0.5);
-}
-
-absl::StatusOr<std::vector<ComparedAlgorithm>> Chosen(
-    const ComparedCase& all, const std::vector<std::string>& names) {
-  std::vector<ComparedAlgorithm> chosen;
-  for (const std::string& name : names) {
-    const auto found =
-        std::find_if(all.algorithms.begin(), all.algorithms.end(),
-                     [&name](const ComparedAlgorithm& a) { return a.name == name; });
-    if (found == all.algorithms.end()) {
-      std::string known;
-      for (const ComparedAlgorithm& algorithm : all.algorithms) {
-        StrAppend(&known, known.empty() ? "" : ", ", algorithm.name);
-      }
-      return InvalidArgument("there is no algorithm \"", name, "\"; there are ", known);
-    }
-    chosen.push_back(*found);
-  }
-  return chosen;
-}
-
 // The answers, checked before anything is measured.
 absl::StatusOr<std::vector<AlgorithmFigures>> WarmUp(
     const std::vector<ComparedAlgorithm>& algorithms, const std::string& input) {
   std::vector<AlgorithmFigures> all;
-  const AlgorithmFigures* agreed = nullptr;
-  all.reserve(algorithms.size());
+  std::vector<bool> exact;
   for (const ComparedAlgorithm& algorithm : algorithms) {
     AlgorithmFigures& figures = all.emplace_back();
     const ComparedRun run = RunForMemory(algorithm, &figures.memory);
@@ -131,48 +100,34 @@ absl::StatusOr<std::vector<AlgorithmFigures>> WarmUp(
     figures.answer = run.answer;
     figures.rounds = run.rounds;
     figures.bytes = run.bytes;
-    if (algorithm.judge != nullptr) {
-      figures.note = algorithm.judge(run.answer);
-    } else if (agreed == nullptr) {
-      agreed = &figures;
-    } else if (agreed->answer != run.answer) {
-      return Internal("on ", input, " ", agreed->name, " answers ", agreed->answer,
-                      " and ", algorithm.name, " ", run.answer,
-                      ": nothing was measured");
-    }
+    exact.push_back(algorithm.judge == nullptr);
+    if (!exact.back()) figures.note = algorithm.judge(run.answer);
+    SKEP_RETURN_IF_ERROR(CheckAnswer(all, exact, input));
   }
   return all;
 }
 
 absl::StatusOr<SizeFigures> CompareAt(const CompareFamily& family, uint64_t size,
+                                      const std::string& input,
                                       const CompareOptions& options) {
-  const std::string& input = options.input.empty() ? family.inputs[0] : options.input;
   SKEP_ASSIGN_OR_RETURN(const ComparedCase all, family.make(input, size, options.seed));
   SKEP_ASSIGN_OR_RETURN(
       const std::vector<ComparedAlgorithm> algorithms,
-      Chosen(all, options.algorithms.empty() ? family.by_default : options.algorithms));
+      ChosenOf(all.algorithms,
+               options.algorithms.empty() ? family.by_default : options.algorithms));
   SizeFigures figures{.size = size, .input = all.input};
   SKEP_ASSIGN_OR_RETURN(figures.algorithms, WarmUp(algorithms, all.input));
 
   std::vector<uint64_t> repetitions;
   for (const ComparedAlgorithm& a : algorithms) repetitions.push_back(RepetitionsOf(a));
-  std::vector<Sample> samples(algorithms.size());
+  std::vector<RoundSamples> samples(algorithms.size());
   for (int round = 0; round < options.rounds; ++round) {
     for (size_t i = 0; i < algorithms.size(); ++i) {
       const size_t turn = (i + static_cast<size_t>(round)) % algorithms.size();
       Measure(algorithms[turn], repetitions[turn], &samples[turn]);
     }
   }
-  for (size_t i = 0; i < algorithms.size(); ++i) {
-    AlgorithmFigures& of = figures.algorithms[i];
-    of.wall = Bootstrap(samples[i].wall, MedianOf);
-    of.cpu = Bootstrap(samples[i].cpu, MedianOf);
-    of.spread = SpreadOf(samples[i].cpu);
-    of.ratio =
-        BootstrapRatio(samples[0].cpu, samples[i].cpu, MedianOf, Pairing::kPaired);
-    of.within_noise =
-        i > 0 && of.ratio.known && of.ratio.low <= 1 && of.ratio.high >= 1;
-  }
+  FillFigures(samples, /*by_wall=*/false, &figures.algorithms);
   return figures;
 }
 
@@ -180,21 +135,13 @@ absl::StatusOr<SizeFigures> CompareAt(const CompareFamily& family, uint64_t size
 
 absl::StatusOr<Comparison> Compare(const CompareFamily& family,
                                    const CompareOptions& options) {
-  if (!options.input.empty() && std::find(family.inputs.begin(), family.inputs.end(),
-                                          options.input) == family.inputs.end()) {
-    std::string known;
-    for (const std::string& input : family.inputs) {
-      StrAppend(&known, known.empty() ? "" : ", ", input);
-    }
-    return InvalidArgument("there is no input \"", options.input, "\"; there are ",
-                           known);
-  }
+  SKEP_ASSIGN_OR_RETURN(const std::string input, InputOf(family, options));
   const Pin pin;
   Comparison comparison{
       .family = &family, .rounds = options.rounds, .pinned = pin.pinned()};
   for (const uint64_t size : options.sizes.empty() ? family.sizes : options.sizes) {
     SKEP_ASSIGN_OR_RETURN(comparison.sizes.emplace_back(),
-                          CompareAt(family, size, options));
+                          CompareAt(family, size, input, options));
   }
   return comparison;
 }

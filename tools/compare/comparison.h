@@ -52,6 +52,9 @@ struct Comparison {
   const CompareFamily* family = nullptr;
   int rounds = 0;
   bool pinned = false;
+  // Where jobs ran ("127.0.0.1:7700, 2 workers, 4 slots"); "": these are kernels, here.
+  // On a fleet `spread` and `ratio` are of the clock.
+  std::string fleet;
   std::vector<SizeFigures> sizes;
 };
 

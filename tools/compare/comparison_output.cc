@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cctype>
+#include <cmath>
 #include <fstream>
 
 #include "absl/strings/str_format.h"
@@ -41,20 +43,33 @@ std::string Verdict(const AlgorithmFigures& figures, bool first) {
   return text;
 }
 
-std::vector<std::string> Row(const AlgorithmFigures& figures, bool first) {
+// What is compared comes first: CPU time, or on a fleet the clock.
+std::vector<std::string> Row(const AlgorithmFigures& figures, bool first,
+                             bool on_fleet) {
+  std::string cpu = Time(figures.cpu.estimate), wall = Time(figures.wall.estimate);
+  if (on_fleet) cpu.swap(wall);
   return {figures.name,
-          Time(figures.cpu.estimate),
+          cpu,
           absl::StrFormat("+-%.1f %%", 100 * figures.spread),
           Ratio(figures, first),
-          Time(figures.wall.estimate),
+          wall,
           Bytes(figures.memory),
           figures.rounds == 0 ? "-" : StrCat(figures.rounds),
           Bytes(figures.bytes),
           Verdict(figures, first)};
 }
 
-const std::vector<std::string> kColumns = {
-    "ALGORITHM", "CPU", "SPREAD", "FASTER", "WALL", "MEMORY", "ROUNDS", "BYTES", ""};
+std::vector<std::string> Columns(bool on_fleet) {
+  return {"algorithm",
+          on_fleet ? "time" : "CPU",
+          "spread",
+          "faster",
+          on_fleet ? "CPU" : "wall",
+          "memory",
+          "rounds",
+          "bytes moved",
+          "remark"};
+}
 
 std::string FirstLineAfter(const char* file, const std::string& start) {
   std::ifstream in(file);
@@ -68,46 +83,75 @@ std::string Processor() { return FirstLineAfter("/proc/cpuinfo", "model name\t: 
 std::string Load() { return FirstLineAfter("/proc/loadavg", ""); }
 
 std::string HowMeasured(const Comparison& comparison) {
-  return StrCat(
-      comparison.rounds, " interleaved rounds on one ",
-      comparison.pinned ? "pinned core" : "core, not pinned",
-      ". Medians of CPU time, beside the clock on the wall, which a busy "
-      "machine stretches; spread is half the distance of the quartiles; how "
-      "many times faster than the first, ",
+  const std::string interval =
       comparison.rounds < static_cast<int>(kLeastForInterval)
-          ? StrCat("without an interval: that takes ", kLeastForInterval, " rounds.")
-          : "with a 95 % interval.");
+          ? StrCat(", without an interval: that takes ", kLeastForInterval, " rounds.")
+          : ", with a 95 % interval.";
+  if (!comparison.fleet.empty()) {
+    return StrCat(
+        comparison.rounds, " interleaved rounds on the fleet of ", comparison.fleet,
+        ". Medians of the time from submission to answer, beside the CPU time "
+        "of the tasks; rounds are stages, bytes moved what map tasks passed to "
+        "reducers; spread is half the distance of the quartiles; how many "
+        "times faster than the first by the clock",
+        interval);
+  }
+  return StrCat(comparison.rounds, " interleaved rounds on one ",
+                comparison.pinned ? "pinned core" : "core, not pinned",
+                ". Medians of CPU time, beside the clock on the wall, which a busy "
+                "machine stretches; spread is half the distance of the quartiles; how "
+                "many times faster than the first",
+                interval);
 }
 
 // Cost of an item against size, a line for each algorithm.
 LinePlot CostPlot(const Comparison& comparison) {
+  const bool on_fleet = !comparison.fleet.empty();
+  const std::string what = on_fleet ? "Time" : "CPU time";
   LinePlot plot;
   plot.title = comparison.family->cost_of_all
-                   ? "CPU time"
-                   : StrCat("CPU time for one of the ", comparison.family->size_name);
+                   ? StrCat(what, " against ", comparison.family->size_name)
+                   : StrCat(what, " for one of the ", comparison.family->size_name);
   plot.x = {
       .label = comparison.family->size_name,
-      .scale = comparison.family->cost_of_all ? PlotScale::kLinear : PlotScale::kLog};
-  plot.y = {
-      .label = "CPU time", .unit = PlotUnit::kNanoseconds, .scale = PlotScale::kLog};
+      .scale = comparison.family->cost_of_all ? PlotScale::kLinear : PlotScale::kLog,
+      .ticks_at_points = true};
+  plot.y = {.label = what, .unit = PlotUnit::kNanoseconds, .scale = PlotScale::kLog};
   for (size_t i = 0; i < comparison.sizes[0].algorithms.size(); ++i) {
     LinePlot::Series& series = plot.series.emplace_back();
     series.name = comparison.sizes[0].algorithms[i].name;
     for (const SizeFigures& size : comparison.sizes) {
-      const Interval& cpu = size.algorithms[i].cpu;
+      const AlgorithmFigures& of = size.algorithms[i];
+      const Interval& cost = on_fleet ? of.wall : of.cpu;
       const double items =
           (comparison.family->cost_of_all ? 1 : static_cast<double>(size.size)) / 1e9;
-      series.points.push_back({static_cast<double>(size.size), cpu.estimate / items,
-                               cpu.low / items, cpu.high / items});
+      series.points.push_back({static_cast<double>(size.size), cost.estimate / items,
+                               cost.low / items, cost.high / items});
     }
   }
   return plot;
 }
 
+// A fleet's memory is not known here.
+bool KnowsMemory(const Comparison& comparison) {
+  for (const SizeFigures& size : comparison.sizes) {
+    for (const AlgorithmFigures& of : size.algorithms) {
+      if (of.memory > 0) return true;
+    }
+  }
+  return false;
+}
+
 BarPlot MemoryPlot(const Comparison& comparison) {
+  uint64_t most = 0;
+  for (const SizeFigures& size : comparison.sizes) {
+    for (const AlgorithmFigures& of : size.algorithms) most = std::max(most, of.memory);
+  }
+  const std::string unit = most < (1 << 20) ? "KiB" : "MiB";
+  const double bytes = most < (1 << 20) ? 1 << 10 : 1 << 20;
   BarPlot plot;
-  plot.title = "Memory at the peak, beyond the input, in MiB";
-  plot.y = {.label = "MiB"};
+  plot.title = "Memory at the peak, beyond the input, in " + unit;
+  plot.y = {.label = unit};
   for (const SizeFigures& size : comparison.sizes) {
     plot.groups.push_back(
         FormatPlotValue(static_cast<double>(size.size), PlotUnit::kNumber));
@@ -117,7 +161,9 @@ BarPlot MemoryPlot(const Comparison& comparison) {
     series.name = comparison.sizes[0].algorithms[i].name;
     for (const SizeFigures& size : comparison.sizes) {
       series.bars.push_back(
-          {.value = static_cast<double>(size.algorithms[i].memory) / (1 << 20)});
+          {.value = std::round(100 * static_cast<double>(size.algorithms[i].memory) /
+                               bytes) /
+                    100});
     }
   }
   return plot;
@@ -139,12 +185,19 @@ std::string ComparisonText(const Comparison& comparison) {
       StrCat(comparison.family->name, ": ", comparison.family->what, "\n", "CPU ",
              Processor(), ", best path ", CpuPathName(BestCpuPath()), ", load ", Load(),
              "\n", HowMeasured(comparison), "\n");
+  const bool on_fleet = !comparison.fleet.empty();
+  std::vector<std::string> heading = Columns(on_fleet);
+  for (std::string& name : heading) {
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return std::toupper(c); });
+  }
+  heading.back().clear();
   for (const SizeFigures& size : comparison.sizes) {
-    std::vector<std::vector<std::string>> rows = {kColumns};
+    std::vector<std::vector<std::string>> rows = {heading};
     for (size_t i = 0; i < size.algorithms.size(); ++i) {
-      rows.push_back(Row(size.algorithms[i], i == 0));
+      rows.push_back(Row(size.algorithms[i], i == 0, on_fleet));
     }
-    std::vector<size_t> widths(kColumns.size());
+    std::vector<size_t> widths(heading.size());
     for (const auto& row : rows) {
       for (size_t i = 0; i < row.size(); ++i) {
         widths[i] = std::max(widths[i], row[i].size());
@@ -168,12 +221,14 @@ std::string ComparisonText(const Comparison& comparison) {
 }
 
 std::string ComparisonJson(const Comparison& comparison) {
-  std::string json =
-      StrCat("{\"family\":", JsonString(comparison.family->name),
-             ",\"processor\":", JsonString(Processor()),
-             ",\"path\":", JsonString(CpuPathName(BestCpuPath())),
-             ",\"load\":", JsonString(Load()), ",\"rounds\":", comparison.rounds,
-             ",\"pinned\":", comparison.pinned ? "true" : "false", ",\"sizes\":[");
+  std::string json = StrCat(
+      "{\"family\":", JsonString(comparison.family->name),
+      ",\"processor\":", JsonString(Processor()),
+      ",\"path\":", JsonString(CpuPathName(BestCpuPath())),
+      ",\"load\":", JsonString(Load()), ",\"rounds\":", comparison.rounds,
+      ",\"pinned\":", comparison.pinned ? "true" : "false",
+      ",\"fleet\":", comparison.fleet.empty() ? "null" : JsonString(comparison.fleet),
+      ",\"sizes\":[");
   for (size_t i = 0; i < comparison.sizes.size(); ++i) {
     const SizeFigures& size = comparison.sizes[i];
     StrAppend(&json, i == 0 ? "" : ",", "{\"size\":", size.size,
@@ -209,19 +264,21 @@ std::string ComparisonHtml(const Comparison& comparison, const std::string& comm
   for (const AlgorithmFigures& figures : comparison.sizes[0].algorithms) {
     about.push_back({figures.name, figures.what});
   }
-  report.Table({.columns = {"algorithm", "what it does"}, .rows = about});
+  report.Table({.columns = {"algorithm", "what it does"}, .rows = about, .text = true});
   report.Section("Cost against size");
   report.Plot(CostPlot(comparison));
-  report.Plot(MemoryPlot(comparison));
+  if (KnowsMemory(comparison)) report.Plot(MemoryPlot(comparison));
   for (const SizeFigures& size : comparison.sizes) {
     report.Section(size.input);
-    ReportTable table{.columns = {"algorithm", "CPU", "spread", "faster", "remark",
-                                  "wall", "memory", "rounds", "bytes moved"}};
+    // The remark in sight where the page is too narrow for all columns.
+    const auto remark_forward = [](std::vector<std::string> cells) {
+      std::rotate(cells.begin() + 4, cells.end() - 1, cells.end());
+      return cells;
+    };
+    const bool on_fleet = !comparison.fleet.empty();
+    ReportTable table{.columns = remark_forward(Columns(on_fleet))};
     for (size_t i = 0; i < size.algorithms.size(); ++i) {
-      std::vector<std::string> row = Row(size.algorithms[i], i == 0);
-      // In sight where the page is too narrow for all columns.
-      std::rotate(row.begin() + 4, row.end() - 1, row.end());
-      table.rows.push_back(std::move(row));
+      table.rows.push_back(remark_forward(Row(size.algorithms[i], i == 0, on_fleet)));
     }
     report.Table(table);
   }

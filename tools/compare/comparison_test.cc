@@ -2,7 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/strings.h"
 #include "gtest/gtest.h"
+#include "storage/file_system.h"
+#include "tools/compare/fleet_comparison.h"
 
 namespace skep {
 namespace {
@@ -106,6 +109,107 @@ TEST(Comparison, UnknownNamesAreRefused) {
        {CompareOptions{.algorithms = {"fastest"}}, CompareOptions{.input = "even"}}) {
     EXPECT_EQ(Compare(family, options).status().code(),
               absl::StatusCode::kInvalidArgument);
+  }
+}
+
+// A fleet whose jobs take the time that their flags say.
+struct FakeFleet {
+  std::vector<std::string> ran;
+  std::string answer_of_slow = "42";
+  std::string input;
+
+  absl::StatusOr<FleetRun> Run(const std::string& job,
+                               const std::map<std::string, std::string>& flags,
+                               const std::string& path) {
+    EXPECT_EQ(job, "sum");
+    EXPECT_EQ(flags.at("n"), "1000");
+    const std::string& how = flags.at("how");
+    ran.push_back(how);
+    if (!path.empty()) input = ReadFile(FileSystem::Real(), path).value();
+    const double jitter = 1 + 0.01 * static_cast<double>(ran.size() % 7);
+    return FleetRun{.answer = how == "slow"    ? answer_of_slow
+                              : how == "about" ? "41"
+                                               : "42",
+                    .wall_seconds = jitter * (how == "slow" ? 3 : 1),
+                    .cpu_seconds = 2,
+                    .rounds = 4,
+                    .bytes_moved = 4096};
+  }
+  FleetRunner Runner() {
+    return
+        [this](const std::string& job, const std::map<std::string, std::string>& flags,
+               const std::string& path) { return Run(job, flags, path); };
+  }
+};
+
+CompareFamily FamilyOfJobs() {
+  CompareFamily family = TestFamily("42");
+  family.on_fleet = {
+      .job = "sum",
+      .algorithms = {{"slow", "plain", {{"how", "slow"}}},
+                     {"fast", "clever", {{"how", "fast"}}},
+                     {"about", "nearly", {{"how", "about"}}, false}},
+      .sizes = {1000},
+      .make = [](const std::string&, uint64_t size, uint64_t) {
+        return absl::StatusOr<FleetInput>(FleetInput{.what = StrCat(size, " numbers"),
+                                                     .flags = {{"n", StrCat(size)}},
+                                                     .bytes = "1 2 3"});
+      }};
+  return family;
+}
+
+TEST(FleetComparison, ComparesJobsByTheClock) {
+  FakeFleet fleet;
+  const CompareFamily family = FamilyOfJobs();
+  const auto comparison = CompareOnFleet(family, {.rounds = 5}, "here (1 worker)",
+                                         testing::TempDir(), fleet.Runner());
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_EQ(fleet.input, "1 2 3");
+  // A warm-up of each, then rounds in which the first turn goes round.
+  ASSERT_EQ(fleet.ran.size(), 3u + 5 * 3);
+  EXPECT_EQ(fleet.ran[3], "slow");
+  EXPECT_EQ(fleet.ran[6], "fast");
+  EXPECT_EQ(fleet.ran[9], "about");
+  const SizeFigures& size = comparison->sizes[0];
+  EXPECT_NEAR(size.algorithms[1].ratio.estimate, 3, 0.2);
+  EXPECT_FALSE(size.algorithms[1].within_noise);
+  EXPECT_EQ(size.algorithms[1].rounds, 4u);
+  EXPECT_EQ(size.algorithms[1].bytes, 4096u);
+  EXPECT_EQ(size.algorithms[2].note, "need not agree");
+  const std::string text = ComparisonText(*comparison);
+  EXPECT_NE(text.find("on the fleet of here (1 worker)"), std::string::npos) << text;
+  EXPECT_NE(text.find("ALGORITHM"), std::string::npos);
+  const auto json = nlohmann::json::parse(ComparisonJson(*comparison), nullptr, false);
+  EXPECT_EQ(json["fleet"], "here (1 worker)");
+  // What is not known is not drawn.
+  const std::string html = ComparisonHtml(*comparison, "skep compare test");
+  EXPECT_EQ(html.find("Memory at the peak"), std::string::npos);
+  EXPECT_NE(html.find("<svg"), std::string::npos);
+}
+
+TEST(FleetComparison, AnswersMustAgree) {
+  FakeFleet fleet{.answer_of_slow = "43"};
+  const auto comparison =
+      CompareOnFleet(FamilyOfJobs(), {}, "here", testing::TempDir(), fleet.Runner());
+  EXPECT_EQ(comparison.status().code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(fleet.ran.size(), 2u);
+  EXPECT_EQ(CompareOnFleet(FamilyOfJobs(), {.algorithms = {"fastest"}}, "here",
+                           testing::TempDir(), fleet.Runner())
+                .status()
+                .code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+// What families say of their jobs is true of the jobs: see also tests/end_to_end.
+TEST(CompareFamilies, AllAreThereOnAFleet) {
+  for (const CompareFamily& family : CompareFamilies()) {
+    EXPECT_EQ(family.on_fleet.job, family.name);
+    EXPECT_FALSE(family.on_fleet.algorithms.empty()) << family.name;
+    for (const std::string& input : family.inputs) {
+      const auto made = family.on_fleet.make(input, family.sizes[0], 1);
+      ASSERT_TRUE(made.ok()) << made.status();
+      EXPECT_NE(made->what, "");
+    }
   }
 }
 

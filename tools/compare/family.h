@@ -1,13 +1,15 @@
 // A family of algorithms that do the same: what `skep compare NAME` compares.
 //
-// A family is one file in families/ and one line in families.cc. In it stands a table
-// of its algorithms; a new one joins by a row there.
+// A family is one file in families/ and one line in families.cc. In it stand a table of
+// its algorithms, and one of those that its job offers on a fleet, told by their flags;
+// a new one joins by a row there.
 
 #ifndef SKEP_TOOLS_COMPARE_FAMILY_H_
 #define SKEP_TOOLS_COMPARE_FAMILY_H_
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,34 @@ struct ComparedCase {
   std::vector<ComparedAlgorithm> algorithms;
 };
 
+// --- The same on a fleet
+// ---------------------------------------------------------------
+
+// A way of doing the family's job.
+struct FleetAlgorithm {
+  std::string name;
+  std::string what;                          // in a few words
+  std::map<std::string, std::string> flags;  // of the job
+  // Whether its answer and output must be those of the other exact ones.
+  bool exact = true;
+};
+
+// What all of them are given.
+struct FleetInput {
+  std::string what;                          // "1048576 uniform keys"
+  std::map<std::string, std::string> flags;  // of the job
+  std::string bytes;                         // of the input file, if the job takes one
+};
+
+struct FleetFamily {
+  std::string job;  // of the job table
+  std::vector<FleetAlgorithm> algorithms;
+  std::vector<uint64_t> sizes;  // by default
+  std::function<absl::StatusOr<FleetInput>(const std::string& input, uint64_t size,
+                                           uint64_t seed)>
+      make;
+};
+
 struct CompareFamily {
   std::string name;
   std::string what;
@@ -53,6 +83,7 @@ struct CompareFamily {
   std::function<absl::StatusOr<ComparedCase>(const std::string& input, uint64_t size,
                                              uint64_t seed)>
       make;
+  FleetFamily on_fleet;
 };
 
 // All families. A reference to one that lives as long as the program.

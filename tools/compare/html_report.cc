@@ -1,5 +1,6 @@
 #include "tools/compare/html_report.h"
 
+#include <algorithm>
 #include <cctype>
 #include <utility>
 
@@ -14,7 +15,7 @@ constexpr char kStyle[] =
     "@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--dim:#9aa4af;"
     "--line:#2b323a;--ground:#0d1117;--card:#14181d}}"
     "*{box-sizing:border-box}"
-    "body{margin:0 auto;max-width:920px;padding:1.5rem 1rem 4rem;color:var(--ink);"
+    "body{margin:0 auto;max-width:980px;padding:1.5rem 1rem 4rem;color:var(--ink);"
     "background:var(--ground);font:15px/1.5 system-ui,-apple-system,'Segoe UI',"
     "sans-serif}"
     "h1{font-size:1.5rem;margin:.2em 0 .6em}h2{font-size:1.15rem;margin:2em 0 .5em}"
@@ -22,13 +23,14 @@ constexpr char kStyle[] =
     ".scroll{overflow-x:auto;border:1px solid var(--line);border-radius:6px;"
     "background:var(--card);margin:1em 0}"
     "table{border-collapse:collapse;min-width:55%;font-variant-numeric:tabular-nums}"
-    "td,th{padding:.4em .8em;border-bottom:1px solid var(--line);text-align:left;"
+    "td,th{padding:.4em .7em;border-bottom:1px solid var(--line);text-align:left;"
     "white-space:nowrap}tr:last-child td{border-bottom:0}"
     "th{color:var(--dim);font-weight:600;font-size:.85em}"
     ".n{text-align:right}"
     "caption{caption-side:bottom;color:var(--dim);font-size:.85em;padding:.6em;"
     "text-align:left}"
-    ".env td{white-space:normal;font-size:.9em}.env td:first-child{color:var(--dim);"
+    ".env td{font-size:.9em}.env td,.text td{white-space:normal}"
+    ".env td:first-child,.text td:first-child{color:var(--dim);"
     "white-space:nowrap;width:1%}"
     ".plot{border:1px solid var(--line);border-radius:6px;background:var(--card);"
     "margin:1em 0;overflow-x:auto}.plot svg{display:block;margin:auto;min-width:600px}";
@@ -40,13 +42,22 @@ bool LooksLikeNumber(const std::string& cell) {
           (cell[at] == '.' && cell.size() > at + 1));
 }
 
-// A column is one of numbers if its first row's cell is one.
+bool IsKnown(const std::string& cell) { return !cell.empty() && cell != "-"; }
+
+// A column is one of numbers if the first cell that is known is one.
 bool IsNumeric(const ReportTable& table, size_t column) {
   for (const auto& row : table.rows) {
-    if (column < row.size() && !row[column].empty())
+    if (column < row.size() && IsKnown(row[column]))
       return LooksLikeNumber(row[column]);
   }
   return false;
+}
+
+bool IsEmpty(const ReportTable& table, size_t column) {
+  for (const auto& row : table.rows) {
+    if (column < row.size() && IsKnown(row[column])) return false;
+  }
+  return !table.rows.empty();
 }
 
 }  // namespace
@@ -72,21 +83,27 @@ void HtmlReport::Paragraph(const std::string& text) {
 }
 
 void HtmlReport::Table(const ReportTable& table) {
-  body_ += "<div class=\"scroll\"><table>";
+  const auto cell = [this](const char* tag, bool right, const std::string& text) {
+    StrAppend(&body_, "<", tag, right ? " class=\"n\">" : ">", EscapeXml(text), "</",
+              tag, ">");
+  };
+  StrAppend(&body_, "<div class=\"scroll", table.text ? " text" : "", "\"><table>");
   if (!table.caption.empty()) {
     StrAppend(&body_, "<caption>", EscapeXml(table.caption), "</caption>");
   }
   body_ += "\n<tr>";
+  std::vector<bool> empty, numeric;
   for (size_t i = 0; i < table.columns.size(); ++i) {
-    StrAppend(&body_, IsNumeric(table, i) ? "<th class=\"n\">" : "<th>",
-              EscapeXml(table.columns[i]), "</th>");
+    empty.push_back(IsEmpty(table, i));
+    numeric.push_back(IsNumeric(table, i));
+    if (!empty[i]) cell("th", numeric[i], table.columns[i]);
   }
   body_ += "</tr>\n";
   for (const auto& row : table.rows) {
     body_ += "<tr>";
-    for (const std::string& cell : row) {
-      StrAppend(&body_, LooksLikeNumber(cell) ? "<td class=\"n\">" : "<td>",
-                EscapeXml(cell), "</td>");
+    for (size_t i = 0; i < std::min(row.size(), empty.size()); ++i) {
+      if (empty[i]) continue;
+      cell("td", LooksLikeNumber(row[i]) || (numeric[i] && row[i] == "-"), row[i]);
     }
     body_ += "</tr>\n";
   }

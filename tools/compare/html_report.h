@@ -22,9 +22,11 @@ namespace skep {
 
 struct ReportTable {
   std::vector<std::string> columns;
-  // A cell that begins like a number stands to the right.
+  // A cell that begins like a number stands to the right; "-" is one that is not known.
+  // Columns without any cell but "" and "-" are left out.
   std::vector<std::vector<std::string>> rows;
   std::string caption;
+  bool text = false;  // sentences: lines are broken, so that nothing is out of sight
 };
 
 // All text is escaped.

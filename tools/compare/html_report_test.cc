@@ -52,22 +52,28 @@ TEST(SvgPlotTest, ValuesAreShort) {
 }
 
 TEST(SvgPlotTest, AxesPlaceTheirValues) {
-  const PlacedAxis linear(PlotScale::kLinear, {3, 9.5, kNan}, 0, 100, false);
+  const PlacedAxis linear(PlotScale::kLinear, {3, 9.5, kNan}, 0, 100,
+                          PlacedAxis::Zero::kNearby);
   EXPECT_EQ(linear.low(), 0);
   EXPECT_EQ(linear.high(), 10);
   EXPECT_DOUBLE_EQ(linear.At(5), 50);
   EXPECT_EQ(linear.Ticks().size(), 6);
-  const PlacedAxis far(PlotScale::kLinear, {1000, 1010}, 0, 100, false);
+  const PlacedAxis far(PlotScale::kLinear, {1000, 1010}, 0, 100,
+                       PlacedAxis::Zero::kNearby);
   EXPECT_GE(far.low(), 990) << "values far from zero need no zero";
-  const PlacedAxis log(PlotScale::kLog, {1, 0, 1e6}, 0, 100, false);
+  const PlacedAxis sizes(PlotScale::kLinear, {8, 14}, 0, 100, PlacedAxis::Zero::kNo);
+  EXPECT_EQ(sizes.low(), 8);
+  EXPECT_EQ(sizes.high(), 14);
+  const PlacedAxis log(PlotScale::kLog, {1, 0, 1e6}, 0, 100, PlacedAxis::Zero::kNearby);
   EXPECT_NEAR(log.At(1e3), 50, 0.5);
   EXPECT_EQ(log.Ticks().size(), 7);
   EXPECT_EQ(log.At(-1), 0) << "what has no logarithm is drawn at the least";
-  const PlacedAxis tail(PlotScale::kTail, {0, 50, 99.99, 100}, 0, 100, false);
+  const PlacedAxis tail(PlotScale::kTail, {0, 50, 99.99, 100}, 0, 100,
+                        PlacedAxis::Zero::kNearby);
   EXPECT_NEAR(tail.At(99), 50, 0.1);
   EXPECT_NEAR(tail.At(100), 100, 0.1);
   EXPECT_EQ(tail.TickText(99.9, PlotUnit::kPercent), "99.9 %");
-  const PlacedAxis equal(PlotScale::kLinear, {0, 0}, 0, 100, false);
+  const PlacedAxis equal(PlotScale::kLinear, {0, 0}, 0, 100, PlacedAxis::Zero::kNearby);
   EXPECT_GT(equal.high(), equal.low());
 }
 
@@ -91,11 +97,47 @@ TEST(SvgPlotTest, ANarrowAndAnEmptyPlotAreDrawn) {
   EXPECT_NE(PlotSvg(plot).find("nothing was measured"), std::string::npos);
 }
 
+TEST(SvgPlotTest, TicksMayBeThoseOfThePoints) {
+  LinePlot plot = ExampleLines();
+  plot.series = {{"one", {{14, 5}, {15, 6}}}};
+  EXPECT_NE(PlotSvg(plot).find(">14.2<"), std::string::npos);
+  plot.x.ticks_at_points = true;
+  const std::string svg = PlotSvg(plot);
+  EXPECT_EQ(svg.find(">14.2<"), std::string::npos);
+  EXPECT_NE(svg.find(">14<"), std::string::npos);
+  EXPECT_NE(svg.find(">15<"), std::string::npos);
+}
+
+// Values are written over bars only where they do not touch one another.
+TEST(SvgPlotTest, ValuesOfNarrowBarsAreHintsOnly) {
+  BarPlot plot = ExampleBars();
+  EXPECT_NE(PlotSvg(plot).find(">9.9<"), std::string::npos);
+  plot.series.assign(16, plot.series[0]);
+  const std::string svg = PlotSvg(plot);
+  EXPECT_EQ(svg.find(">9.9<"), std::string::npos);
+  EXPECT_NE(svg.find("1 % slow, round robin: 9.9"), std::string::npos);
+}
+
 TEST(SvgPlotTest, BarsLeaveOutWhatIsMissing) {
   const std::string svg = PlotSvg(ExampleBars());
   ExpectWellFormed(svg);
   EXPECT_NE(svg.find("1 % slow, round robin: 9.9 (9 to 11)"), std::string::npos);
   EXPECT_EQ(svg.find("1 % slow, least pending"), std::string::npos);
+}
+
+TEST(HtmlReportTest, LeavesOutColumnsWithoutAnything) {
+  HtmlReport report("page");
+  report.Table({.columns = {"name", "bytes", "rounds", "remark"},
+                .rows = {{"a", "-", "-", ""}, {"b", "3 KiB", "-", ""}}});
+  report.Table({.columns = {"what"}, .rows = {{"a sentence"}}, .text = true});
+  const std::string page = report.Finish();
+  ExpectWellFormed(page);
+  EXPECT_EQ(page.find("rounds"), std::string::npos);
+  EXPECT_EQ(page.find("remark"), std::string::npos);
+  // What is not known stands where numbers stand.
+  EXPECT_NE(page.find("<th class=\"n\">bytes</th>"), std::string::npos);
+  EXPECT_NE(page.find("<td class=\"n\">-</td>"), std::string::npos);
+  EXPECT_NE(page.find("<div class=\"scroll text\">"), std::string::npos);
 }
 
 TEST(HtmlReportTest, IsOnePageThatLoadsNothing) {

@@ -49,7 +49,7 @@ std::vector<double> LogTicks(double low, double high) {
 }  // namespace
 
 PlacedAxis::PlacedAxis(PlotScale scale, const std::vector<double>& values, double from,
-                       double to, bool from_zero)
+                       double to, Zero zero)
     : scale_(scale), from_(from), to_(to) {
   double least = std::numeric_limits<double>::infinity(), greatest = -least;
   for (const double value : values) {
@@ -71,7 +71,8 @@ PlacedAxis::PlacedAxis(PlotScale scale, const std::vector<double>& values, doubl
       high_ = std::max(90.0, greatest);
       break;
     case PlotScale::kLinear:
-      if (from_zero || (least > 0 && least < greatest * 0.6)) {
+      if (zero == Zero::kYes ||
+          (zero == Zero::kNearby && least > 0 && least < greatest * 0.6)) {
         least = std::min(0.0, least);
       }
       if (least == greatest) greatest = least == 0 ? 1 : least + std::abs(least);

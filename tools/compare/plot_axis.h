@@ -13,11 +13,16 @@ namespace skep {
 
 class PlacedAxis {
  public:
+  // Whether a linear axis begins at zero.
+  enum class Zero {
+    kYes,     // whatever the values
+    kNearby,  // unless all values are far from it
+    kNo,
+  };
   // `values` are to be shown between the places `from` and `to`; values that are not
-  // finite are left out. `from_zero`: a linear axis begins at zero, whatever the
-  // values.
+  // finite are left out.
   PlacedAxis(PlotScale scale, const std::vector<double>& values, double from, double to,
-             bool from_zero);
+             Zero zero);
 
   double At(double value) const;
   double low() const { return low_; }

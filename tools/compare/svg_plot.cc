@@ -14,7 +14,7 @@ constexpr double kWidth = 860, kHeight = 360;
 constexpr double kLeft = 78, kRight = 836, kBottom = kHeight - 48;
 constexpr double kLegendRow = 18;
 // Of the 12 px font, roughly: enough to place what must not overlap.
-constexpr double kLetter = 6.6;
+constexpr double kLetter = 7;
 constexpr size_t kColours = 8;
 
 // Eight colours that differ for colour-blind readers too, on white and on near-black.
@@ -87,7 +87,7 @@ class Drawing {
     double x = kLeft, y = 46;
     if (names.size() < 2) return y;
     for (size_t i = 0; i < names.size(); ++i) {
-      const double width = 34 + kLetter * static_cast<double>(names[i].size());
+      const double width = 38 + kLetter * static_cast<double>(names[i].size());
       if (x + width > kRight && x > kLeft) {
         x = kLeft;
         y += kLegendRow;
@@ -150,9 +150,12 @@ std::vector<std::string> NamesOf(const std::vector<Series>& series) {
   return names;
 }
 
-void DrawXAxis(const PlacedAxis& x, const PlotAxis& axis, double top, Drawing* draw) {
+void DrawXAxis(const PlacedAxis& x, const PlotAxis& axis, std::vector<double> values,
+               double top, Drawing* draw) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
   double last = -1e9;
-  for (const double tick : x.Ticks()) {
+  for (const double tick : axis.ticks_at_points ? values : x.Ticks()) {
     draw->Line(x.At(tick), top, x.At(tick), kBottom, "g");
     const std::string text = x.TickText(tick, axis.unit);
     const double half = kLetter * static_cast<double>(text.size()) / 2 + 3;
@@ -258,11 +261,12 @@ std::string PlotSvg(const LinePlot& plot) {
   // Below the legend, the y axis' label and the marks' names.
   const double marks = 14.0 * static_cast<double>(plot.marks.size());
   const double top = draw.Legend(NamesOf(plot.series)) + 20 + marks;
-  const PlacedAxis x(plot.x.scale, xs, kLeft, kRight, false);
+  const PlacedAxis x(plot.x.scale, xs, kLeft, kRight, PlacedAxis::Zero::kNo);
   const PlacedAxis y(plot.y.scale, ys, kBottom, top,
-                     plot.style == LinePlot::Style::kArea);
+                     plot.style == LinePlot::Style::kArea ? PlacedAxis::Zero::kYes
+                                                          : PlacedAxis::Zero::kNearby);
   draw.YAxis(y, plot.y, top - marks);
-  DrawXAxis(x, plot.x, top, &draw);
+  DrawXAxis(x, plot.x, xs, top, &draw);
   for (size_t i = 0; i < plot.series.size(); ++i) DrawSeries(plot, i, x, y, &draw);
   DrawMarks(plot, x, top - marks + 4, &draw);
   return draw.Finish();
@@ -277,13 +281,12 @@ std::string PlotSvg(const BarPlot& plot) {
     }
   }
   const double top = draw.Legend(NamesOf(plot.series)) + 20;
-  const PlacedAxis y(plot.y.scale, ys, kBottom, top, true);
+  const PlacedAxis y(plot.y.scale, ys, kBottom, top, PlacedAxis::Zero::kYes);
   draw.YAxis(y, plot.y, top);
   const double group_width =
       (kRight - kLeft) / std::max(1.0, static_cast<double>(plot.groups.size()));
   const double bar_width = std::min(
       60.0, group_width * 0.8 / std::max(1.0, static_cast<double>(plot.series.size())));
-  const bool room = bar_width >= 34;  // for the value above each bar
   for (size_t group = 0; group < plot.groups.size(); ++group) {
     const double middle = kLeft + group_width * (static_cast<double>(group) + 0.5);
     draw.Text(middle, kBottom + 17, "m", plot.groups[group]);
@@ -302,9 +305,10 @@ std::string PlotSvg(const BarPlot& plot) {
         draw.Whisker(left + bar_width / 2, y.At(bar.low), y.At(bar.high), i, true);
         above = std::min(above, y.At(bar.high));
       }
-      if (room) {
-        draw.Text(left + bar_width / 2, above - 5, "m",
-                  FormatPlotValue(bar.value, plot.y.unit));
+      // Where it does not touch those of the bars beside it.
+      const std::string text = FormatPlotValue(bar.value, plot.y.unit);
+      if (kLetter * static_cast<double>(text.size()) <= bar_width) {
+        draw.Text(left + bar_width / 2, above - 5, "m", text);
       }
     }
   }

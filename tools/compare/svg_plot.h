@@ -32,6 +32,8 @@ struct PlotAxis {
   std::string label;
   PlotUnit unit = PlotUnit::kNumber;
   PlotScale scale = PlotScale::kLinear;
+  // Written are the values of the points themselves, not round ones: few sizes, say.
+  bool ticks_at_points = false;
 };
 
 inline constexpr double kNoErrorBar = std::numeric_limits<double>::quiet_NaN();

@@ -99,6 +99,15 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
   return all;
 }
 
+absl::StatusOr<FleetInput> MakeFleetInput(const std::string& input, uint64_t size,
+                                          uint64_t seed) {
+  const Reals values = MakeValues(input, size, seed);
+  return FleetInput{.what = StrCat(size, " ", input, " doubles"),
+                    .flags = {{"format", "f64"}},
+                    .bytes = std::string(reinterpret_cast<const char*>(values.data()),
+                                         8 * values.size())};
+}
+
 }  // namespace
 
 CompareFamily AverageFamily() {
@@ -108,7 +117,12 @@ CompareFamily AverageFamily() {
           .sizes = {1 << 12, 1 << 16, 1 << 20, 1 << 22},
           .inputs = {"uniform", "cancelling", "heavy-tails", "all-scales"},
           .by_default = {"naive", "fast", "exact", "exact-scalar"},
-          .make = MakeCase};
+          .make = MakeCase,
+          .on_fleet = {.job = "average",
+                       .algorithms = {{.name = "exact",
+                                       .what = "sums that are exact at any split"}},
+                       .sizes = {1 << 18, 1 << 21},
+                       .make = MakeFleetInput}};
 }
 
 }  // namespace skep

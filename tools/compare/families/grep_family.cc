@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base/cpu_path.h"
 #include "base/status.h"
@@ -88,20 +89,29 @@ constexpr GrepAlgorithm kAlgorithms[] = {
      }},
 };
 
-absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
-                                      uint64_t seed) {
-  const auto text = std::make_shared<std::string>();
+absl::StatusOr<std::string> MakeText(uint64_t size, uint64_t seed) {
+  std::string text;
   SKEP_RETURN_IF_ERROR(
       GenerateWords({.bytes = size, .seed = seed}, [&text](std::string_view bytes) {
-        *text += bytes;
+        text += bytes;
         return absl::OkStatus();
       }));
-  // Words by their rank: the first stands in nearly every line, 5000 here and there.
-  std::string needle = "NOT THERE";
-  if (input != "no-match") {
-    needle.clear();
-    SpellWord(input == "many" ? 1 : 5000, &needle);
-  }
+  return text;
+}
+
+// Words by their rank: the first stands in nearly every line, 5000 here and there.
+std::string NeedleOf(const std::string& input) {
+  if (input == "no-match") return "NOT THERE";
+  std::string needle;
+  SpellWord(input == "many" ? 1 : 5000, &needle);
+  return needle;
+}
+
+absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
+                                      uint64_t seed) {
+  SKEP_ASSIGN_OR_RETURN(std::string made, MakeText(size, seed));
+  const auto text = std::make_shared<const std::string>(std::move(made));
+  const std::string needle = NeedleOf(input);
   ComparedCase all{.input = StrCat(text->size(), " bytes, ", input)};
   for (const GrepAlgorithm& algorithm : kAlgorithms) {
     all.algorithms.push_back({.name = algorithm.name,
@@ -116,6 +126,14 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
   return all;
 }
 
+absl::StatusOr<FleetInput> MakeFleetInput(const std::string& input, uint64_t size,
+                                          uint64_t seed) {
+  FleetInput made{.flags = {{"pattern", NeedleOf(input)}}};
+  SKEP_ASSIGN_OR_RETURN(made.bytes, MakeText(size, seed));
+  made.what = StrCat(made.bytes.size(), " bytes, ", input);
+  return made;
+}
+
 }  // namespace
 
 CompareFamily GrepFamily() {
@@ -125,7 +143,15 @@ CompareFamily GrepFamily() {
           .sizes = {1 << 16, 1 << 20, 1 << 24},
           .inputs = {"few", "no-match", "many"},
           .by_default = {"memmem", "string_view", "vectors", "job", "job-regex"},
-          .make = MakeCase};
+          .make = MakeCase,
+          .on_fleet = {
+              .job = "grep",
+              .algorithms = {{.name = "string",
+                              .what = "the pattern as a string",
+                              .flags = {{"fixed-strings", "true"}}},
+                             {.name = "regex", .what = "the pattern as an expression"}},
+              .sizes = {1 << 20, 1 << 24},
+              .make = MakeFleetInput}};
 }
 
 }  // namespace skep

@@ -141,6 +141,15 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
   return all;
 }
 
+absl::StatusOr<FleetInput> MakeFleetInput(const std::string& input, uint64_t size,
+                                          uint64_t seed) {
+  SKEP_ASSIGN_OR_RETURN(const Keys keys, MakeKeys(input, size, seed));
+  return FleetInput{.what = StrCat(size, " ", input, " keys"),
+                    .flags = {{"format", "u64"}},
+                    .bytes = std::string(reinterpret_cast<const char*>(keys.data()),
+                                         8 * keys.size())};
+}
+
 }  // namespace
 
 CompareFamily MedianFamily() {
@@ -151,7 +160,24 @@ CompareFamily MedianFamily() {
           .inputs = {"uniform", "sorted", "equal", "two-values", "heavy-tails"},
           .by_default = {"bisection", "random-pivot", "radix", "window", "nth_element",
                          "kll", "tdigest", "ddsketch"},
-          .make = MakeCase};
+          .make = MakeCase,
+          .on_fleet = {.job = "median",
+                       .algorithms = {{.name = "window",
+                                       .what = "sample, window, selection in rounds"},
+                                      {.name = "kll",
+                                       .what = "a sketch, in one round",
+                                       .flags = {{"approx", "kll"}},
+                                       .exact = false},
+                                      {.name = "tdigest",
+                                       .what = "a sketch, in one round",
+                                       .flags = {{"approx", "tdigest"}},
+                                       .exact = false},
+                                      {.name = "ddsketch",
+                                       .what = "a sketch, in one round",
+                                       .flags = {{"approx", "ddsketch"}},
+                                       .exact = false}},
+                       .sizes = {1 << 18, 1 << 21},
+                       .make = MakeFleetInput}};
 }
 
 }  // namespace skep

@@ -20,10 +20,11 @@ uint64_t CountByHalves(int n, CpuPath path) {
   return board.ok() ? (*board)->Count(0, (*board)->size(), {}).value_or(0) : 0;
 }
 
-uint64_t CountByPrefixes(int n) {
+uint64_t CountByPrefixes(int n, CpuPath path) {
   uint64_t count = 0;
   for (const QueensPrefix& prefix : QueensPrefixes(n, 2)) {
-    count += static_cast<uint64_t>(prefix.weight) * CountQueens(prefix, {}).value_or(0);
+    count += static_cast<uint64_t>(prefix.weight) *
+             CountQueens(prefix, {}, path).value_or(0);
   }
   return count;
 }
@@ -38,8 +39,10 @@ struct QueensAlgorithm {
 constexpr QueensAlgorithm kAlgorithms[] = {
     {"bitmask", "backtracking by bit masks, half of the board", PlainQueens,
      CpuPath::kScalar},
-    {"prefixes", "backtracking from prefixes, by mirror symmetry", CountByPrefixes,
-     CpuPath::kScalar},
+    {"prefixes", "backtracking with two rows of look-ahead, by mirror symmetry",
+     [](int n) { return CountByPrefixes(n, CpuPath::kScalar); }, CpuPath::kScalar},
+    {"lanes", "the same, sixteen boards at a time with AVX-512",
+     [](int n) { return CountByPrefixes(n, CpuPath::kAvx512); }, CpuPath::kAvx512},
     {"halves", "meeting in the middle, on the best path, tables included",
      [](int n) { return CountByHalves(n, BestCpuPath()); }, CpuPath::kScalar},
     {"halves-avx2", "the same with AVX2",
@@ -50,9 +53,9 @@ constexpr QueensAlgorithm kAlgorithms[] = {
 
 absl::StatusOr<ComparedCase> MakeCase(const std::string& /*input*/, uint64_t size,
                                       uint64_t /*seed*/) {
-  if (size < kMinHalvesQueens || size > 20 || size % 2 != 0) {
+  if (size < kMinHalvesQueens || size > 20) {
     return InvalidArgument("a board of side ", size,
-                           ": all algorithms take even sides from 4 to 20");
+                           ": all algorithms take sides from 4 to 20");
   }
   const int n = static_cast<int>(size);
   ComparedCase all{.input = StrCat(n, " queens")};
@@ -67,17 +70,34 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& /*input*/, uint64_t siz
   return all;
 }
 
+absl::StatusOr<FleetInput> MakeFleetInput(const std::string& /*input*/, uint64_t size,
+                                          uint64_t /*seed*/) {
+  return FleetInput{.what = StrCat(size, " queens"), .flags = {{"n", StrCat(size)}}};
+}
+
 }  // namespace
 
 CompareFamily QueensFamily() {
+  std::vector<std::string> by_default = {"bitmask", "prefixes", "halves"};
+  if (BestCpuPath() == CpuPath::kAvx512)
+    by_default.insert(by_default.begin() + 2, "lanes");
   return {.name = "nqueens",
           .what = "counting the solutions of N queens",
           .size_name = "queens",
-          .sizes = {8, 10, 12, 14},
+          .sizes = {8, 10, 11, 12, 13, 14},
           .inputs = {"board"},
-          .by_default = {"bitmask", "prefixes", "halves", "halves-scalar"},
+          .by_default = by_default,
           .cost_of_all = true,
-          .make = MakeCase};
+          .make = MakeCase,
+          .on_fleet = {.job = "nqueens",
+                       .algorithms = {{.name = "prefixes",
+                                       .what = "backtracking, a prefix or more a task",
+                                       .flags = {{"algorithm", "prefixes"}}},
+                                      {.name = "halves",
+                                       .what = "meeting in the middle, row sets a task",
+                                       .flags = {{"algorithm", "halves"}}}},
+                       .sizes = {15, 16, 17},
+                       .make = MakeFleetInput}};
 }
 
 }  // namespace skep

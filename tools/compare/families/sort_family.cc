@@ -91,6 +91,12 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
   return all;
 }
 
+absl::StatusOr<FleetInput> MakeFleetInput(const std::string& input, uint64_t size,
+                                          uint64_t seed) {
+  return FleetInput{.what = StrCat(size, " ", input, " lines"),
+                    .bytes = MakeText(input, size, seed)};
+}
+
 }  // namespace
 
 CompareFamily SortFamily() {
@@ -100,7 +106,14 @@ CompareFamily SortFamily() {
           .sizes = {1 << 10, 1 << 14, 1 << 18},
           .inputs = {"records", "short", "long-prefix"},
           .by_default = {"std-sort", "std-stable-sort", "radix"},
-          .make = MakeCase};
+          .make = MakeCase,
+          .on_fleet = {.job = "sort",
+                       .algorithms = {{.name = "bytes", .what = "lines by their bytes"},
+                                      {.name = "stable",
+                                       .what = "and equal lines in their order",
+                                       .flags = {{"stable", "true"}}}},
+                       .sizes = {1 << 14, 1 << 18},
+                       .make = MakeFleetInput}};
 }
 
 }  // namespace skep

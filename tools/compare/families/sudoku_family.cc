@@ -54,19 +54,25 @@ constexpr SudokuAlgorithm kAlgorithms[] = {
      SolveBy<SudokuMethod::kBoxes, 2>},
 };
 
-absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
-                                      uint64_t seed) {
+absl::StatusOr<std::string> MakePuzzles(const std::string& input, uint64_t size,
+                                        uint64_t seed) {
   PuzzlesOptions options{.count = size, .seed = seed};
   if (input == "unique-24") {
     options.min_clues = options.max_clues = 24;
     options.unique = true;
   }
-  auto puzzles = std::make_shared<Puzzles>();
   std::string text;
   SKEP_RETURN_IF_ERROR(GeneratePuzzles(options, [&text](std::string_view bytes) {
     text += bytes;
     return absl::OkStatus();
   }));
+  return text;
+}
+
+absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
+                                      uint64_t seed) {
+  auto puzzles = std::make_shared<Puzzles>();
+  SKEP_ASSIGN_OR_RETURN(const std::string text, MakePuzzles(input, size, seed));
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) puzzles->push_back(line);
   ComparedCase all{.input = StrCat(size, " puzzles, ", input)};
@@ -83,6 +89,13 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
   return all;
 }
 
+absl::StatusOr<FleetInput> MakeFleetInput(const std::string& input, uint64_t size,
+                                          uint64_t seed) {
+  FleetInput made{.what = StrCat(size, " puzzles, ", input)};
+  SKEP_ASSIGN_OR_RETURN(made.bytes, MakePuzzles(input, size, seed));
+  return made;
+}
+
 }  // namespace
 
 CompareFamily SudokuFamily() {
@@ -93,7 +106,16 @@ CompareFamily SudokuFamily() {
       .sizes = {50, 200, 1000},
       .inputs = {"unique-24", "many-solutions"},
       .by_default = {"dancing-links", "bands", "bands-unique", "boxes", "boxes-unique"},
-      .make = MakeCase};
+      .make = MakeCase,
+      // It tells puzzles with several solutions, where there are some.
+      .on_fleet = {.job = "sudoku",
+                   .algorithms = {{.name = "first", .what = "the first solution"},
+                                  {.name = "unique",
+                                   .what = "and whether there is a second",
+                                   .flags = {{"unique", "true"}},
+                                   .exact = false}},
+                   .sizes = {1000, 20'000},
+                   .make = MakeFleetInput}};
 }
 
 }  // namespace skep

@@ -1,6 +1,7 @@
 // Counting the words of a text.
 
 #include <memory>
+#include <utility>
 
 #include "base/cpu_path.h"
 #include "base/status.h"
@@ -44,16 +45,23 @@ constexpr WordAlgorithm kAlgorithms[] = {
      CpuPath::kScalar},
 };
 
-absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
-                                      uint64_t seed) {
-  const auto text = std::make_shared<std::string>();
+absl::StatusOr<std::string> MakeText(const std::string& input, uint64_t size,
+                                     uint64_t seed) {
+  std::string text;
   WordsOptions options{.bytes = size, .seed = seed};
   if (input == "zipf-4M") options.vocabulary = 4'000'000;
   if (input == "uniform") options.distribution = WordsOptions::Distribution::kUniform;
   SKEP_RETURN_IF_ERROR(GenerateWords(options, [&text](std::string_view bytes) {
-    *text += bytes;
+    text += bytes;
     return absl::OkStatus();
   }));
+  return text;
+}
+
+absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
+                                      uint64_t seed) {
+  SKEP_ASSIGN_OR_RETURN(std::string made, MakeText(input, size, seed));
+  const auto text = std::make_shared<const std::string>(std::move(made));
   ComparedCase all{.input = StrCat(text->size(), " bytes, ", input)};
   for (const WordAlgorithm& algorithm : kAlgorithms) {
     if (algorithm.least > BestCpuPath()) continue;
@@ -69,16 +77,34 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
   return all;
 }
 
+absl::StatusOr<FleetInput> MakeFleetInput(const std::string& input, uint64_t size,
+                                          uint64_t seed) {
+  FleetInput made{.flags = {{"top", "100"}}};
+  SKEP_ASSIGN_OR_RETURN(made.bytes, MakeText(input, size, seed));
+  made.what = StrCat(made.bytes.size(), " bytes, ", input, ", the best 100");
+  return made;
+}
+
 }  // namespace
 
 CompareFamily WordCountFamily() {
-  return {.name = "wordcount",
-          .what = "counting the words of a text",
-          .size_name = "bytes",
-          .sizes = {1 << 16, 1 << 20, 1 << 23},
-          .inputs = {"zipf", "zipf-4M", "uniform"},
-          .by_default = {"unordered_map", "hash", "hash-scalar"},
-          .make = MakeCase};
+  return {
+      .name = "wordcount",
+      .what = "counting the words of a text",
+      .size_name = "bytes",
+      .sizes = {1 << 16, 1 << 20, 1 << 23},
+      .inputs = {"zipf", "zipf-4M", "uniform"},
+      .by_default = {"unordered_map", "hash", "hash-scalar"},
+      .make = MakeCase,
+      .on_fleet = {.job = "wordcount",
+                   .algorithms = {{.name = "exact",
+                                   .what = "tables of words, summed by reducers"},
+                                  {.name = "space-saving",
+                                   .what = "one pass in bounded memory, nearly right",
+                                   .flags = {{"approx", "true"}},
+                                   .exact = false}},
+                   .sizes = {1 << 20, 1 << 24},
+                   .make = MakeFleetInput}};
 }
 
 }  // namespace skep
