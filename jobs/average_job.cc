@@ -2,6 +2,7 @@
 // the exact value, so that they do not depend on the order or the splits; or, with
 // --sum fast, count, sum and mean with a bound of their error.
 
+#include <cmath>
 #include <span>
 #include <string>
 
@@ -127,9 +128,13 @@ PlanResult Answer(const ExactSummary& summary, const InputAccount& account) {
 PlanResult Answer(const FastSummary& summary, const InputAccount& account) {
   const double error = summary.IntegerSum() ? 0 : summary.SumError();
   std::vector<std::string> notes = account.Notes();
-  notes.push_back(error == 0 ? "the sum of integers is exact"
-                             : StrCat("fast: the sum is off by at most ",
-                                      DoubleToString(error), "; --sum exact is exact"));
+  notes.push_back(
+      error == 0 ? "the sum of integers is exact"
+      : !std::isfinite(error)
+          ? "fast: the sum is not finite, or left the range of doubles on its "
+            "way; --sum exact tells which"
+          : StrCat("fast: the sum is off by at most ", DoubleToString(error),
+                   "; --sum exact is exact"));
   return Done(StrCat("count\t", summary.count(), "\nsum\t", SumText(summary),
                      "\nmean\t", DoubleToString(summary.Mean()), "\nsum error\t",
                      DoubleToString(error), "\n"),

@@ -20,6 +20,9 @@ constexpr uint64_t kRecordBytes = 8;  // of the binary formats
 // A number as text, about: it decides how large the sample is, no answer.
 constexpr uint64_t kNumberBytes = 12;
 constexpr double kFewestKeys = 1 << 14, kMostKeys = 1 << 20;
+// All tasks' samples together: the size of a compressed file says little of how many
+// keys there are, and the planner gets them in one frame with those of a window round.
+constexpr uint64_t kMostBytes = 20 << 20, kLeastBytesOfTask = 8 << 10;
 constexpr double kDeviations = 4;
 // So many of the quantiles are looked at for the design effect.
 constexpr size_t kProbes = 16;
@@ -34,7 +37,7 @@ class SkimNumbers final : public Mapper {
     SKEP_RETURN_IF_ERROR(Start(context));
     const bool text = context.options().GetString("format") == "text";
     const uint64_t end = bytes_ + block.bytes.size();
-    for (; next_ < end; NextStretch()) {
+    for (; next_ < end && pieces_.size() < most_bytes_; NextStretch()) {
       const std::string_view piece = PieceAt(block.bytes, next_ - bytes_, text);
       SKEP_RETURN_IF_ERROR(reader_.Read({.bytes = piece, .file_name = block.file_name},
                                         context.options()));
@@ -62,7 +65,8 @@ class SkimNumbers final : public Mapper {
   absl::Status Start(MapContext& context) {
     if (stretch_bytes_ > 0) return absl::OkStatus();
     std::string_view args = context.args();
-    if (!GetVarint(&args, &stretch_bytes_) || stretch_bytes_ == 0) {
+    if (!GetVarint(&args, &stretch_bytes_) || stretch_bytes_ == 0 ||
+        !GetVarint(&args, &most_bytes_)) {
       return Internal("quantiles: the arguments of the skim are malformed");
     }
     // Attempts see the same pieces, tasks others.
@@ -82,11 +86,15 @@ class SkimNumbers final : public Mapper {
     if (!text) {
       return block.substr(at / kRecordBytes * kRecordBytes, kPieceBytes);
     }
-    const size_t begin = at == 0 ? 0 : block.find_first_of(kSeparators, at);
-    if (begin == block.npos) return {};
+    // Looks no further: a line without separators may be 64 MiB.
+    const std::string_view near = block.substr(at, 2 * kPieceBytes);
+    const size_t begin = at == 0 ? 0 : near.find_first_of(kSeparators);
+    if (begin == near.npos) return {};
     const size_t end =
-        block.find_first_of(kSeparators, std::min(block.size(), begin + kPieceBytes));
-    return block.substr(begin, end == block.npos ? block.npos : end - begin);
+        near.find_first_of(kSeparators, std::min(near.size(), begin + kPieceBytes));
+    if (end != near.npos) return near.substr(begin, end - begin);
+    // Cut off, a number would be another one.
+    return at + near.size() == block.size() ? near.substr(begin) : std::string_view();
   }
 
   void Put(OrderKey key) { PutOrderKey(&pieces_, key); }
@@ -94,6 +102,7 @@ class SkimNumbers final : public Mapper {
   NumberReader reader_;
   Random random_{0};
   uint64_t stretch_bytes_ = 0;
+  uint64_t most_bytes_ = 0;   // of pieces_, about
   uint64_t stretches_ = 0;    // that are done
   uint64_t next_ = 0;         // where the next piece is, in the split
   uint64_t bytes_ = 0;        // of the blocks before
@@ -127,6 +136,9 @@ PlanResult SkimStage(const std::vector<InputSplit>& splits, size_t quantiles) {
   PutVarint(&args, std::max<uint64_t>(
                        2 * kPieceBytes,
                        static_cast<uint64_t>(static_cast<double>(bytes) / pieces)));
+  PutVarint(&args,
+            std::max<uint64_t>(kLeastBytesOfTask,
+                               kMostBytes / std::max<uint64_t>(1, splits.size())));
   stage.set_args(std::move(args));
   return NextStage(std::move(stage));
 }

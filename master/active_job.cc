@@ -1,6 +1,8 @@
 #include "master/active_job.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "base/digest.h"
 #include "base/status.h"
@@ -10,9 +12,16 @@
 namespace skep {
 namespace {
 
-// Of what its tasks are: neither message has a map, so equal ones are equal bytes.
+// Of what its tasks are. A JobSpec has a map, whose bytes come in any order: its
+// options are taken by their names.
 uint64_t DigestOfStage(const StageSpec& stage, const JobSpec& job) {
   StreamingDigest64 digest;
+  digest.Add(StrCat(job.name(), "\n"));
+  const std::map<std::string, std::string> options(job.options().begin(),
+                                                   job.options().end());
+  for (const auto& [name, value] : options) {
+    digest.Add(StrCat(name, "=", value.size(), ":", value));
+  }
   digest.Add(stage.SerializeAsString());
   if (stage.job_input()) {
     for (const InputSplit& split : job.splits()) digest.Add(split.SerializeAsString());
@@ -211,7 +220,8 @@ void ActiveJob::RestoreFinished() {
 void ActiveJob::KeepOutcome(uint32_t task) {
   if (!spec_.keep_outcomes() || !resumable()) return;
   const TaskResult& result = groups_[TASK_MAP][task].result;
-  const size_t bytes = result.ByteSizeLong();
+  // With what FinishedTask adds.
+  const size_t bytes = result.ByteSizeLong() + stage_spec_.name().size() + 32;
   if (outcome_bytes_ + bytes > kMaxOutcomeBytes) return;
   outcome_bytes_ += bytes;
   FinishedTask& outcome = outcomes_.emplace_back();

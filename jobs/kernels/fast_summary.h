@@ -32,7 +32,8 @@ class FastSummary {
   uint64_t count() const { return integers_ + reals_; }
   // The exact sum if all the numbers were integers.
   std::optional<__int128> IntegerSum() const;
-  // An infinity if there were some of one sign; NaN if of both.
+  // An infinity if there were some of one sign, NaN if of both; either also if the sum
+  // left the range of doubles on its way, and SumError is then not finite.
   double Sum() const;
   // Sum() is off by at most this; not finite if the sum is not, or cannot be told.
   double SumError() const;

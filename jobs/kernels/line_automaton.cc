@@ -12,6 +12,7 @@ using Bytes = std::bitset<256>;
 using States = std::vector<int>;  // of the nondeterministic automaton, ascending
 
 constexpr size_t kMaxStates = 128;
+constexpr size_t kMaxNodes = 4096;  // each set of states is looked for among these
 constexpr int kMaxDepth = 100;
 
 struct Node {
@@ -249,7 +250,7 @@ bool HasMatch(const std::vector<Node>& nodes, const States& states) {
 
 std::optional<LineAutomaton> LineAutomaton::Create(std::string_view expression) {
   const std::vector<Node> nodes = Parser(expression).Parse();
-  if (nodes.empty()) return std::nullopt;
+  if (nodes.empty() || nodes.size() > kMaxNodes) return std::nullopt;
   LineAutomaton automaton;
   // State 1 is the start, 0 that of a match; each is a set of nodes.
   std::map<States, size_t> known;
@@ -294,6 +295,7 @@ std::optional<LineAutomaton> LineAutomaton::Create(std::string_view expression) 
         }
         closure.Add(0);
         to = state_of(closure.Take());
+        if (sets.size() > kMaxStates) return std::nullopt;
       }
       automaton.next_[state * 256 + byte] = static_cast<uint16_t>(to * 256);
     }

@@ -178,7 +178,7 @@ TEST(SubmitterRestart, FindsItsJobOnTheFleetOrSubmitsWhatIsLeft) {
   const Outcome waited = Skep({"wait", "1", "--master", address, "--json"});
   EXPECT_EQ(waited.exit_code, kOk) << waited.err;
   EXPECT_EQ(nlohmann::json::parse(waited.out)["answer"]["solutions"], 95815104u);
-  EXPECT_EQ(Skep({"wait", "9", "--master", address}).exit_code, kFiles);
+  EXPECT_EQ(Skep({"wait", "9", "--master", address}).exit_code, kJobFailed);
 }
 
 }  // namespace

@@ -120,16 +120,25 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(FileSystem& fs,
   const CheckpointHeader header = HeaderOf(spec);
   CheckpointRecord first;
   *first.mutable_header() = header;
-  if (!fs.Stat(path).ok()) {
-    SKEP_RETURN_IF_ERROR(Annotate(
-        WriteFileAtomically(fs, path, StrCat(kMagic, Encode(first))), "--checkpoint"));
+  if (const auto there = fs.Stat(path); there.ok() && there->is_special) {
+    return InvalidArgument("--checkpoint ", path,
+                           " is a device or a pipe: name a file");
   }
   const std::string in_use =
       StrCat("another skep is using the checkpoint ", path, ": wait for its end");
-  absl::StatusOr<FileLock> lock = FileLock::Take(path, /*make=*/false);
+  // Made under its lock: whoever replaced it would leave two with a lock each.
+  absl::StatusOr<FileLock> lock = FileLock::Take(path, /*make=*/true);
   if (absl::IsAlreadyExists(lock.status())) return AlreadyExists(in_use);
-  if (!lock.ok()) return lock.status();
-  SKEP_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(fs, path));
+  if (!lock.ok()) return Annotate(lock.status(), "--checkpoint");
+  SKEP_ASSIGN_OR_RETURN(std::string bytes, ReadFile(fs, path));
+  if (bytes.empty()) {
+    bytes = StrCat(kMagic, Encode(first));
+    SKEP_ASSIGN_OR_RETURN(const auto file,
+                          fs.OpenToWrite(path, FileSystem::IfExists::kAppend));
+    SKEP_RETURN_IF_ERROR(Annotate(file->Append(bytes), "--checkpoint"));
+    SKEP_RETURN_IF_ERROR(Annotate(file->Sync(), "--checkpoint"));
+    SKEP_RETURN_IF_ERROR(Annotate(file->Close(), "--checkpoint"));
+  }
   absl::StatusOr<CheckpointContent> content = ParseCheckpoint(bytes);
   if (!content.ok()) {
     return InvalidArgument(path,
@@ -191,8 +200,8 @@ absl::Status Checkpoint::Sync() {
 // Opened for each batch: that is how the FileSystem door promises that the operating
 // system has it.
 absl::Status Checkpoint::Append(std::string_view records, bool sync) {
-  sync = sync || (unsynced_ && absl::Now() - synced_ >= kSyncInterval);
-  if (records.empty() && !sync) return absl::OkStatus();
+  sync = sync || absl::Now() - synced_ >= kSyncInterval;
+  if (records.empty() && !(sync && unsynced_)) return absl::OkStatus();
   SKEP_ASSIGN_OR_RETURN(const auto file,
                         fs_.OpenToWrite(path_, FileSystem::IfExists::kAppend));
   if (!records.empty()) SKEP_RETURN_IF_ERROR(file->Append(records));

@@ -57,7 +57,11 @@ void JobWatch::Collect(uint64_t id) {
   while (true) {
     const absl::StatusOr<std::vector<FinishedTask>> finished =
         jobs_.Outcomes(id, collected_);
-    if (!finished.ok() || finished->empty()) return;
+    if (!finished.ok() || finished->empty()) {
+      // Syncs what is due.
+      if (checkpoint_ != nullptr && !broken_) checkpoint_->Add({}).IgnoreError();
+      return;
+    }
     collected_ += finished->size();
     outcomes_.Add(*finished, absl::Now());
     if (checkpoint_ == nullptr || broken_) continue;

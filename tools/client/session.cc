@@ -182,7 +182,9 @@ absl::StatusOr<std::optional<uint64_t>> Session::FindEarlier() {
   for (const JobStatus& job : jobs) {
     if (job.submission() != submission) continue;
     if (job.state() == JOB_FAILED || job.state() == JOB_CANCELLED) continue;
-    if (prepared_.spec.splits().empty()) return job.id();
+    if (prepared_.spec.splits().empty() || job.state() == JOB_SUCCEEDED) {
+      return job.id();
+    }
     SKEP_RETURN_IF_ERROR(jobs_.Cancel(job.id(), "submitted again"));
   }
   return std::nullopt;
@@ -365,6 +367,9 @@ absl::StatusOr<JobStatus> RunSilently(JobClient& jobs, Transport& transport,
 int RunWaiting(JobClient& jobs, const JobTable& table, uint64_t id, bool json,
                bool quiet) {
   const absl::StatusOr<JobStatus> now = jobs.Status(id);
+  if (absl::IsNotFound(now.status())) {
+    return ReportError(EndsWith(kJobFailed, now.status()));
+  }
   if (!now.ok()) return ReportError(now.status());
   JobWatch watch(jobs, table.Find(now->name()), /*checkpoint=*/nullptr,
                  {.quiet = quiet, .tell_waiting = true, .outcomes = true});

@@ -1,5 +1,6 @@
 #include "tools/commands/compare_algorithms.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <optional>
@@ -141,7 +142,7 @@ std::optional<int> RunCompareAlgorithms(const Args& args) {
                   });
   AddSecurityFlags(line, &flags.security);
   if (const auto code = line.Parse({args.begin() + 1, args.end()})) return *code;
-  flags.options.rounds = static_cast<int>(flags.rounds);
+  flags.options.rounds = static_cast<int>(std::min<int64_t>(flags.rounds, 1'000'000));
   flags.options.seed = static_cast<uint64_t>(flags.seed);
   std::string command = "skep compare";
   for (const std::string& arg : args) StrAppend(&command, " ", arg);
