@@ -21,7 +21,11 @@ constexpr absl::Duration kReadSlack = absl::Milliseconds(1);
 
 void ChannelCore::OnReply(const Envelope& reply) {
   const CallId id(reply.id);
-  CallSlot* const slot = calls_.TakeForReply(id);
+  // Nobody answers what was not sent; and the response of a call without reply may have
+  // gone while it waits.
+  const OutstandingCall* const known = calls_.Find(id);
+  CallSlot* const slot =
+      known != nullptr && known->sent ? calls_.TakeForReply(id) : nullptr;
   if (slot == nullptr) {
     switch (calls_.Explain(id)) {
       case CallTable::Stray::kLate:

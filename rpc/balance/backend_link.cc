@@ -27,7 +27,10 @@ constexpr size_t kFewBytes = 64 << 10;
 }  // namespace
 
 BackendLink::BackendLink(BalancerShard& shard, std::shared_ptr<SharedBackend> backend)
-    : shard_(shard), backend_(std::move(backend)), held_(shard.shared().held) {}
+    : shard_(shard),
+      backend_(std::move(backend)),
+      held_(shard.shared().held),
+      promised_(shard.shared().held) {}
 
 bool BackendLink::Usable() const {
   return connected() && !going_away_ &&

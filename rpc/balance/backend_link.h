@@ -104,7 +104,8 @@ class BackendLink final : public StreamHandler,
   struct Passing {
     ReplyCut cut;
     uint64_t call = 0;      // its id here
-    absl::Time heard;       // when bytes of it came
+    absl::Time heard;       // when enough bytes of it had come
+    size_t lately = 0;      // bytes since then
     bool paused = false;    // not read on, since its client takes it slowly
     bool unpaused = false;  // and never again, since others waited
     absl::Time moved;       // paused: when its client took some
@@ -141,6 +142,7 @@ class BackendLink final : public StreamHandler,
   TimerId retry_timer_;
   absl::Duration backoff_;
   HeldPart held_;
+  HeldPart promised_;  // what a reply that is not held back any more will still bring
 
   TimerId check_timer_;
   uint32_t checks_ = 0;      // sent on this connection

@@ -19,6 +19,7 @@ constexpr absl::Duration kOthersWait = absl::Milliseconds(100);
 // are given up after this.
 constexpr absl::Duration kClientStalled = absl::Seconds(30);
 constexpr absl::Duration kBackendStalled = absl::Seconds(10);
+constexpr size_t kBackendMoves = 64 << 10;  // so many bytes in that time are enough
 
 void BreakClient(BalancerClient& client, absl::Status why) {
   LOG(WARNING) << "balancer_slow_client client=" << client.peer() << " reason=\"" << why
@@ -57,9 +58,15 @@ BalancerClient* BackendLink::PassingClient() const {
 
 size_t BackendLink::Pass(std::string_view in, absl::Time now) {
   BalancerClient* const client = PassingClient();
-  passing_->heard = now;
   const size_t taken =
       passing_->cut.Pass(in, client == nullptr ? nullptr : &client->stream());
+  // Who sends a byte now and then has stopped, too.
+  passing_->lately += taken;
+  if (passing_->lately >= kBackendMoves) {
+    passing_->heard = now;
+    passing_->lately = 0;
+  }
+  if (passing_->unpaused) promised_.Set(client == nullptr ? 0 : passing_->cut.left());
   if (passing_->cut.complete()) {
     const uint32_t place = shard_.calls().Find(passing_->call);
     passing_.reset();
@@ -107,7 +114,9 @@ void BackendLink::OnPaused() {
   if (outstanding_ > 1) {
     // It waits no longer: the client's queue takes the rest.
     passing_->unpaused = true;
-    if (!client->HasRoomFor(left)) {
+    if (client->HasRoomFor(left)) {
+      promised_.Set(left);
+    } else {
       BreakClient(*client, ResourceExhausted(
                                "there is no room for the ", left,
                                " bytes of a reply that are still to come: ", unsent,
@@ -124,12 +133,13 @@ void BackendLink::OnPaused() {
 
 void BackendLink::StopPassing() {
   shard_.executor().Cancel(pause_timer_);
+  promised_.Set(0);
   passing_.reset();
 }
 
 void BackendLink::Tick(absl::Time now) {
   CountHeld();
-  if (!connected() || !passing_ || passing_->paused || PassingClient() == nullptr ||
+  if (!connected() || !passing_ || passing_->paused ||
       now - passing_->heard < kBackendStalled) {
     return;
   }

@@ -156,7 +156,9 @@ void BalancedChannel::State::CompleteWith(Ended ended, absl::Status status,
                                           absl::Duration retry_after) {
   Controller outcome;
   if (ended.call.attempts > 1) {
-    status = Annotate(status, StrCat("after ", ended.call.attempts, " attempts"));
+    // Anew: that the last attempt was never sent does not say it of the call.
+    status = absl::Status(status.code(), StrCat("after ", ended.call.attempts,
+                                                " attempts: ", skep::Message(status)));
   }
   outcome.SetStatus(ended.call.may_be_sent ? std::move(status)
                                            : MarkNeverSent(std::move(status)));

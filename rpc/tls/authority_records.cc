@@ -2,13 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
 #include <utility>
 
 #include "base/status.h"
+#include "glog/logging.h"
 #include "rpc/tls/authority.h"
 #include "rpc/tls/credentials.h"
 #include "rpc/tls/pem_file.h"
@@ -17,6 +20,34 @@ namespace skep {
 namespace {
 
 constexpr size_t kLeastSerialDigits = 16;
+constexpr char kLockFile[] = "lock";
+
+// What is written down and what is called back is changed by one at a time, thread or
+// process: else a certificate renewed while its holder is called back stays good, or
+// one of two lists signed at once is lost.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::string& path)
+      : fd_(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+    error_ = fd_ < 0 ? errno : 0;
+    while (fd_ >= 0 && flock(fd_, LOCK_EX) != 0) {
+      if (errno == EINTR) continue;
+      error_ = errno;
+      break;
+    }
+  }
+  ~FolderLock() {
+    if (fd_ >= 0) close(fd_);
+  }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+  int error() const { return error_; }  // 0: it is held
+
+ private:
+  const int fd_;
+  int error_ = 0;
+};
 
 bool LooksLikeASerial(std::string_view text) {
   return text.size() >= kLeastSerialDigits && text.size() % 2 == 0 &&
@@ -30,8 +61,11 @@ absl::Status AppendLine(const std::string& path, const std::string& line) {
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (fd < 0) return ErrnoToStatus(errno, "open " + path);
   int error = 0;
-  if (write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
-    error = errno != 0 ? errno : EIO;
+  const ssize_t written = write(fd, line.data(), line.size());
+  if (written != static_cast<ssize_t>(line.size())) {
+    error = written < 0 ? errno : ENOSPC;
+    // The next line is not to continue this one.
+    if (written > 0 && write(fd, "\n", 1) != 1) error = EIO;
   }
   if (error == 0 && fsync(fd) != 0) error = errno;
   close(fd);
@@ -61,8 +95,10 @@ absl::StatusOr<std::vector<IssuedCertificate>> Authority::Issued() const {
     IssuedCertificate one;
     int64_t until = 0;
     if (!(in >> one.serial >> one.name >> until)) {
-      return FailedPrecondition(PathOf(kIssuedFile), ": line ", all.size() + 1,
-                                " is not SERIAL NAME SECONDS");
+      // A full disk cuts a line; the others are as good as before.
+      LOG(WARNING) << PathOf(kIssuedFile)
+                   << ": a line is not SERIAL NAME SECONDS: " << line.substr(0, 100);
+      continue;
     }
     one.not_after = absl::FromUnixSeconds(until);
     all.push_back(std::move(one));
@@ -72,8 +108,11 @@ absl::StatusOr<std::vector<IssuedCertificate>> Authority::Issued() const {
 
 absl::StatusOr<std::string> Authority::RevokedPem() const {
   const std::string path = PathOf(kRevokedFile);
-  if (directory_.empty() || access(path.c_str(), F_OK) != 0) return "";
-  return ReadPublicFile(path, "");
+  if (directory_.empty()) return "";
+  if (access(path.c_str(), F_OK) != 0 && errno == ENOENT) return "";
+  SKEP_ASSIGN_OR_RETURN(std::string pem, ReadPublicFile(path, "may you read it?"));
+  if (pem.empty()) return FailedPrecondition(path, " is empty");
+  return pem;
 }
 
 absl::StatusOr<RevocationList> Authority::Revoked() const {
@@ -86,6 +125,10 @@ absl::StatusOr<RevocationList> Authority::Revoked() const {
 
 absl::StatusOr<std::vector<IssuedCertificate>> Authority::Revoke(
     const std::string& which, absl::Time now) const {
+  const FolderLock lock(PathOf(kLockFile));
+  if (lock.error() != 0) {
+    return ErrnoToStatus(lock.error(), "lock " + PathOf(kLockFile));
+  }
   SKEP_ASSIGN_OR_RETURN(RevocationList list, Revoked());
   SKEP_ASSIGN_OR_RETURN(const std::vector<IssuedCertificate> issued, Issued());
   std::vector<IssuedCertificate> found;
@@ -123,6 +166,13 @@ absl::StatusOr<std::string> Authority::Renew(std::string_view request,
   if (now < info->not_before || now > info->not_after) {
     return PermissionDenied("the certificate of ", info->identity,
                             " is not valid now: it needs a join token");
+  }
+  std::optional<FolderLock> lock;  // until it is signed and written down
+  if (!directory_.empty()) {
+    lock.emplace(PathOf(kLockFile));
+    if (lock->error() != 0) {
+      return ErrnoToStatus(lock->error(), "lock " + PathOf(kLockFile));
+    }
   }
   SKEP_ASSIGN_OR_RETURN(const RevocationList revoked, Revoked());
   if (revoked.Contains(info->serial)) {

@@ -147,7 +147,8 @@ absl::Status CheckName(std::string_view text, std::string_view what) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            c == '.' || c == '-' || c == '_';
   });
-  if (good && !text.empty() && text.size() <= 63) return absl::OkStatus();
+  const bool folder = text == "." || text == "..";  // names become folders
+  if (good && !folder && !text.empty() && text.size() <= 63) return absl::OkStatus();
   return InvalidArgument("'", text.substr(0, 80), "' is not good as a ", what,
                          ": take 1 to 63 letters, digits, dots, dashes, underscores");
 }

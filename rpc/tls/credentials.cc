@@ -1,5 +1,8 @@
 #include "rpc/tls/credentials.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include <utility>
 #include <vector>
 
@@ -223,15 +226,23 @@ absl::StatusOr<std::shared_ptr<const TlsCredentials>> TlsCredentials::Load(
   SKEP_ASSIGN_OR_RETURN(own.certificate,
                         ReadPublicFile(directory + "/cert.pem", kMemberHint));
   SKEP_ASSIGN_OR_RETURN(own.key, ReadPrivateFile(directory + "/key.pem", kMemberHint));
-  const absl::StatusOr<std::string> revoked =
-      ReadPublicFile(StrCat(directory, "/", kRevokedFile), kMemberHint);
+  const std::string list = StrCat(directory, "/", kRevokedFile);
+  std::string revoked;
+  if (access(list.c_str(), F_OK) == 0 || errno != ENOENT) {
+    SKEP_ASSIGN_OR_RETURN(revoked, ReadPublicFile(list, "it says whom not to believe"));
+    if (revoked.empty()) {
+      return FailedPrecondition(list,
+                                " is empty: it says whom not to believe; copy it "
+                                "again from the authority's folder");
+    }
+  }
   SKEP_RETURN_IF_ERROR(
       Annotate(CheckSignedBy(own.certificate, authority), directory + "/cert.pem"));
   SKEP_ASSIGN_OR_RETURN(const CertificateInfo info,
                         DescribeCertificate(own.certificate));
   SKEP_RETURN_IF_ERROR(Annotate(CheckDates(info, now), StrCat(directory, "/cert.pem")));
   absl::StatusOr<std::shared_ptr<const TlsCredentials>> made =
-      FromPem(std::move(authority), std::move(own), revoked.ok() ? *revoked : "");
+      FromPem(std::move(authority), std::move(own), revoked);
   if (!made.ok()) return Annotate(made.status(), directory);
   SKEP_RETURN_IF_ERROR(Annotate((*made)->MayFollow(before), directory));
   if (before == nullptr && (*made)->revoked().Contains(info.serial)) {

@@ -23,7 +23,8 @@ class RateLimit {
 
   bool Take(absl::Time now) {
     MutexLock lock(mutex_);
-    left_ = std::min(burst_, left_ + absl::ToDoubleSeconds(now - last_) * per_second_);
+    const absl::Duration passed = std::max(now - last_, absl::ZeroDuration());
+    left_ = std::min(burst_, left_ + absl::ToDoubleSeconds(passed) * per_second_);
     last_ = std::max(last_, now);
     if (left_ < 1) return false;
     left_ -= 1;
@@ -230,6 +231,13 @@ absl::StatusOr<Membership> RenewMembership(Transport& transport, const Address& 
   membership.revoked = reply->revoked();
   SKEP_RETURN_IF_ERROR(
       CheckMembership(membership, membership.authority, member->identity()));
+  // An older list than ours would believe again whom we do not: then ours stays.
+  if (!membership.revoked.empty()) {
+    SKEP_ASSIGN_OR_RETURN(
+        const RevocationList list,
+        RevocationList::Parse(membership.revoked, membership.authority));
+    if (list.number() < member->revoked().number()) membership.revoked.clear();
+  }
   return membership;
 }
 

@@ -165,7 +165,7 @@ class CallingThread {
     if (completions_ >= wanted_.load(std::memory_order_seq_cst)) told_.notify_one();
   }
   void TakeCompleted() {
-    const uint64_t wanted = taken_ + most_ / 2;
+    const uint64_t wanted = taken_ + (most_ + 1) / 2;
     wanted_.store(wanted, std::memory_order_seq_cst);
     uint64_t told = told_.load(std::memory_order_seq_cst);
     while (told < wanted) {
