@@ -120,9 +120,9 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(FileSystem& fs,
   const CheckpointHeader header = HeaderOf(spec);
   CheckpointRecord first;
   *first.mutable_header() = header;
-  if (const auto there = fs.Stat(path); there.ok() && there->is_special) {
-    return InvalidArgument("--checkpoint ", path,
-                           " is a device or a pipe: name a file");
+  if (const auto there = fs.Stat(path);
+      there.ok() && (there->is_special || there->is_directory)) {
+    return InvalidArgument("--checkpoint ", path, " is no file: name another");
   }
   const std::string in_use =
       StrCat("another skep is using the checkpoint ", path, ": wait for its end");

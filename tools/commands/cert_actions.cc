@@ -156,17 +156,42 @@ absl::Status ListCertificates(const CertFlags& flags) {
   return absl::OkStatus();
 }
 
-absl::Status ShowCertificate(const CertFlags& flags) {
-  const std::string path =
-      IsFolder(flags.subject) ? flags.subject + "/cert.pem" : flags.subject;
+namespace {
+
+absl::StatusOr<std::string> TextOfFile(const std::string& path) {
   std::ifstream in(path);
   std::ostringstream text;
   if (in) text << in.rdbuf();
   if (!in) return ErrnoToStatus(errno != 0 ? errno : EIO, "read " + path);
-  const absl::StatusOr<CertificateInfo> info = DescribeCertificate(text.str());
+  return text.str();
+}
+
+// Whether the member's folder itself says so.
+absl::StatusOr<bool> IsRevoked(const std::string& folder, const std::string& serial) {
+  const std::string list = StrCat(folder, "/", kRevokedFile);
+  if (access(list.c_str(), F_OK) != 0 && errno == ENOENT) return false;
+  SKEP_ASSIGN_OR_RETURN(const std::string authority, TextOfFile(folder + "/ca.pem"));
+  SKEP_ASSIGN_OR_RETURN(const std::string pem, TextOfFile(list));
+  const auto revoked = RevocationList::Parse(pem, authority);
+  if (!revoked.ok()) return EndsWith(kFiles, Annotate(revoked.status(), list));
+  return revoked->Contains(serial);
+}
+
+}  // namespace
+
+absl::Status ShowCertificate(const CertFlags& flags) {
+  const std::string path =
+      IsFolder(flags.subject) ? flags.subject + "/cert.pem" : flags.subject;
+  SKEP_ASSIGN_OR_RETURN(const std::string text, TextOfFile(path));
+  const absl::StatusOr<CertificateInfo> info = DescribeCertificate(text);
   if (!info.ok()) return EndsWith(kFiles, Annotate(info.status(), path));
   const absl::Time now = absl::Now();
-  const char* const state = now < info->not_before   ? "not valid yet"
+  bool revoked = false;
+  if (IsFolder(flags.subject)) {
+    SKEP_ASSIGN_OR_RETURN(revoked, IsRevoked(flags.subject, info->serial));
+  }
+  const char* const state = revoked                  ? "revoked"
+                            : now < info->not_before ? "not valid yet"
                             : now <= info->not_after ? "valid"
                                                      : "expired";
   const std::string from = Text(info->not_before);

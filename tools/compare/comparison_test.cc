@@ -85,8 +85,9 @@ TEST(Comparison, TheSameIsWithinTheNoise) {
 }
 
 TEST(Comparison, FewRoundsGiveNoInterval) {
-  const auto comparison = Compare(
-      TestFamily("42"), {.algorithms = {"slow", "fast"}, .sizes = {2000}, .rounds = 3});
+  const CompareFamily family = TestFamily("42");
+  const auto comparison =
+      Compare(family, {.algorithms = {"slow", "fast"}, .sizes = {2000}, .rounds = 3});
   ASSERT_TRUE(comparison.ok()) << comparison.status();
   const std::string text = ComparisonText(*comparison);
   EXPECT_EQ(text.find("x ["), std::string::npos) << text;
