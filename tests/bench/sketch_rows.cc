@@ -84,17 +84,19 @@ std::vector<KernelRow> SketchRows(const KernelBenchOptions& options) {
        {Bound{SketchKind::kKll, 0.28}, Bound{SketchKind::kTDigest, 0.63},
         Bound{SketchKind::kDdSketch, 1}}) {
     const std::string name(SketchKindName(kind));
-    rows.push_back({.name = name,
-                    .unit = "ns/item",
-                    .scale = static_cast<double>(count),
-                    .run = [kind, numbers](CpuPath) { Use(SketchOf(kind, numbers)); },
-                    .baseline = exact});
-    rows.push_back({.name = name + (kind == SketchKind::kDdSketch ? ", error of values"
-                                                                  : ", error of ranks"),
-                    .unit = "%",
-                    .figure = [kind, numbers] { return WorstError(kind, numbers); },
-                    .published = bound,
-                    .published_by = "its bound"});
+    rows.push_back(
+        {.name = name,
+         .unit = "ns/item",
+         .scale = static_cast<double>(count),
+         .run = [kind = kind, numbers](CpuPath) { Use(SketchOf(kind, numbers)); },
+         .baseline = exact});
+    rows.push_back(
+        {.name = name + (kind == SketchKind::kDdSketch ? ", error of values"
+                                                       : ", error of ranks"),
+         .unit = "%",
+         .figure = [kind = kind, numbers] { return WorstError(kind, numbers); },
+         .published = bound,
+         .published_by = "its bound"});
   }
   for (KernelRow& row : rows) row.family = "Sketches";
   return rows;
