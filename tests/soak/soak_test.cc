@@ -167,7 +167,9 @@ TEST_F(SoakTest, EveryCallIsAccountedForAndNothingIsLeft) {
     EXPECT_EQ(tally.twice, 0);
     EXPECT_GT(tally.ok, calls / 2);
     EXPECT_GT(tally.deadline, 0);
-    EXPECT_GT(tally.cancelled, calls / 100);
+    // Of the 5 % that are cancelled, those whose answer did not come first: the faster
+    // the machine, the fewer.
+    EXPECT_GT(tally.cancelled, calls / 1000);
     EXPECT_GT(tally.disconnected, 0);
     EXPECT_LT(tally.latest, absl::Seconds(5)) << "deadlines are kept";
     EXPECT_EQ(load->pending(), 0);
