@@ -1,14 +1,11 @@
 #include "rpc/rpc0_codec.h"
 
-#include <algorithm>
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include "base/checksum.h"
 #include "base/coding.h"
 #include "base/status.h"
-#include "glog/logging.h"
 #include "google/protobuf/message_lite.h"
 #include "rpc/bulk.h"
 #include "rpc/frame.h"
@@ -253,22 +250,6 @@ void WriteFields(const Envelope& e, const google::protobuf::MessageLite* body,
   if (e.Has(Envelope::kTrace)) to.Fixed(Envelope::kTrace, e.trace);
 }
 
-// Changes bytes of a frame's head; returns its new checksum. `total` is the number of
-// checksummed bytes.
-uint32_t Patch(char* frame, size_t total, uint32_t checksum, size_t offset,
-               std::string_view bytes) {
-  checksum = PatchAdler32(checksum, total, offset - kFrameSizeBytes,
-                          std::string_view(frame + offset, bytes.size()), bytes);
-  std::memcpy(frame + offset, bytes.data(), bytes.size());
-  return checksum;
-}
-
-void PatchWhole(char* frame, size_t size, size_t offset, std::string_view bytes) {
-  char* const tail = frame + size - kFrameChecksumBytes;
-  const size_t total = size - kFrameSizeBytes - kFrameChecksumBytes;
-  StoreBig32(Patch(frame, total, LoadBig32(tail), offset, bytes), tail);
-}
-
 // Reads fields as our own writer orders them, for as long as they come so: one
 // comparison each, well predicted. Returns what is left for the general way.
 std::string_view ParseUsualFields(std::string_view in, Envelope* out) {
@@ -413,117 +394,6 @@ absl::Status EncodeFrame(const Envelope& envelope,
   out->checksum = Adler32(Adler32(std::string_view(out->head).substr(kFrameSizeBytes)),
                           out->attachment);
   return absl::OkStatus();
-}
-
-bool HasFixedLayout(std::string_view frame) {
-  return frame.size() >= kIdOffset + 8 &&
-         frame.substr(kFrameSizeBytes, kRpc0Tag.size()) == kRpc0Tag &&
-         frame[kTypeOffset - 1] == TagOf(Envelope::kType, kVarint) &&
-         (frame[kTypeOffset] & 0x80) ==
-             0 &&  // a type of one byte: the id's tag follows
-         frame[kIdOffset - 1] == TagOf(Envelope::kId, kFixed64);
-}
-
-bool HasFixedBudget(std::string_view frame) {
-  return HasFixedLayout(frame) && frame.size() >= kBudgetOffset + 4 &&
-         frame[kBudgetOffset - 1] == TagOf(Envelope::kBudget, kFixed32);
-}
-
-void RewriteId(char* frame, size_t size, uint64_t id) {
-  char bytes[8];
-  StoreLittle(id, bytes);
-  PatchWhole(frame, size, kIdOffset, std::string_view(bytes, sizeof bytes));
-}
-
-void RewriteBudget(char* frame, size_t size, uint32_t budget_us) {
-  char bytes[4];
-  StoreLittle(budget_us, bytes);
-  PatchWhole(frame, size, kBudgetOffset, std::string_view(bytes, sizeof bytes));
-}
-
-void RewriteBudget(OutFrame* frame, uint32_t budget_us) {
-  char bytes[4];
-  StoreLittle(budget_us, bytes);
-  frame->checksum =
-      Patch(frame->head.data(), frame->size() - kFrameSizeBytes - kFrameChecksumBytes,
-            frame->checksum, kBudgetOffset, std::string_view(bytes, sizeof bytes));
-}
-
-absl::Status StatusOfReply(const Envelope& e, std::string_view peer) {
-  if (e.Has(Envelope::kStatus) && e.status != 0) {
-    const bool known =
-        e.status <= static_cast<uint32_t>(absl::StatusCode::kUnauthenticated);
-    return MakeStatus(
-        known ? static_cast<absl::StatusCode>(e.status) : absl::StatusCode::kUnknown,
-        e.message);
-  }
-  switch (e.error) {
-    case WireError::kNone:
-      break;
-    case WireError::kWrongProto:
-      return Internal(peer, " answered WRONG_PROTO: it does not understand our frame");
-    case WireError::kNoService:
-      return Unimplemented(peer,
-                           " answered NO_SERVICE: it does not serve that service");
-    case WireError::kNoMethod:
-      return Unimplemented(peer, " answered NO_METHOD: the service has no such method");
-    case WireError::kInvalidRequest:
-      return InvalidArgument(peer,
-                             " answered INVALID_REQUEST: it cannot read the request");
-    case WireError::kInvalidResponse:
-      return Internal(peer, " answered INVALID_RESPONSE: it failed to make a response");
-    case WireError::kTimeout:
-      return DeadlineExceeded(peer, " answered TIMEOUT");
-  }
-  if (!e.Has(Envelope::kResponse)) {
-    return Internal(peer, " sent a reply with neither response nor error");
-  }
-  return absl::OkStatus();
-}
-
-WireError WireErrorOf(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kOutOfRange:
-      return WireError::kInvalidRequest;
-    case absl::StatusCode::kUnimplemented:
-      return WireError::kNoMethod;
-    // Worth another try, to somebody who knows only these codes.
-    case absl::StatusCode::kDeadlineExceeded:
-    case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kResourceExhausted:
-    case absl::StatusCode::kCancelled:
-      return WireError::kTimeout;
-    default:
-      return WireError::kInvalidResponse;
-  }
-}
-
-OutFrame EncodeErrorReply(uint64_t id, WireError error, const absl::Status& status,
-                          absl::Duration retry_after, bool extended) {
-  Envelope reply;
-  reply.type = MessageType::kResponse;
-  reply.id = id;
-  reply.error = error;
-  reply.Set(Envelope::kError);
-  // A message is for people: a page of it is enough, and it always fits a frame.
-  const std::string_view message = Message(status).substr(0, 16 << 10);
-  if (extended) {
-    reply.status = static_cast<uint32_t>(status.code());
-    reply.Set(Envelope::kStatus);
-    reply.message = message;
-    reply.Set(Envelope::kMessage);
-    if (retry_after > absl::ZeroDuration()) {
-      reply.retry_after_us = static_cast<uint32_t>(
-          std::clamp<int64_t>(absl::ToInt64Microseconds(retry_after), 0,
-                              std::numeric_limits<uint32_t>::max()));
-      reply.Set(Envelope::kRetryAfter);
-    }
-  }
-  OutFrame frame;
-  const absl::Status encoded = EncodeFrame(reply, nullptr, "", &frame);
-  CHECK(encoded.ok()) << encoded;
-  return frame;
 }
 
 }  // namespace skep
