@@ -4,6 +4,7 @@
 #ifndef SKEP_RPC_TLS_HANDSHAKE_TESTING_H_
 #define SKEP_RPC_TLS_HANDSHAKE_TESTING_H_
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -61,6 +62,25 @@ class HandshakeTest : public testing::Test {
                          client_->stream().Write("hello");
                        });
     bed_.executor().RunFor(how_long);
+  }
+
+  // Connects with TLS to a server that knows none and answers what comes by `answer`.
+  void ConnectToPlain(std::function<void(Stream&)> answer) {
+    auto listener = bed_.server().Listen(
+        Address::Tcp("server", 7001), [this, answer](std::unique_ptr<Stream> stream) {
+          server_ = std::make_unique<TestPeer>(bed_, std::move(stream));
+          server_->on_data = [answer](TestPeer& peer, std::string_view bytes) {
+            answer(peer.stream());
+            return bytes.size();
+          };
+          server_->Start();
+        });
+    ASSERT_TRUE(listener.ok()) << listener.status();
+    listener_ = *std::move(listener);
+    client_tls_.emplace(bed_.client(), Member("worker-1"));
+    client_tls_->Connect(Address::Tcp("server", 7001), absl::Seconds(20),
+                         [this](auto stream) { status_ = stream.status(); });
+    bed_.executor().RunFor(absl::Seconds(30));
   }
 
   // What the connecting end was told.

@@ -201,37 +201,13 @@ TEST_F(HandshakeTest, APlainClientIsRefusedAndTold) {
 }
 
 TEST_F(HandshakeTest, APlainServerIsFoundOut) {
-  const auto listener = bed_.server().Listen(
-      Address::Tcp("server", 7001), [&](std::unique_ptr<Stream> stream) {
-        server_ = std::make_unique<TestPeer>(bed_, std::move(stream));
-        server_->on_data = [](TestPeer& peer, std::string_view bytes) {
-          peer.stream().Write("HTTP/1.1 400 Bad Request\r\n");
-          return bytes.size();
-        };
-        server_->Start();
-      });
-  client_tls_.emplace(bed_.client(), Member("worker-1"));
-  client_tls_->Connect(Address::Tcp("server", 7001), absl::Seconds(20),
-                       [&](auto stream) { status_ = stream.status(); });
-  bed_.executor().RunFor(absl::Seconds(30));
+  ConnectToPlain([](Stream& stream) { stream.Write("HTTP/1.1 400 Bad Request\r\n"); });
   EXPECT_HAS(ClientSays(), "does not speak TLS: is it started with --tls?");
 }
 
 // As a channel without TLS does with bytes that are no frame.
 TEST_F(HandshakeTest, AServerThatOnlyClosesIsSuspected) {
-  const auto listener = bed_.server().Listen(
-      Address::Tcp("server", 7001), [&](std::unique_ptr<Stream> stream) {
-        server_ = std::make_unique<TestPeer>(bed_, std::move(stream));
-        server_->on_data = [](TestPeer& peer, std::string_view bytes) {
-          peer.stream().CloseWhenDrained();
-          return bytes.size();
-        };
-        server_->Start();
-      });
-  client_tls_.emplace(bed_.client(), Member("worker-1"));
-  client_tls_->Connect(Address::Tcp("server", 7001), absl::Seconds(20),
-                       [&](auto stream) { status_ = stream.status(); });
-  bed_.executor().RunFor(absl::Seconds(30));
+  ConnectToPlain([](Stream& stream) { stream.CloseWhenDrained(); });
   EXPECT_HAS(ClientSays(), "it may not speak TLS");
 }
 
