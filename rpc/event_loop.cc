@@ -45,13 +45,14 @@ class EventLoop::Waker final : public Watcher {
 };
 
 EventLoop::EventLoop(std::string name, std::unique_ptr<Poller> poller,
-                     absl::Duration spin)
+                     absl::Duration spin, absl::Duration pipelined_spin)
     : clock_(Clock::Real()),
       name_(name.substr(0, 15)),
       poller_(std::move(poller)),
       scratch_(new char[kScratchBytes]),
       waker_(std::make_unique<Waker>()),
-      spin_(spin) {
+      spin_(spin),
+      pipelined_spin_(std::max(spin, pipelined_spin)) {
   const absl::Status status = poller_->Add(waker_->fd(), kReadable, waker_.get());
   CHECK(status.ok()) << status;
   thread_ = std::thread([this] { Run(); });
@@ -213,13 +214,13 @@ void EventLoop::RunTurnEnds() {
   }
 }
 
-bool EventLoop::Spin() {
+bool EventLoop::Spin(absl::Duration spin) {
   if (spins_to_skip_ > 0) {
     --spins_to_skip_;
     return false;
   }
   absl::Time now = clock_.Now();
-  const absl::Time end = now + spin_;
+  const absl::Time end = now + spin;
   bool crowded = false;
   while (true) {
     poller_->Wait(absl::ZeroDuration(), events_);
@@ -236,7 +237,7 @@ bool EventLoop::Spin() {
     // better: who wakes is let in sooner than who yielded.
     sched_yield();
     const absl::Time yielded = std::exchange(now, clock_.Now());
-    crowded = now - yielded > spin_;
+    crowded = now - yielded > spin;
   }
   // 1, 3, 7 ... 63 waits without: an idle loop's CPU goes to nothing.
   spins_failed_ = std::min(spins_failed_ + 1, 6);
@@ -252,7 +253,9 @@ void EventLoop::NoteAlone() {
 }
 
 void EventLoop::WaitAndDispatch() {
-  if (spin_ == absl::ZeroDuration() || !turn_ends_.empty() || !Spin()) Wait();
+  const absl::Duration spin =
+      std::exchange(expects_more_, false) ? pipelined_spin_ : spin_;
+  if (spin == absl::ZeroDuration() || !turn_ends_.empty() || !Spin(spin)) Wait();
   NoteAlone();
   absl::Time began = absl::InfinitePast();
   for (next_event_ = 0; next_event_ < events_.size();) {

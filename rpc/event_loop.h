@@ -44,9 +44,11 @@ class EventLoop final : public Executor {
   // Starts the thread. `name` (at most 15 bytes) is shown by top and gdb. Before it
   // blocks, the loop looks again and again for at most `spin`: what comes in that time
   // is spared a wake-up. Spins that found nothing make it spin less often. Between two
-  // looks it yields: peers that share a core with it spin at the same time.
+  // looks it yields: peers that share a core with it spin at the same time. For
+  // `pipelined_spin` if that is longer and a watcher said ExpectMore.
   EventLoop(std::string name, std::unique_ptr<Poller> poller,
-            absl::Duration spin = absl::ZeroDuration());
+            absl::Duration spin = absl::ZeroDuration(),
+            absl::Duration pipelined_spin = absl::ZeroDuration());
   // Stops it.
   ~EventLoop() override;
 
@@ -79,6 +81,13 @@ class EventLoop final : public Executor {
   // it answers is all that the loop has to do.
   bool Alone() const { return turns_alone_ >= kTurnsAlone; }
 
+  // What the watcher whose event is being handled has just sent will soon bring it
+  // more. False: the loop blocks all the same when it has nothing to do.
+  bool ExpectMore() {
+    expects_more_ = true;
+    return pipelined_spin_ > absl::ZeroDuration();
+  }
+
   // Memory for one system call's bytes, valid until the next handler runs.
   static constexpr size_t kScratchBytes = 64 << 10;
   char* scratch() { return scratch_.get(); }
@@ -94,7 +103,7 @@ class EventLoop final : public Executor {
   // Fills events_, blocking until there is something to do.
   void Wait();
   // True if something came: events_, or a closure.
-  bool Spin();
+  bool Spin(absl::Duration spin);
   void DropEvents(const Watcher* watcher);
   void NoteAlone();
   void StopWatchers();
@@ -105,6 +114,7 @@ class EventLoop final : public Executor {
   const std::unique_ptr<char[]> scratch_;
   const std::unique_ptr<Waker> waker_;
   const absl::Duration spin_;
+  const absl::Duration pipelined_spin_;
 
   Mutex mutex_;
   std::vector<Closure> posted_ ABSL_GUARDED_BY(mutex_);
@@ -123,6 +133,7 @@ class EventLoop final : public Executor {
   static constexpr int kTurnsAlone = 4;
   const void* alone_ = nullptr;  // whose event was the only one of the last turn
   int turns_alone_ = 0;          // in a row
+  bool expects_more_ = false;    // in this turn
   int spins_failed_ = 0;         // in a row
   int spins_to_skip_ = 0;        // for that
   absl::flat_hash_set<Watcher*> attached_;

@@ -200,5 +200,22 @@ TEST_P(EventLoopTest, TurnEndsComeOnceForEachAskingAndNotAfterDetach) {
   EXPECT_FALSE(leaves.told);
 }
 
+// What a watcher expects makes the loop look again for a moment; then it blocks, and is
+// woken, as ever.
+TEST(EventLoopExpectMore, LooksAgainForAMomentAndBlocksThen) {
+  for (const absl::Duration spin : {absl::ZeroDuration(), absl::Milliseconds(1)}) {
+    EventLoop loop("test-loop", NewEpollPoller(), absl::ZeroDuration(), spin);
+    for (int i = 0; i < 10; ++i) {
+      Countdown done(2);
+      loop.Post([&] {
+        EXPECT_EQ(loop.ExpectMore(), spin > absl::ZeroDuration());
+        done.Down();
+      });
+      loop.PostAfter(absl::Milliseconds(3), [&] { done.Down(); });
+      ASSERT_TRUE(done.Wait());
+    }
+  }
+}
+
 }  // namespace
 }  // namespace skep

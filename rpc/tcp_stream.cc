@@ -16,8 +16,11 @@ namespace {
 // Reads of one stream before the others of its loop have their turn.
 constexpr int kReadsPerEvent = 4;
 // What one event answers leaves together; but if it is all that the loop has to do, in
-// parts of so many writes, so that the peer works on them meanwhile.
+// parts of so many writes, so that the peer works on them meanwhile. Two parts of what
+// is in flight are best, one for each side to work on, as long as neither falls asleep
+// between them; more only wake the other often.
 constexpr int kWritesTogether = 16;
+constexpr int kMostTogether = 64;
 // Answers of one event that are fewer and smaller leave with those of the turn's other
 // events, which wakes the peer less often.
 constexpr int kFewWrites = 4;
@@ -117,12 +120,20 @@ void TcpStream::EndWrite(size_t count) {
 
 void TcpStream::Written() {
   if (!blocked_) {
-    const bool early = ++writes_ >= kWritesTogether && telling_ && loop_.Alone();
     // An error is found again, and told, when the queue is flushed.
-    if (early || output_.has_bulk()) SendFront();
+    if (IsPart() || output_.has_bulk()) SendFront();
     Wake();
   }
   if (output_.size() > kStreamHighWater) above_mark_ = true;
+}
+
+bool TcpStream::IsPart() {
+  ++writes_;
+  if (!telling_) return false;
+  in_flight_.AddWrite();
+  if (writes_ < kWritesTogether || !loop_.Alone()) return false;
+  if (!loop_.ExpectMore()) return true;
+  return writes_ >= std::min(in_flight_.most() / 2, kMostTogether);
 }
 
 void TcpStream::NoteBulk(size_t size) {
@@ -337,6 +348,7 @@ bool TcpStream::Tell(Event event) {
   if (destroyed) return false;
   destroyed_ = nullptr;
   telling_ = false;
+  in_flight_.EndEvent();
   return socket_.valid();
 }
 

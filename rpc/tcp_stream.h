@@ -9,6 +9,7 @@
 
 #include "rpc/buffer.h"
 #include "rpc/event_loop.h"
+#include "rpc/in_flight.h"
 #include "rpc/output_queue.h"
 #include "rpc/socket.h"
 #include "rpc/transport.h"
@@ -52,6 +53,8 @@ class TcpStream final : public Stream, private Watcher {
   bool Flush();
   bool SendQueued();
   void Written();
+  // Sends in parts: see kWritesTogether.
+  bool IsPart();
   void NoteBulk(size_t size);
   // Sends the front of the queue, and `*more` behind it: takes off what was sent. As
   // send, and sets blocked_.
@@ -91,6 +94,7 @@ class TcpStream final : public Stream, private Watcher {
   bool shut_ = false;          // Our half.
   bool telling_ = false;       // Inside a handler's event.
   int writes_ = 0;             // Since bytes were last given to the kernel.
+  InFlight in_flight_;
   absl::Status abort_reason_;
   bool aborted_ = false;
   TimerId linger_timer_;

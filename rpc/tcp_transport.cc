@@ -30,10 +30,10 @@ TcpTransport::TcpTransport(int loops, TcpTransportOptions options)
     : resolver_(
           std::make_unique<ThreadPool>("resolver", kResolverThreads, kMaxQueuedNames)) {
   CHECK_GT(loops, 0);
-  const absl::Duration spin = loops <= UsableCores() ? options.spin : absl::Duration();
+  if (loops > UsableCores()) options.spin = options.pipelined_spin = absl::Duration();
   for (int i = 0; i < loops; ++i) {
-    loops_.push_back(
-        std::make_unique<EventLoop>(StrCat("loop-", i), NewEpollPoller(), spin));
+    loops_.push_back(std::make_unique<EventLoop>(StrCat("loop-", i), NewEpollPoller(),
+                                                 options.spin, options.pipelined_spin));
   }
 }
 

@@ -10,14 +10,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/coding.h"
 #include "base/status.h"
 #include "gtest/gtest.h"
+#include "rpc/in_flight.h"
 #include "rpc/socket.h"
 #include "rpc/tcp_test_bed.h"
 #include "rpc/transport_conformance.h"
@@ -289,6 +292,68 @@ TEST_F(TcpTransportTest, OpenStreamsAreToldWhenTheTransportGoes) {
   peer.reset();
   EXPECT_TRUE(
       bed_.WaitUntil([&] { return peers_.size() == 1 && peers_[0]->closed == 1; }));
+}
+
+TEST(InFlight, IsTheMostOfTheLastEvents) {
+  InFlight in_flight;
+  const auto event = [&](int writes) {
+    for (int i = 0; i < writes; ++i) in_flight.AddWrite();
+    in_flight.EndEvent();
+  };
+  EXPECT_EQ(in_flight.most(), 0);
+  event(5);
+  event(64);
+  event(0);
+  EXPECT_EQ(in_flight.most(), 64);
+  for (int i = 0; i < InFlight::kEvents; ++i) event(7);
+  EXPECT_EQ(in_flight.most(), 64);
+  for (int i = 0; i < InFlight::kEvents; ++i) event(7);
+  EXPECT_EQ(in_flight.most(), 7);
+}
+
+// What two ends that have their loops to themselves send each other in parts stays in
+// order, and is all there.
+TEST_F(TcpTransportTest, AnswersSentInPartsStayInOrder) {
+  constexpr uint32_t kInFlight = 100;
+  constexpr uint32_t kNumbers = 100'000;
+  // Answers each number with the one that comes so many later.
+  using Count = std::shared_ptr<std::atomic<uint32_t>>;
+  const auto answer = [this](uint32_t step, Count next) {
+    return [this, step, next](TestPeer& peer, std::string_view bytes) {
+      size_t used = 0;
+      for (; bytes.size() - used >= 4; used += 4) {
+        const uint32_t number = LoadBig32(bytes.data() + used);
+        EXPECT_EQ(number, (*next)++);
+        if (number + step >= kNumbers) {
+          MutexLock lock(bed_.mutex());
+          bed_.changed().SignalAll();
+          continue;
+        }
+        char number_bytes[4];
+        StoreBig32(number + step, number_bytes);
+        peer.stream().Write({number_bytes, sizeof number_bytes});
+      }
+      return used;
+    };
+  };
+  const auto at_server = std::make_shared<std::atomic<uint32_t>>(0);
+  const auto at_client = std::make_shared<std::atomic<uint32_t>>(0);
+  auto listener = bed_.server().Listen(Address::Tcp("127.0.0.1", 0), [&](auto stream) {
+    auto peer = std::make_unique<TestPeer>(bed_, std::move(stream));
+    peer->on_data = answer(0, at_server);
+    Keep(std::move(peer));
+  });
+  ASSERT_TRUE(listener.ok());
+  ASSERT_TRUE(Connect((*listener)->address()).ok());
+  ASSERT_TRUE(client_->Run([&](Stream& stream) {
+    client_->on_data = answer(kInFlight, at_client);
+    for (uint32_t i = 0; i < kInFlight; ++i) {
+      char bytes[4];
+      StoreBig32(i, bytes);
+      stream.Write({bytes, sizeof bytes});
+    }
+  }));
+  EXPECT_TRUE(bed_.WaitUntil([&] { return *at_client == kNumbers; }));
 }
 
 // With no descriptor left, clients are turned away at once instead of left to wait, and
