@@ -157,7 +157,7 @@ TEST(Quantiles, BySketches) {
     }
     ASSERT_EQ(result->answer.notes_size(), 4);
     EXPECT_NE(result->answer.notes(0).find(sketch), std::string::npos);
-    EXPECT_NE(result->answer.notes(2).find("wanted is 50000: off by "),
+    EXPECT_NE(result->answer.notes(2).find("rank 50000 is wanted: off by "),
               std::string::npos);
     EXPECT_NE(result->answer.json().find("\"rank_errors\":["), std::string::npos);
   }

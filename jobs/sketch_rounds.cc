@@ -90,14 +90,21 @@ WindowRound CheckRound(const std::vector<Number>& values) {
   return round;
 }
 
-// How many ranks an answer is off, by what the second round saw of it: its own are
-// below + 1 to below + at_low, or lie between two numbers.
-uint64_t RankError(const Seen& seen, const QuantileRanks& wanted) {
-  const uint64_t first = seen.below + (seen.at_low > 0);
-  const uint64_t last = seen.below + std::max<uint64_t>(1, seen.at_low);
-  return wanted.high < first ? first - wanted.high
-         : wanted.low > last ? wanted.low - last
-                             : 0;
+// Where an answer stands among all numbers: "has rank 7", "has ranks 7 to 9", "lies
+// between ranks 7 and 8".
+std::string RanksOfAnswer(const Seen& seen) {
+  const uint64_t first = seen.below + 1, last = seen.below + seen.at_low;
+  if (seen.at_low == 0) {
+    return seen.below == 0 ? "lies below rank 1"
+                           : StrCat("lies between ranks ", seen.below, " and ", first);
+  }
+  return first == last ? StrCat("has rank ", first)
+                       : StrCat("has ranks ", first, " to ", last);
+}
+
+std::string RanksWanted(const QuantileRanks& wanted) {
+  return wanted.low == wanted.high ? StrCat("rank ", wanted.low)
+                                   : StrCat("ranks ", wanted.low, " and ", wanted.high);
 }
 
 }  // namespace
@@ -144,8 +151,12 @@ absl::StatusOr<PlanResult> PlanSketch(
         RanksOf(quantile, values.account.numbers, DefinitionOf(input.options)));
     values.values.push_back(ValueAt(ranks, value_of(ranks.low), value_of(ranks.high)));
   }
+  const bool between =
+      std::any_of(wanted.begin(), wanted.end(),
+                  [](const QuantileRanks& ranks) { return ranks.low != ranks.high; });
   values.notes.push_back(
-      StrCat("approximate, by ", SketchKindName(kind), ": ", sketch->Bound()));
+      StrCat("approximate, by ", SketchKindName(kind), ": ", sketch->Bound(),
+             between ? "; of a quantile between two numbers, each of them" : ""));
   values.json = StrCat(",\"approx\":", JsonString(SketchKindName(kind)),
                        ",\"bound\":", JsonString(sketch->Bound()));
   if (!input.options.GetBool("check")) return answer(values);
@@ -160,11 +171,11 @@ absl::StatusOr<PlanResult> PlanSketch(
       return one.window.low == key;
     });
     if (of == seen.end()) return Internal("quantiles: an answer was not looked for");
-    const uint64_t error = RankError(*of, wanted[i]);
+    const uint64_t error = RanksOff(of->below, of->at_low, wanted[i]);
     values.notes.push_back(absl::StrFormat(
-        "%s: %s has rank %d of %d; wanted is %d: off by %.4g %% of all",
-        quantiles[i].text, values.values[i].ToString(), of->below + (of->at_low > 0),
-        values.account.numbers, wanted[i].low,
+        "%s: %s %s of %d; %s is wanted: off by %d, %.4g %% of all", quantiles[i].text,
+        values.values[i].ToString(), RanksOfAnswer(*of), values.account.numbers,
+        RanksWanted(wanted[i]), error,
         100 * static_cast<double>(error) /
             static_cast<double>(values.account.numbers)));
     StrAppend(&errors, errors.empty() ? "" : ",", error);

@@ -1,5 +1,6 @@
 #include "jobs/kernels/quantile_sketch.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -35,6 +36,14 @@ std::string_view SketchKindName(SketchKind kind) {
       return "ddsketch";
   }
   return "unknown";
+}
+
+uint64_t RanksOff(uint64_t below, uint64_t equal, const QuantileRanks& wanted) {
+  const uint64_t first = below + (equal > 0);
+  const uint64_t last = below + std::max<uint64_t>(1, equal);
+  return wanted.high < first ? first - wanted.high
+         : wanted.low > last ? wanted.low - last
+                             : 0;
 }
 
 std::unique_ptr<QuantileSketch> MakeSketch(SketchKind kind, uint64_t seed) {

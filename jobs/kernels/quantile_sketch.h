@@ -11,6 +11,10 @@
 //   always
 //             (C. Masson, J. E. Rim, H. K. Lee, DDSketch, 2019)
 //
+// The least and the greatest number, ranks 1 and count(), are exact. The bounds are
+// those of a number of one rank: of a quantile between two numbers, each of the two
+// keeps them.
+//
 // They hold doubles: integers beyond 2^53 are rounded. Infinities are numbers. The same
 // numbers in the same order with the same seed give the same sketch; merging in another
 // order gives another one within the same bound. Not thread-safe.
@@ -25,6 +29,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "jobs/kernels/quantile.h"
 
 namespace skep {
 
@@ -46,7 +51,8 @@ class QuantileSketch {
   virtual void Merge(const QuantileSketch& other) = 0;
 
   virtual uint64_t count() const = 0;
-  // About the value of that rank, from 1. Requires 1 <= rank <= count().
+  // About the value of that rank, from 1; of the first and the last it is that value.
+  // Requires 1 <= rank <= count().
   virtual double ValueOfRank(uint64_t rank) = 0;
 
   // What its answers are worth: "rank within 0.26 % of all, with probability 0.99".
@@ -55,6 +61,12 @@ class QuantileSketch {
 
   virtual std::string Serialize() const = 0;
 };
+
+// How many ranks an answer is off, of which `below` numbers are smaller and `equal`
+// ones equal to it: its own ranks are below + 1 to below + equal, and one that is none
+// of the numbers lies between the ranks below and below + 1, as near to the one as to
+// the other.
+uint64_t RanksOff(uint64_t below, uint64_t equal, const QuantileRanks& wanted);
 
 // Empty. The seed drives what is random in kll.
 std::unique_ptr<QuantileSketch> MakeSketch(SketchKind kind, uint64_t seed);

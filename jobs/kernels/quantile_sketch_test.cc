@@ -54,11 +54,10 @@ std::vector<Input> Inputs(int size) {
 // How far a value's ranks are from a rank, as a part of all.
 double RankError(const std::vector<double>& sorted, double value, uint64_t rank) {
   const auto [low, high] = std::equal_range(sorted.begin(), sorted.end(), value);
-  const auto first = static_cast<double>(low - sorted.begin()) + 1;
-  const auto last = std::max(first, static_cast<double>(high - sorted.begin()));
-  const auto wanted = static_cast<double>(rank);
-  const double error = wanted < first ? first - wanted : std::max(0.0, wanted - last);
-  return error / static_cast<double>(sorted.size());
+  const uint64_t off =
+      RanksOff(static_cast<uint64_t>(low - sorted.begin()),
+               static_cast<uint64_t>(high - low), {.low = rank, .high = rank});
+  return static_cast<double>(off) / static_cast<double>(sorted.size());
 }
 
 // Of the values in so many parts, through bytes, merged.
@@ -85,6 +84,8 @@ void CheckBounds(SketchKind kind, const Input& input, size_t parts, uint64_t see
   std::vector<double> sorted = input.values;
   std::sort(sorted.begin(), sorted.end());
   const auto sketch = SketchOf(kind, input.values, parts, seed);
+  EXPECT_EQ(sketch->ValueOfRank(1), sorted.front()) << SketchKindName(kind);
+  EXPECT_EQ(sketch->ValueOfRank(sorted.size()), sorted.back()) << SketchKindName(kind);
   for (const double q : kQuantiles) {
     const auto rank =
         1 + static_cast<uint64_t>(q * static_cast<double>(sorted.size() - 1));
@@ -132,6 +133,21 @@ TEST(QuantileSketch, KeepsItsBounds) {
     // The bound of kll holds for 99 of 100.
     EXPECT_LE(beyond, checked / 100) << SketchKindName(kind);
   }
+}
+
+TEST(QuantileSketch, RanksOff) {
+  const auto off = [](uint64_t below, uint64_t equal, uint64_t low, uint64_t high) {
+    return RanksOff(below, equal, {.low = low, .high = high});
+  };
+  EXPECT_EQ(off(4, 1, 5, 5), 0u);  // it is the fifth
+  EXPECT_EQ(off(4, 1, 4, 4), 1u);
+  EXPECT_EQ(off(4, 3, 7, 7), 0u);  // the fifth to the seventh
+  EXPECT_EQ(off(4, 3, 9, 9), 2u);
+  EXPECT_EQ(off(4, 0, 4, 4), 0u);  // between the fourth and the fifth
+  EXPECT_EQ(off(4, 0, 5, 5), 0u);
+  EXPECT_EQ(off(4, 0, 6, 6), 1u);
+  EXPECT_EQ(off(4, 0, 2, 3), 1u);  // wanted: between two
+  EXPECT_EQ(off(0, 0, 1, 1), 0u);  // less than all
 }
 
 TEST(QuantileSketch, FewValuesAreExactInKll) {

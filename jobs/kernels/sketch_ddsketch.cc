@@ -1,5 +1,6 @@
 #include "jobs/kernels/sketch_ddsketch.h"
 
+#include <algorithm>
 #include <bit>
 #include <limits>
 
@@ -65,6 +66,7 @@ DdSketch::DdSketch(double error)
 
 void DdSketch::Add(double value) {
   ++count_;
+  range_.Add(value);
   if (value == 0) {
     ++zeros_;
   } else if (std::isinf(value)) {
@@ -78,6 +80,7 @@ void DdSketch::Add(double value) {
 void DdSketch::Merge(const QuantileSketch& other) {
   const auto& theirs = static_cast<const DdSketch&>(other);
   count_ += theirs.count_;
+  range_.Merge(theirs.range_);
   lowest_ += theirs.lowest_;
   zeros_ += theirs.zeros_;
   highest_ += theirs.highest_;
@@ -98,6 +101,13 @@ double DdSketch::ValueOfBucket(int bucket) const {
 }
 
 double DdSketch::ValueOfRank(uint64_t rank) {
+  if (rank == 1) return range_.least;
+  if (rank == count_) return range_.greatest;
+  // The middle of an outer bucket may lie beyond all its values.
+  return std::clamp(MiddleOfRank(rank), range_.least, range_.greatest);
+}
+
+double DdSketch::MiddleOfRank(uint64_t rank) const {
   if (rank <= lowest_) return -kInfinity;
   rank -= lowest_;
   int bucket;
@@ -119,6 +129,7 @@ std::string DdSketch::Serialize() const {
   std::string bytes;
   PutBig64(&bytes, std::bit_cast<uint64_t>(error_));
   for (const uint64_t n : {lowest_, zeros_, highest_}) PutVarint(&bytes, n);
+  range_.AppendTo(&bytes);
   PutBuckets(&bytes, negative_);
   PutBuckets(&bytes, positive_);
   return bytes;
@@ -134,12 +145,15 @@ absl::StatusOr<std::unique_ptr<DdSketch>> DdSketch::Parse(std::string_view bytes
   auto sketch = std::make_unique<DdSketch>(error);
   uint64_t total = 0;
   if (!GetVarint(&bytes, &sketch->lowest_) || !GetVarint(&bytes, &sketch->zeros_) ||
-      !GetVarint(&bytes, &sketch->highest_) ||
+      !GetVarint(&bytes, &sketch->highest_) || !sketch->range_.ReadFrom(&bytes) ||
       !GetBuckets(&bytes, &sketch->negative_, &total) ||
       !GetBuckets(&bytes, &sketch->positive_, &total) || !bytes.empty()) {
     return DataLoss("a DDSketch is damaged or of another version");
   }
   sketch->count_ = total + sketch->lowest_ + sketch->zeros_ + sketch->highest_;
+  if (!sketch->range_.IsOf(sketch->count_)) {
+    return DataLoss("a DDSketch is damaged: its range is not one of its values");
+  }
   return sketch;
 }
 

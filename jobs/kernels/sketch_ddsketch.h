@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "jobs/kernels/quantile_sketch.h"
+#include "jobs/kernels/sketch_range.h"
 
 namespace skep {
 
@@ -48,11 +49,13 @@ class DdSketch final : public QuantileSketch {
   static void PutBuckets(std::string* out, const Buckets& buckets);
   static bool GetBuckets(std::string_view* in, Buckets* buckets, uint64_t* total);
 
+  double MiddleOfRank(uint64_t rank) const;
   double ValueOfBucket(int bucket) const;
 
   double error_;
   double log_base_;
   uint64_t count_ = 0;
+  SketchRange range_;
   uint64_t lowest_ = 0, zeros_ = 0, highest_ = 0;  // infinities and zeros
   Buckets negative_, positive_;                    // of magnitudes
 };

@@ -49,6 +49,7 @@ void KllSketch::Merge(const QuantileSketch& other) {
   const auto& theirs = static_cast<const KllSketch&>(other);
   k_ = std::min(k_, theirs.k_);
   count_ += theirs.count_;
+  range_.Merge(theirs.range_);
   while (levels_.size() < theirs.levels_.size()) levels_.emplace_back();
   for (size_t i = 0; i < theirs.levels_.size(); ++i) {
     levels_[i].insert(levels_[i].end(), theirs.levels_[i].begin(),
@@ -58,6 +59,8 @@ void KllSketch::Merge(const QuantileSketch& other) {
 }
 
 double KllSketch::ValueOfRank(uint64_t rank) {
+  if (rank == 1) return range_.least;
+  if (rank == count_) return range_.greatest;
   std::vector<std::pair<double, uint64_t>> values;
   for (size_t i = 0; i < levels_.size(); ++i) {
     for (const double value : levels_[i]) values.emplace_back(value, uint64_t{1} << i);
@@ -90,6 +93,7 @@ std::string KllSketch::Serialize() const {
   std::string bytes;
   PutVarint(&bytes, static_cast<uint64_t>(k_));
   PutVarint(&bytes, count_);
+  range_.AppendTo(&bytes);
   for (const auto& level : levels_) {
     PutVarint(&bytes, level.size());
     for (const double value : level) PutBig64(&bytes, std::bit_cast<uint64_t>(value));
@@ -98,13 +102,14 @@ std::string KllSketch::Serialize() const {
 }
 
 absl::StatusOr<std::unique_ptr<KllSketch>> KllSketch::Parse(std::string_view bytes) {
-  uint64_t k, count;
+  uint64_t k = 0, count = 0;
   bool good =
       GetVarint(&bytes, &k) && k >= 1 && k <= kMaxK && GetVarint(&bytes, &count);
   // What is random goes on from the contents.
   auto sketch = std::make_unique<KllSketch>(good ? count : 0,
                                             good ? static_cast<int>(k) : kDefaultK);
   uint64_t weighed = 0;
+  good = good && sketch->range_.ReadFrom(&bytes) && sketch->range_.IsOf(count);
   sketch->levels_.clear();
   while (good && !bytes.empty()) {
     uint64_t size;

@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "jobs/kernels/quantile_sketch.h"
+#include "jobs/kernels/sketch_range.h"
 
 namespace skep {
 
@@ -22,6 +23,7 @@ class KllSketch final : public QuantileSketch {
   using QuantileSketch::Add;
   void Add(double value) override {
     levels_[0].push_back(value);
+    range_.Add(value);
     ++count_;
     if (levels_[0].size() >= room_at_bottom_) Compress();
   }
@@ -42,6 +44,7 @@ class KllSketch final : public QuantileSketch {
   int k_;
   Random random_;
   uint64_t count_ = 0;
+  SketchRange range_;
   std::vector<std::vector<double>> levels_ = std::vector<std::vector<double>>(1);
   size_t room_at_bottom_;
 };

@@ -44,8 +44,8 @@ void TDigest::Flush() {
             [](const Centroid& a, const Centroid& b) { return a.mean < b.mean; });
   double total = 0;
   for (const Centroid& centroid : buffer_) total += centroid.weight;
-  min_ = std::min(min_, buffer_.front().mean);
-  max_ = std::max(max_, buffer_.back().mean);
+  range_.Add(buffer_.front().mean);
+  range_.Add(buffer_.back().mean);
   centroids_.clear();
   const double step = 2 * std::numbers::pi / delta_;
   // The quantile where a centroid that begins at q must end.
@@ -78,8 +78,7 @@ void TDigest::Merge(const QuantileSketch& other) {
   count_ += theirs.count_;
   lowest_ += theirs.lowest_;
   highest_ += theirs.highest_;
-  min_ = std::min(min_, theirs.min_);
-  max_ = std::max(max_, theirs.max_);
+  range_.Merge(theirs.range_);
   Flush();
 }
 
@@ -87,10 +86,12 @@ double TDigest::ValueOfRank(uint64_t rank) {
   Flush();
   if (rank <= lowest_) return -kInfinity;
   if (rank > count_ - highest_) return kInfinity;
+  if (rank == lowest_ + 1) return range_.least;
+  if (rank == count_ - highest_) return range_.greatest;
   // A centroid's mean is the value in the middle of its ranks; between the middles the
   // values lie on lines, at the ends down to the least and up to the greatest.
   const double wanted = static_cast<double>(rank - lowest_) - 0.5;
-  double before = 0, low = min_, low_rank = 0;
+  double before = 0, low = range_.least, low_rank = 0;
   for (const Centroid& centroid : centroids_) {
     const double middle = before + centroid.weight / 2;
     if (wanted <= middle) {
@@ -101,7 +102,7 @@ double TDigest::ValueOfRank(uint64_t rank) {
     low = centroid.mean;
     low_rank = middle;
   }
-  return Between(low, max_,
+  return Between(low, range_.greatest,
                  before > low_rank ? (wanted - low_rank) / (before - low_rank) : 1);
 }
 
@@ -124,9 +125,8 @@ std::string TDigest::Serialize() const {
   PutVarint(&bytes, flushed.count_);
   PutVarint(&bytes, flushed.lowest_);
   PutVarint(&bytes, flushed.highest_);
-  for (const double value : {flushed.delta_, flushed.min_, flushed.max_}) {
-    PutDouble(&bytes, value);
-  }
+  PutDouble(&bytes, flushed.delta_);
+  flushed.range_.AppendTo(&bytes);
   for (const Centroid& centroid : flushed.centroids_) {
     PutDouble(&bytes, centroid.mean);
     PutDouble(&bytes, centroid.weight);
@@ -136,11 +136,10 @@ std::string TDigest::Serialize() const {
 
 absl::StatusOr<std::unique_ptr<TDigest>> TDigest::Parse(std::string_view bytes) {
   auto digest = std::make_unique<TDigest>();
-  bool good = GetVarint(&bytes, &digest->count_) &&
-              GetVarint(&bytes, &digest->lowest_) &&
-              GetVarint(&bytes, &digest->highest_) &&
-              GetDouble(&bytes, &digest->delta_) && GetDouble(&bytes, &digest->min_) &&
-              GetDouble(&bytes, &digest->max_) && digest->delta_ >= 10;
+  bool good =
+      GetVarint(&bytes, &digest->count_) && GetVarint(&bytes, &digest->lowest_) &&
+      GetVarint(&bytes, &digest->highest_) && GetDouble(&bytes, &digest->delta_) &&
+      digest->delta_ >= 10 && digest->range_.ReadFrom(&bytes);
   double total = 0;
   while (good && !bytes.empty()) {
     Centroid& centroid = digest->centroids_.emplace_back();
@@ -150,6 +149,7 @@ absl::StatusOr<std::unique_ptr<TDigest>> TDigest::Parse(std::string_view bytes) 
   }
   const uint64_t infinite = digest->lowest_ + digest->highest_;
   if (!good || infinite > digest->count_ ||
+      !digest->range_.IsOf(digest->count_ - infinite) ||
       total != static_cast<double>(digest->count_ - infinite)) {
     return DataLoss("a t-digest is damaged or of another version");
   }

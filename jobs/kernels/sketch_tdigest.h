@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "jobs/kernels/quantile_sketch.h"
+#include "jobs/kernels/sketch_range.h"
 
 namespace skep {
 
@@ -54,8 +55,7 @@ class TDigest final : public QuantileSketch {
   double delta_;
   uint64_t count_ = 0;
   uint64_t lowest_ = 0, highest_ = 0;  // infinities
-  double min_ = std::numeric_limits<double>::infinity();
-  double max_ = -std::numeric_limits<double>::infinity();
+  SketchRange range_;                  // of the others
   std::vector<Centroid> centroids_;
   std::vector<Centroid> buffer_;
 };

@@ -46,9 +46,10 @@ double WorstError(SketchKind kind, const Numbers& numbers) {
     const double answer = sketch->ValueOfRank(rank), exact = sorted[rank - 1];
     double error = std::fabs(answer - exact) / std::fabs(exact);
     if (kind != SketchKind::kDdSketch) {
-      const auto below = std::lower_bound(sorted.begin(), sorted.end(), answer);
-      error = std::fabs(static_cast<double>(below - sorted.begin()) -
-                        static_cast<double>(rank - 1)) /
+      const auto [low, high] = std::equal_range(sorted.begin(), sorted.end(), answer);
+      error = static_cast<double>(RanksOff(static_cast<uint64_t>(low - sorted.begin()),
+                                           static_cast<uint64_t>(high - low),
+                                           {.low = rank, .high = rank})) /
               static_cast<double>(sorted.size());
     }
     worst = std::max(worst, 100 * error);

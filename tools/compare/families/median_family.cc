@@ -102,19 +102,15 @@ void AddSketches(const std::shared_ptr<const Keys>& keys, uint64_t rank,
          .judge =
              [keys, rank](const std::string& answer) {
                const double value = std::stod(answer);
-               const auto below = static_cast<double>(std::count_if(
-                   keys->begin(), keys->end(),
-                   [value](uint64_t key) { return static_cast<double>(key) < value; }));
-               const auto up_to = static_cast<double>(
-                   std::count_if(keys->begin(), keys->end(), [value](uint64_t key) {
-                     return static_cast<double>(key) <= value;
-                   }));
-               const auto wanted = static_cast<double>(rank);
-               const double off = wanted <= below  ? below + 1 - wanted
-                                  : wanted > up_to ? wanted - up_to
-                                                   : 0;
-               return absl::StrFormat("rank off by %.3g %%",
-                                      100 * off / static_cast<double>(keys->size()));
+               uint64_t below = 0, equal = 0;
+               for (const uint64_t key : *keys) {
+                 below += static_cast<double>(key) < value;
+                 equal += static_cast<double>(key) == value;
+               }
+               const uint64_t off = RanksOff(below, equal, {.low = rank, .high = rank});
+               return absl::StrFormat(
+                   "rank off by %.3g %%",
+                   100 * static_cast<double>(off) / static_cast<double>(keys->size()));
              }});
   }
 }
