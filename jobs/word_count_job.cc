@@ -21,6 +21,18 @@ namespace {
 
 // Reducers answer with their best words; this bounds what the planner is given.
 constexpr int64_t kMaxTop = 100'000;
+// Of words: so much a reducer may answer with, and so much the job, in JSON at worst
+// six times that. Both travel in a frame.
+constexpr size_t kMostResultBytes = 48 << 20;
+constexpr size_t kMostAnswerBytes = 8 << 20;
+
+absl::Status CheckSize(size_t bytes, size_t most, const Options& options) {
+  if (bytes <= most) return absl::OkStatus();
+  return InvalidArgument("the best ", options.GetInt("top"),
+                         " words are so long that they take over ", most >> 20,
+                         " MiB: ask for fewer, or leave out --top and read the counts "
+                         "of all words from files");
+}
 
 WordSplitterOptions SplitterOptions(const Options& options) {
   const std::string& words = options.GetString("words");
@@ -116,6 +128,8 @@ class KeepTop final : public Reducer {
       for (const CountedKey& word : top_->Take()) {
         PutBytes(&result, word.key);
         PutVarint(&result, word.count);
+        SKEP_RETURN_IF_ERROR(
+            CheckSize(result.size(), kMostResultBytes, context.options()));
       }
     }
     context.SetResult(std::move(result));
@@ -127,8 +141,8 @@ class KeepTop final : public Reducer {
   uint64_t distinct_ = 0;
 };
 
-absl::StatusOr<PlanResult> AnswerTop(const StageResult& stage, int64_t k) {
-  TopK top(k);
+absl::StatusOr<PlanResult> AnswerTop(const StageResult& stage, const Options& options) {
+  TopK top(options.GetInt("top"));
   for (const std::string& result : stage.reduce_results()) {
     std::string_view rest = result;
     while (!rest.empty()) {
@@ -146,6 +160,7 @@ absl::StatusOr<PlanResult> AnswerTop(const StageResult& stage, int64_t k) {
     StrAppend(&text, word.key, "\t", word.count, "\n");
     StrAppend(&json, json.empty() ? "" : ",", "{\"word\":", JsonString(word.key),
               ",\"count\":", word.count, "}");
+    SKEP_RETURN_IF_ERROR(CheckSize(text.size(), kMostAnswerBytes, options));
   }
   return Done(std::move(text), StrCat("{\"words\":[", json, "]}"));
 }
@@ -157,11 +172,11 @@ absl::StatusOr<PlanResult> AnswerApproximately(const StageResult& stage,
     if (!result.empty()) SKEP_RETURN_IF_ERROR(all.MergeEncoded(result));
   }
   std::string text, json;
-  for (const CountedKey& word : all.Top(options.GetInt("top"))) {
-    const uint64_t error = std::min(all.error(), word.count);
-    StrAppend(&text, word.key, "\t", word.count, "\t", error, "\n");
-    StrAppend(&json, json.empty() ? "" : ",", "{\"word\":", JsonString(word.key),
-              ",\"count\":", word.count, ",\"error\":", error, "}");
+  for (const FrequentWord& word : all.Top(options.GetInt("top"))) {
+    StrAppend(&text, word.word, "\t", word.count, "\t", word.error, "\n");
+    StrAppend(&json, json.empty() ? "" : ",", "{\"word\":", JsonString(word.word),
+              ",\"count\":", word.count, ",\"error\":", word.error, "}");
+    SKEP_RETURN_IF_ERROR(CheckSize(text.size(), kMostAnswerBytes, options));
   }
   return Done(std::move(text), StrCat("{\"words\":[", json, "],\"total\":", all.total(),
                                       ",\"error\":", all.error(), "}"));
@@ -180,7 +195,7 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
   }
   const StageResult& result = input.finished.back();
   if (approximate) return AnswerApproximately(result, input.options);
-  if (top > 0) return AnswerTop(result, top);
+  if (top > 0) return AnswerTop(result, input.options);
   return Done("", StrCat("{\"total\":", CounterOf(result, "words"),
                          ",\"distinct\":", CounterOf(result, "distinct_words"), "}"));
 }

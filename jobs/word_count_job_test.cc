@@ -106,6 +106,19 @@ TEST(WordCount, WordsOfUnicode) {
             "\u00e9\t3\n");
 }
 
+TEST(WordCount, TellsWhenTheBestWordsAreTooLongToPrint) {
+  std::string text;
+  for (char c = 'a'; c < 'a' + 10; ++c) text += std::string(1 << 20, c) + "\n";
+  for (const JobFlags& flags :
+       {JobFlags{{"top", "10"}}, JobFlags{{"top", "10"}, {"approx", "true"}}}) {
+    const auto result = RunJob(WordCount, flags, text);
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_NE(result.status().ToString().find("leave out --top"), std::string::npos);
+  }
+  const auto fewer = RunJob(WordCount, {{"top", "1"}}, text);
+  EXPECT_EQ(AnswerOf(fewer), std::string(1 << 20, 'a') + "\t1\n");
+}
+
 TEST(WordCount, RefusesWhatDoesNotGoTogether) {
   for (const JobFlags& flags :
        {JobFlags{{"approx", "true"}}, JobFlags{{"pattern", "("}},

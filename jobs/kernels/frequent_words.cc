@@ -20,20 +20,42 @@ void FrequentWords::AddEach(std::span<const std::string_view> words) {
 void FrequentWords::Shrink() {
   if (table_.size() <= counters_) return;
   std::vector<uint64_t> counts;
-  std::vector<CountedKey> left;
+  std::vector<FrequentWord> left;
   table_.ForEach([&](std::string_view, uint64_t count) { counts.push_back(count); });
   const auto next = counts.begin() + static_cast<ptrdiff_t>(counters_);
   std::nth_element(counts.begin(), next, counts.end(), std::greater<>());
   const uint64_t taken = *next;
   table_.ForEach([&](std::string_view key, uint64_t count) {
-    if (count > taken) left.push_back({std::string(key), count - taken});
+    if (count > taken) left.push_back({std::string(key), count - taken, MissedBy(key)});
   });
   table_.Clear();
-  for (const CountedKey& word : left) table_.Add(word.key, word.count);
+  missed_.Clear();
+  for (const FrequentWord& word : left) {
+    table_.Add(word.word, word.count);
+    missed_.Add(word.word, 1 + word.error);
+  }
   error_ += taken;
 }
 
+// A word without a counter had lost at most what all counters lost until then.
+uint64_t FrequentWords::MissedBy(std::string_view word) const {
+  const uint64_t missed = missed_.Get(word);
+  return missed > 0 ? missed - 1 : error_;
+}
+
 void FrequentWords::Merge(const FrequentWords& other) {
+  // A word that one of them does not count may have been there as often as its error.
+  std::vector<std::pair<std::string, uint64_t>> missed;
+  table_.ForEach([&](std::string_view key, uint64_t) {
+    const bool both = other.table_.Get(key) > 0;
+    missed.emplace_back(key,
+                        MissedBy(key) + (both ? other.MissedBy(key) : other.error_));
+  });
+  other.table_.ForEach([&](std::string_view key, uint64_t) {
+    if (table_.Get(key) == 0) missed.emplace_back(key, error_ + other.MissedBy(key));
+  });
+  missed_.Clear();
+  for (const auto& [key, count] : missed) missed_.Add(key, 1 + count);
   other.table_.ForEach(
       [this](std::string_view key, uint64_t count) { table_.Add(key, count); });
   error_ += other.error_;
@@ -47,9 +69,10 @@ std::string FrequentWords::Encode() {
   PutVarint(&bytes, error_);
   PutVarint(&bytes, total_);
   // In a defined order: equal streams are equal bytes.
-  for (const CountedKey& word : Top(counters_)) {
-    PutBytes(&bytes, word.key);
+  for (const FrequentWord& word : Top(counters_)) {
+    PutBytes(&bytes, word.word);
     PutVarint(&bytes, word.count - error_);
+    PutVarint(&bytes, word.error);
   }
   return bytes;
 }
@@ -60,20 +83,28 @@ absl::Status FrequentWords::MergeEncoded(std::string_view bytes) {
   bool good = GetVarint(&bytes, &other.error_) && GetVarint(&bytes, &other.total_);
   while (good && !bytes.empty()) {
     std::string_view word;
-    uint64_t count = 0;
-    good = GetBytes(&bytes, &word) && GetVarint(&bytes, &count);
-    if (good) other.table_.Add(word, count);
+    uint64_t count = 0, missed = 0;
+    good = GetBytes(&bytes, &word) && GetVarint(&bytes, &count) && count > 0 &&
+           GetVarint(&bytes, &missed) && missed <= other.error_;
+    if (!good) break;
+    other.table_.Add(word, count);
+    other.missed_.Add(word, 1 + missed);
   }
   if (!good) return DataLoss("a summary of words, ", size, " bytes, is malformed");
   Merge(other);
   return absl::OkStatus();
 }
 
-std::vector<CountedKey> FrequentWords::Top(size_t k) const {
+std::vector<FrequentWord> FrequentWords::Top(size_t k) const {
   TopK top(k);
   table_.ForEach(
       [&](std::string_view key, uint64_t count) { top.Add(key, count + error_); });
-  return top.Take();
+  std::vector<FrequentWord> words;
+  for (CountedKey& best : top.Take()) {
+    const uint64_t error = MissedBy(best.key);
+    words.push_back({std::move(best.key), best.count, error});
+  }
+  return words;
 }
 
 }  // namespace skep

@@ -3,9 +3,10 @@
 // Space-Saving (A. Metwally, D. Agrawal, A. El Abbadi, 2005) in its mergeable form
 // (P. Agarwal and others, Mergeable Summaries, 2012): k counters say of every word how
 // often it stood there, too much by at most total / (k + 1), and a word that has no
-// counter stood there no oftener than that. Instead of replacing one counter at each
-// new word, twice as many are kept, then what the k-th has is taken from all: additions
-// go at the speed of a WordTable.
+// counter stood there no oftener than that. Each counter knows what it may have missed
+// before it was made, which is its own error: 0 for a word that had one from the start.
+// Instead of replacing one counter at each new word, twice as many are kept, then what
+// the k-th has is taken from all: additions go at the speed of a WordTable.
 
 #ifndef SKEP_JOBS_KERNELS_FREQUENT_WORDS_H_
 #define SKEP_JOBS_KERNELS_FREQUENT_WORDS_H_
@@ -23,6 +24,12 @@
 
 namespace skep {
 
+struct FrequentWord {
+  std::string word;
+  uint64_t count;  // it stood there at most so often
+  uint64_t error;  // and at least count - error times
+};
+
 // Not thread-safe. What it answers depends on the order of the words and of the merges.
 class FrequentWords {
  public:
@@ -37,19 +44,22 @@ class FrequentWords {
   std::string Encode();
   absl::Status MergeEncoded(std::string_view bytes);
 
-  // The k words of the largest counts, best first. A word stood there at most `count`
-  // times and at least count - error() times.
-  std::vector<CountedKey> Top(size_t k) const;
-  // What counts may be too large by; 0: they are exact.
+  // The k words of the largest counts, best first.
+  std::vector<FrequentWord> Top(size_t k) const;
+  // No count is too large by more, and no word that is not counted stood there oftener.
+  // 0: all is exact.
   uint64_t error() const { return error_; }
   // Words added.
   uint64_t total() const { return total_; }
 
  private:
   void Shrink();
+  // What the counter of a word that has one may have missed.
+  uint64_t MissedBy(std::string_view word) const;
 
   size_t counters_;
-  WordTable table_;  // lower bounds
+  WordTable table_;   // lower bounds of the counts since their counters were made
+  WordTable missed_;  // 1 + what they missed; counters made since the last Shrink: none
   uint64_t error_ = 0;
   uint64_t total_ = 0;
 };

@@ -162,11 +162,16 @@ class Stream {
     EXPECT_EQ(frequent.total(), words);
     EXPECT_LE(frequent.error(), words / (counters + 1));
     std::map<std::string, uint64_t> found;
-    for (const CountedKey& word : frequent.Top(2 * counters)) {
-      const uint64_t exact = counts_.at(word.key);
-      EXPECT_LE(exact, word.count) << word.key;
-      EXPECT_GE(exact + frequent.error(), word.count) << word.key;
-      found[word.key] = word.count;
+    for (const FrequentWord& word : frequent.Top(2 * counters)) {
+      const uint64_t exact = counts_.at(word.word);
+      EXPECT_LE(exact, word.count) << word.word;
+      EXPECT_GE(exact + word.error, word.count) << word.word;
+      EXPECT_LE(word.error, frequent.error()) << word.word;
+      found[word.word] = word.count;
+    }
+    // The most frequent word had its counter from the start.
+    if (counters > 10) {
+      EXPECT_EQ(frequent.Top(1)[0].error, 0u);
     }
     for (const auto& [word, count] : counts_) {
       if (!found.contains(word)) {
