@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include "glog/logging.h"
 #include "rpc/tls/authority.h"
 #include "rpc/tls/credentials.h"
+#include "rpc/tls/folder_lock.h"
 #include "rpc/tls/pem_file.h"
 
 namespace skep {
@@ -22,33 +22,6 @@ namespace {
 constexpr size_t kLeastSerialDigits = 16;
 constexpr char kLockFile[] = "lock";
 
-// What is written down and what is called back is changed by one at a time, thread or
-// process: else a certificate renewed while its holder is called back stays good, or
-// one of two lists signed at once is lost.
-class FolderLock {
- public:
-  explicit FolderLock(const std::string& path)
-      : fd_(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
-    error_ = fd_ < 0 ? errno : 0;
-    while (fd_ >= 0 && flock(fd_, LOCK_EX) != 0) {
-      if (errno == EINTR) continue;
-      error_ = errno;
-      break;
-    }
-  }
-  ~FolderLock() {
-    if (fd_ >= 0) close(fd_);
-  }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
-  int error() const { return error_; }  // 0: it is held
-
- private:
-  const int fd_;
-  int error_ = 0;
-};
-
 bool LooksLikeASerial(std::string_view text) {
   return text.size() >= kLeastSerialDigits && text.size() % 2 == 0 &&
          std::all_of(text.begin(), text.end(), [](char c) {
@@ -56,16 +29,23 @@ bool LooksLikeASerial(std::string_view text) {
          });
 }
 
+// Whether the last line was cut off, by a full disk or a loss of power.
+bool EndsInALine(int fd) {
+  char last = '\n';
+  const off_t size = lseek(fd, 0, SEEK_END);
+  return size <= 0 || (pread(fd, &last, 1, size - 1) == 1 && last == '\n');
+}
+
 // One write, so that lines of two processes do not mix.
-absl::Status AppendLine(const std::string& path, const std::string& line) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+absl::Status AppendLine(const std::string& path, std::string line) {
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (fd < 0) return ErrnoToStatus(errno, "open " + path);
+  // What was cut is not to be continued.
+  if (!EndsInALine(fd)) line.insert(0, 1, '\n');
   int error = 0;
   const ssize_t written = write(fd, line.data(), line.size());
   if (written != static_cast<ssize_t>(line.size())) {
     error = written < 0 ? errno : ENOSPC;
-    // The next line is not to continue this one.
-    if (written > 0 && write(fd, "\n", 1) != 1) error = EIO;
   }
   if (error == 0 && fsync(fd) != 0) error = errno;
   close(fd);
@@ -87,16 +67,19 @@ absl::Status Authority::WriteDown(const std::string& certificate) const {
 
 absl::StatusOr<std::vector<IssuedCertificate>> Authority::Issued() const {
   std::vector<IssuedCertificate> all;
-  const absl::StatusOr<std::string> text = ReadPublicFile(PathOf(kIssuedFile), "");
-  if (!text.ok()) return all;  // none yet
-  std::istringstream lines(*text);
+  const std::string path = PathOf(kIssuedFile);
+  if (access(path.c_str(), F_OK) != 0 && errno == ENOENT) return all;  // none yet
+  SKEP_ASSIGN_OR_RETURN(
+      const std::string text,
+      ReadPublicFile(path, "it says what was issued; may you read it?"));
+  std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     std::istringstream in(line);
     IssuedCertificate one;
     int64_t until = 0;
     if (!(in >> one.serial >> one.name >> until)) {
       // A full disk cuts a line; the others are as good as before.
-      LOG(WARNING) << PathOf(kIssuedFile)
+      LOG(WARNING) << path
                    << ": a line is not SERIAL NAME SECONDS: " << line.substr(0, 100);
       continue;
     }
@@ -107,12 +90,9 @@ absl::StatusOr<std::vector<IssuedCertificate>> Authority::Issued() const {
 }
 
 absl::StatusOr<std::string> Authority::RevokedPem() const {
-  const std::string path = PathOf(kRevokedFile);
   if (directory_.empty()) return "";
-  if (access(path.c_str(), F_OK) != 0 && errno == ENOENT) return "";
-  SKEP_ASSIGN_OR_RETURN(std::string pem, ReadPublicFile(path, "may you read it?"));
-  if (pem.empty()) return FailedPrecondition(path, " is empty");
-  return pem;
+  return ReadIfThere(PathOf(kRevokedFile),
+                     "it says whom not to believe; copy it from a member's folder");
 }
 
 absl::StatusOr<RevocationList> Authority::Revoked() const {
@@ -125,10 +105,10 @@ absl::StatusOr<RevocationList> Authority::Revoked() const {
 
 absl::StatusOr<std::vector<IssuedCertificate>> Authority::Revoke(
     const std::string& which, absl::Time now) const {
-  const FolderLock lock(PathOf(kLockFile));
-  if (lock.error() != 0) {
-    return ErrnoToStatus(lock.error(), "lock " + PathOf(kLockFile));
+  if (directory_.empty()) {
+    return FailedPrecondition("an authority without a folder revokes nobody");
   }
+  SKEP_ASSIGN_OR_RETURN(const FolderLock lock, FolderLock::Take(PathOf(kLockFile)));
   SKEP_ASSIGN_OR_RETURN(RevocationList list, Revoked());
   SKEP_ASSIGN_OR_RETURN(const std::vector<IssuedCertificate> issued, Issued());
   std::vector<IssuedCertificate> found;
@@ -169,10 +149,8 @@ absl::StatusOr<std::string> Authority::Renew(std::string_view request,
   }
   std::optional<FolderLock> lock;  // until it is signed and written down
   if (!directory_.empty()) {
-    lock.emplace(PathOf(kLockFile));
-    if (lock->error() != 0) {
-      return ErrnoToStatus(lock->error(), "lock " + PathOf(kLockFile));
-    }
+    SKEP_ASSIGN_OR_RETURN(FolderLock taken, FolderLock::Take(PathOf(kLockFile)));
+    lock.emplace(std::move(taken));
   }
   SKEP_ASSIGN_OR_RETURN(const RevocationList revoked, Revoked());
   if (revoked.Contains(info->serial)) {

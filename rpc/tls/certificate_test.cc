@@ -145,6 +145,21 @@ TEST_F(LoadTest, WhatIsWrongIsSaid) {
   EXPECT_HAS(LoadError(), "chmod 600");
 }
 
+TEST_F(LoadTest, AListThatCannotBeReadIsNotNone) {
+  WriteMember(fleet_.Member("a"));
+  ASSERT_EQ(LoadError(), "");
+  const std::string path = directory_ + "/revoked.pem";
+  Write("revoked.pem", "");
+  EXPECT_HAS(LoadError(), "revoked.pem is empty");
+  unlink(path.c_str());
+  ASSERT_EQ(mkdir(path.c_str(), 0700), 0);
+  EXPECT_HAS(LoadError(), "cannot read");
+  rmdir(path.c_str());
+  ASSERT_EQ(symlink("gone", path.c_str()), 0);
+  EXPECT_HAS(LoadError(), "cannot read");
+  unlink(path.c_str());
+}
+
 // --- Revocation
 // ------------------------------------------------------------------------
 

@@ -1,8 +1,5 @@
 #include "rpc/tls/credentials.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 #include <utility>
 #include <vector>
 
@@ -226,16 +223,10 @@ absl::StatusOr<std::shared_ptr<const TlsCredentials>> TlsCredentials::Load(
   SKEP_ASSIGN_OR_RETURN(own.certificate,
                         ReadPublicFile(directory + "/cert.pem", kMemberHint));
   SKEP_ASSIGN_OR_RETURN(own.key, ReadPrivateFile(directory + "/key.pem", kMemberHint));
-  const std::string list = StrCat(directory, "/", kRevokedFile);
-  std::string revoked;
-  if (access(list.c_str(), F_OK) == 0 || errno != ENOENT) {
-    SKEP_ASSIGN_OR_RETURN(revoked, ReadPublicFile(list, "it says whom not to believe"));
-    if (revoked.empty()) {
-      return FailedPrecondition(list,
-                                " is empty: it says whom not to believe; copy it "
-                                "again from the authority's folder");
-    }
-  }
+  SKEP_ASSIGN_OR_RETURN(
+      const std::string revoked,
+      ReadIfThere(StrCat(directory, "/", kRevokedFile),
+                  "it says whom not to believe; copy it from the authority's folder"));
   SKEP_RETURN_IF_ERROR(
       Annotate(CheckSignedBy(own.certificate, authority), directory + "/cert.pem"));
   SKEP_ASSIGN_OR_RETURN(const CertificateInfo info,

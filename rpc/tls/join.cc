@@ -110,9 +110,11 @@ class JoinServerImpl final : public JoinServer {
   JoinServerImpl(Transport& transport, Authority authority,
                  std::shared_ptr<const LiveCredentials> credentials,
                  const JoinServerOptions& options)
-      : service_(std::move(authority), options),
+      : pool_(options.pool),
+        service_(std::move(authority), options),
         transport_(transport, std::move(credentials), Admit::kJoiners) {
-    services_.Add(&service_);
+    services_.Add(&service_, pool_ == nullptr ? ServiceTable::Run::kInline
+                                              : ServiceTable::Run::kPool);
   }
 
   absl::Status Listen(const Address& at) {
@@ -121,6 +123,7 @@ class JoinServerImpl final : public JoinServer {
     options.max_calls_per_connection = 1;
     options.max_memory_bytes = 16 << 20;
     options.idle_timeout = absl::Seconds(30);
+    options.pool = pool_;
     SKEP_ASSIGN_OR_RETURN(
         server_, Server::Listen(transport_, at, services_, std::move(options)));
     return absl::OkStatus();
@@ -129,6 +132,7 @@ class JoinServerImpl final : public JoinServer {
   const Address& address() const override { return server_->address(); }
 
  private:
+  ThreadPool* const pool_;
   JoinService service_;
   ServiceTable services_;
   TlsTransport transport_;

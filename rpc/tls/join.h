@@ -21,6 +21,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/thread_pool.h"
 #include "rpc/address.h"
 #include "rpc/tls/authority.h"
 #include "rpc/tls/credentials.h"
@@ -36,6 +37,10 @@ struct JoinServerOptions {
   // tokens or not.
   int burst = 20;
   double per_second = 5;
+  // Where what is asked is answered, for it signs, writes to disk and waits for the
+  // lock of the authority's folder, seconds at most. Borrowed, outlives the server;
+  // null: the transport's loops, which then wait as well.
+  ThreadPool* pool = nullptr;
 };
 
 class JoinServer {

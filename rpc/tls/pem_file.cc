@@ -6,9 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "base/status.h"
 
 namespace skep {
@@ -54,11 +51,33 @@ absl::Status WritePublicFile(const std::string& path, std::string_view text) {
 
 absl::StatusOr<std::string> ReadPublicFile(const std::string& path,
                                            std::string_view hint) {
-  std::ifstream in(path);
-  std::ostringstream text;
-  if (in) text << in.rdbuf();
-  if (!in) return NotFound("cannot read ", path, ": ", hint);
-  return text.str();
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT) return NotFound("cannot read ", path, ": ", hint);
+  if (fd < 0) return ErrnoToStatus(errno, "cannot read " + path);
+  std::string text;
+  char some[4096];
+  int error = 0;
+  while (true) {
+    const ssize_t count = read(fd, some, sizeof some);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) error = errno;
+    if (count <= 0) break;
+    text.append(some, static_cast<size_t>(count));
+  }
+  close(fd);
+  // What breaks off in the middle is not the file.
+  if (error != 0) return ErrnoToStatus(error, "cannot read " + path);
+  return text;
+}
+
+absl::StatusOr<std::string> ReadIfThere(const std::string& path,
+                                        std::string_view hint) {
+  // A link to nothing is there.
+  struct stat info;
+  if (lstat(path.c_str(), &info) != 0 && errno == ENOENT) return "";
+  SKEP_ASSIGN_OR_RETURN(std::string text, ReadPublicFile(path, hint));
+  if (text.empty()) return FailedPrecondition(path, " is empty: ", hint);
+  return text;
 }
 
 absl::StatusOr<std::string> ReadPrivateFile(const std::string& path,

@@ -26,6 +26,9 @@ absl::StatusOr<std::string> ReadPrivateFile(const std::string& path,
                                             std::string_view hint);
 absl::StatusOr<std::string> ReadPublicFile(const std::string& path,
                                            std::string_view hint);
+// A public file that need not be there: "" then. FailedPrecondition: it is empty. One
+// that cannot be read is not one that is not there.
+absl::StatusOr<std::string> ReadIfThere(const std::string& path, std::string_view hint);
 
 }  // namespace skep
 

@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "base/status.h"
+#include "base/thread_pool.h"
 #include "master/master_server.h"
 #include "rpc/tls/authority.h"
 #include "rpc/tls/join.h"
@@ -18,9 +19,11 @@ namespace {
 
 constexpr absl::Duration kShutdownGrace = absl::Seconds(1);
 constexpr uint16_t kJoinPort = 7701;
+constexpr size_t kMostJoining = 100;  // requests that wait for a signature
 
 // Null if nobody asked for it.
 absl::StatusOr<std::unique_ptr<JoinServer>> ServeJoiners(TcpTransport& transport,
+                                                         ThreadPool& pool,
                                                          const Security& security,
                                                          const std::string& join,
                                                          const std::string& folder) {
@@ -32,8 +35,8 @@ absl::StatusOr<std::unique_ptr<JoinServer>> ServeJoiners(TcpTransport& transport
   SKEP_ASSIGN_OR_RETURN(const Address at, Address::Parse(join, kJoinPort));
   absl::StatusOr<Authority> authority = Authority::Open(folder);
   if (!authority.ok()) return EndsWith(kFiles, authority.status());
-  auto listening =
-      JoinServer::Listen(transport, at, *std::move(authority), security.live());
+  auto listening = JoinServer::Listen(transport, at, *std::move(authority),
+                                      security.live(), {.pool = &pool});
   if (!listening.ok()) return EndsWith(kUnavailable, listening.status());
   return listening;
 }
@@ -87,8 +90,9 @@ int RunMaster(const Args& args) {
   }
   StopSignal stop;
   TcpTransport transport(2);
+  ThreadPool signing("skep-join", 1, kMostJoining);
   absl::StatusOr<std::unique_ptr<JoinServer>> joining =
-      ServeJoiners(transport, *security, join, authority);
+      ServeJoiners(transport, signing, *security, join, authority);
   if (!joining.ok()) return ReportError(joining.status());
   absl::StatusOr<std::unique_ptr<MasterServer>> server =
       MasterServer::Start(transport, std::move(options));
