@@ -121,7 +121,8 @@ inline std::string EncodeWhole(const Envelope& envelope,
   return status.ok() ? frame.ToString() : "";
 }
 
-inline std::string EchoRequestFrame(uint64_t id, std::string payload) {
+inline std::string EchoRequestFrame(uint64_t id, std::string payload,
+                                    std::optional<absl::Duration> budget = {}) {
   echo::EchoRequest request;
   request.set_payload(std::move(payload));
   Envelope e;
@@ -131,6 +132,10 @@ inline std::string EchoRequestFrame(uint64_t id, std::string payload) {
   e.Set(Envelope::kService);
   e.method = "Echo";
   e.Set(Envelope::kMethod);
+  if (budget) {
+    e.budget_us = static_cast<uint32_t>(absl::ToInt64Microseconds(*budget));
+    e.Set(Envelope::kBudget);
+  }
   return EncodeWhole(e, &request);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "gtest/gtest.h"
+#include "rpc/control.pb.h"
 #include "rpc/interop_test_bed.h"
 
 namespace skep {
@@ -106,6 +107,65 @@ TEST_F(InteropTest, StrayRepliesAreCountedAndDropped) {
   EXPECT_EQ(counters.duplicate_replies, 1u);
   EXPECT_EQ(counters.error_frames, 1u);
   EXPECT_TRUE(channel->connected());
+}
+
+// While its peer goes away a connection is still read, and new calls wait for the next:
+// to answer one of those, whose id can be guessed, is to lie.
+TEST_F(InteropTest, RepliesToCallsThatWereNotSentAreNobodys) {
+  const auto channel = DialRawServer();
+  ControlHello answer;
+  answer.set_id(TakeHello());
+  Envelope hello;
+  hello.type = MessageType::kResponse;
+  hello.id = answer.id();
+  raw_->Write(EncodeWhole(hello, &answer));
+  Run();
+  std::optional<Outcome> sent, waiting;
+  Echo(*channel, "sent", &sent);
+  Run();
+  const uint64_t sent_id = raw_->Next()->id;
+  const ControlGoAway goodbye;
+  Envelope go_away;
+  go_away.type = MessageType::kRequest;
+  go_away.service = "skep.Control";
+  go_away.Set(Envelope::kService);
+  go_away.method = "GoAway";
+  go_away.Set(Envelope::kMethod);
+  raw_->Write(EncodeWhole(go_away, &goodbye));
+  Run();
+  ASSERT_FALSE(channel->connected());
+
+  const CallId waits = Echo(*channel, "waiting", &waiting);
+  // One without a reply, whose response went with its completion.
+  const CallId told =
+      Call<rpc2::Empty>(*channel, Method<Control>("Ping"), ControlPing(), {},
+                        [](const absl::StatusOr<Reply<rpc2::Empty>>&) {});
+  Run();
+  for (const CallId id : {waits, told}) {
+    raw_->Write(EchoReplyFrame(id.value(), "a lie"));
+  }
+  Run();
+  EXPECT_FALSE(waiting.has_value());
+  EXPECT_EQ(channel->counters().foreign_replies, 2u);
+  RawPeer* const first = raw_.get();
+  raw_->Write(EchoReplyFrame(sent_id, "sent"));
+  Run(absl::Milliseconds(1));
+  EXPECT_TRUE(sent.has_value() && sent->ok());
+  raw_->stream().CloseWhenDrained();
+
+  Run(absl::Seconds(1));
+  ASSERT_NE(raw_.get(), first) << "the next connection";
+  TakeHello();
+  const std::optional<Envelope> request = raw_->Next();
+  ASSERT_TRUE(request.has_value());
+  EXPECT_EQ(request->id, waits.value());
+  raw_->Write(EchoReplyFrame(waits.value(), "waiting"));
+  const std::optional<Envelope> ping = raw_->Next();
+  ASSERT_TRUE(ping.has_value());
+  EXPECT_EQ(ping->id, told.value());
+  Run();
+  ASSERT_TRUE(waiting.has_value() && waiting->ok());
+  EXPECT_EQ((*waiting)->message.payload(), "waiting");
 }
 
 TEST_F(InteropTest, UnreadableResponsesFailTheirCallOnly) {

@@ -9,30 +9,12 @@
 #include <string>
 #include <utility>
 
-#include "gtest/gtest.h"
-#include "rpc/channel_testing.h"
-#include "rpc/server.h"
-#include "rpc/services/echo.pb.h"
-#include "rpc/sim_transport.h"
+#include "rpc/channel_test_bed.h"
 
 namespace skep {
 
-class InteropTestBed : public ::testing::Test {
+class InteropTestBed : public ChannelTestBed {
  protected:
-  using EchoRequest = echo::EchoRequest;
-  using EchoResponse = echo::EchoResponse;
-  using Outcome = absl::StatusOr<Reply<EchoResponse>>;
-
-  InteropTestBed() : network_(executor_, /*seed=*/5) { services_.Add(&echo_); }
-
-  void Run(absl::Duration d = absl::Milliseconds(20)) { executor_.RunFor(d); }
-
-  void Listen(ServerOptions options = {}) {
-    auto server =
-        Server::Listen(network_.host("s"), address_, services_, std::move(options));
-    ASSERT_TRUE(server.ok()) << server.status();
-    server_ = *std::move(server);
-  }
   // A connection to our server by hand.
   std::unique_ptr<RawPeer> RawClient() {
     std::unique_ptr<RawPeer> client;
@@ -69,22 +51,6 @@ class InteropTestBed : public ::testing::Test {
     return hello->id;
   }
 
-  CallId Echo(Channel& channel, std::string payload, std::optional<Outcome>* out,
-              CallOptions options = {}) {
-    EchoRequest request;
-    request.set_payload(std::move(payload));
-    return Call<EchoResponse>(channel, Method<echo::EchoService>("Echo"), request,
-                              std::move(options),
-                              [out](Outcome outcome) { *out = std::move(outcome); });
-  }
-
-  SimulatedClock clock_;
-  ManualExecutor executor_{clock_};
-  SimNetwork network_;
-  const Address address_ = Address::Tcp("s", 7000);
-  EchoService echo_;
-  ServiceTable services_;
-  std::unique_ptr<Server> server_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<RawPeer> raw_;
 };

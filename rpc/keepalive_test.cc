@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -31,12 +32,13 @@ class KeepaliveTest : public ::testing::Test {
   void Hold(std::string payload = "hold") {
     const size_t index = outcomes_.size();
     outcomes_.emplace_back();
-    echo::EchoRequest request;
-    request.set_payload(std::move(payload));
-    Call<echo::EchoResponse>(
-        *channel_, Method<echo::EchoService>("Echo"), request,
-        {.timeout = absl::InfiniteDuration()},
-        [this, index](const auto& outcome) { outcomes_[index] = outcome.status(); });
+    CallFor([this, index](const absl::Status& status) { outcomes_[index] = status; },
+            *channel_, std::move(payload));
+  }
+  // The server calls whoever called it first.
+  void CallBack(std::optional<absl::Status>* outcome) {
+    CallFor([outcome](const absl::Status& status) { *outcome = status; },
+            *echo_.held.front().controller->peer(), "hold");
   }
 
   SimulatedClock clock_;
@@ -48,6 +50,17 @@ class KeepaliveTest : public ::testing::Test {
   std::unique_ptr<Server> server_;
   std::shared_ptr<Channel> channel_;
   std::vector<std::optional<absl::Status>> outcomes_;
+
+ private:
+  // A call without a deadline.
+  template <typename Done>
+  static void CallFor(Done done, Channel& channel, std::string payload) {
+    echo::EchoRequest request;
+    request.set_payload(std::move(payload));
+    Call<echo::EchoResponse>(channel, Method<echo::EchoService>("Echo"), request,
+                             {.timeout = absl::InfiniteDuration()},
+                             [done](const auto& outcome) { done(outcome.status()); });
+  }
 };
 
 TEST_F(KeepaliveTest, CallsOnAFrozenPeerFail) {
@@ -110,12 +123,7 @@ TEST_F(KeepaliveTest, NorIsOneThatWeDoNotReadForALongTime) {
   ASSERT_EQ(echo_.held.size(), 1u);
   // The server calls back, and reads nothing more: it has as many calls as it may.
   std::optional<absl::Status> back;
-  echo::EchoRequest request;
-  request.set_payload("hold");
-  Call<echo::EchoResponse>(*echo_.held.front().controller->peer(),
-                           Method<echo::EchoService>("Echo"), request,
-                           {.timeout = absl::InfiniteDuration()},
-                           [&back](const auto& outcome) { back = outcome.status(); });
+  CallBack(&back);
   Run(absl::Hours(1));
   EXPECT_FALSE(back.has_value()) << *back;
   EXPECT_FALSE(outcomes_[0].has_value()) << *outcomes_[0];
@@ -146,12 +154,7 @@ TEST_F(KeepaliveTest, AFrozenPeerThatIsNotReadIsFound) {
   Run(absl::Seconds(1));
   ASSERT_EQ(echo_.held.size(), 2u);
   std::optional<absl::Status> back;
-  echo::EchoRequest request;
-  request.set_payload("hold");
-  Call<echo::EchoResponse>(*echo_.held.front().controller->peer(),
-                           Method<echo::EchoService>("Echo"), request,
-                           {.timeout = absl::InfiniteDuration()},
-                           [&back](const auto& outcome) { back = outcome.status(); });
+  CallBack(&back);
   Run(absl::Seconds(1));
   ASSERT_EQ(caller.held.size(), 1u);
   network_.Partition("c", "s");

@@ -95,7 +95,9 @@ void BackendLink::LookAfterPause() {
 }
 
 void BackendLink::PassOn() {
-  if (!passing_ || !passing_->paused) return;
+  if (!passing_) return;
+  if (PassingClient() == nullptr) promised_.Set(0);
+  if (!passing_->paused) return;
   shard_.executor().Cancel(pause_timer_);
   passing_->paused = false;
   passing_->heard = shard_.Now();

@@ -71,6 +71,30 @@ TEST_F(BalancedRetryTest, GivesUpAfterItsAttemptsAndSaysSo) {
   ExpectAllCompletedOnce();
 }
 
+// The last attempt was never sent, the one before it was: that is not "never sent".
+TEST_F(BalancedRetryTest, ALastAttemptThatWasNotSentUnsaysNoOther) {
+  backends_.resize(2);
+  Dial({.retry = {.max_attempts = 2}});
+  // Something fills the way to the second backend.
+  network_.Partition("c", "s1");
+  while (channel_->backends()[1].pending == 0) {
+    Echo({.attachment = std::string(8 << 20, 'a')});
+    Run(absl::Seconds(1));
+  }
+  backends_[0]->behaviour.status = Unavailable("broken");
+  const size_t told = Echo();
+  Run(absl::Seconds(1));
+  ASSERT_EQ(channel_->backends()[1].pending, 2) << "its second attempt";
+  network_.Reset("c", "s1");
+  Run();
+  ASSERT_EQ(outcomes_[told].completions, 1);
+  const absl::Status& status = outcomes_[told].status;
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(status.message().find("after 2 attempts"), std::string::npos) << status;
+  EXPECT_FALSE(NeverSent(status)) << status;
+  ExpectAllCompletedOnce();
+}
+
 TEST_F(BalancedRetryTest, DoesNotRetryWhatTheCallerGotWrong) {
   Dial();
   for (auto& backend : backends_) backend->behaviour.status = InvalidArgument("no");

@@ -47,7 +47,7 @@ TEST_F(BalancerTest, ALargeRequestIsRefusedBeforeItIsTakenIn) {
   AddBackend();
   Listen({.max_bytes = 1 << 20});
   const auto client = DialRaw();
-  client->Write(RequestFrame(3, std::string(4 << 20, 'x'), absl::Seconds(5)) +
+  client->Write(EchoRequestFrame(3, std::string(4 << 20, 'x'), absl::Seconds(5)) +
                 EchoRequestFrame(4, "small"));
   Run(absl::Seconds(1));
   std::optional<Envelope> reply = client->Next();
@@ -88,8 +88,8 @@ TEST_F(BalancerTest, ALargeFrameWaitsForABackend) {
   Listen();
   const auto client = DialRaw();
   const std::string large(300'000, 'l');
-  client->Write(RequestFrame(1, large, absl::Seconds(2)) +
-                RequestFrame(2, "small", absl::Seconds(2)));
+  client->Write(EchoRequestFrame(1, large, absl::Seconds(2)) +
+                EchoRequestFrame(2, "small", absl::Seconds(2)));
   Run(absl::Milliseconds(100));
   EXPECT_EQ(backend.echo.calls, 0);
   Run(absl::Seconds(1));

@@ -15,7 +15,7 @@ TEST_F(BalancerTest, ACallWhoseBudgetIsOverIsAnsweredAndCancelled) {
   SimBackend& backend = AddBackend();
   Listen();
   const auto client = DialRaw();
-  client->Write(RequestFrame(9, "hold", absl::Milliseconds(100)));
+  client->Write(EchoRequestFrame(9, "hold", absl::Milliseconds(100)));
   Run();
   ASSERT_EQ(backend.echo.held.size(), 1u);
   EXPECT_FALSE(client->Next().has_value());
@@ -60,8 +60,8 @@ TEST_F(BalancerTest, TheBudgetShrinksByTheTimeSpentWaiting) {
   Listen();
   const auto client = DialRaw();
   const absl::Time sent = clock_.Now();
-  client->Write(RequestFrame(1, "hold", absl::Seconds(2)));
-  client->Write(RequestFrame(2, "hold", absl::Milliseconds(300)));
+  client->Write(EchoRequestFrame(1, "hold", absl::Seconds(2)));
+  client->Write(EchoRequestFrame(2, "hold", absl::Milliseconds(300)));
   Run(absl::Seconds(1));
   ASSERT_EQ(backend.echo.held.size(), 1u);
   const absl::Duration left = backend.echo.held[0].controller->deadline() - sent;
@@ -152,7 +152,7 @@ TEST_F(BalancerTest, ACancelEndsNoCallOfAnother) {
   ControlHello rewritten;
   rewritten.set_id(77);
   say(1, "Hello", scoped);
-  raw->Write(RequestFrame(9, "hold", absl::Seconds(10)));
+  raw->Write(EchoRequestFrame(9, "hold", absl::Seconds(10)));
   Run();
   say(2, "Hello", rewritten);
   backend.echo.ReleaseAll();

@@ -239,7 +239,7 @@ TEST_F(CutThroughTest, OtherRepliesWaitForItsEnd) {
   small.peers[0]->Write(second.substr(0, 300));
   Run();
   small.peers[0]->Write(second.substr(300));
-  asked.client->Write(RequestFrame(79, "?", absl::Milliseconds(10)));
+  asked.client->Write(EchoRequestFrame(79, "?", absl::Milliseconds(10)));
   Run(absl::Milliseconds(100));
   EXPECT_EQ(asked.client->received.size(), 500u);
   large.peers[0]->Write(asked.reply.substr(500));
@@ -256,7 +256,7 @@ TEST_F(CutThroughTest, ADeadlineDoesNotAnswerWhatIsBeingAnswered) {
   ForeignBackend& backend = AddForeign();
   Listen(Options());
   const auto client = DialRaw();
-  client->Write(RequestFrame(kId, "?", absl::Milliseconds(100)));
+  client->Write(EchoRequestFrame(kId, "?", absl::Milliseconds(100)));
   Run();
   const std::string reply = EchoReplyFrame(NextCall(backend), std::string(1000, 'r'));
   backend.peers[0]->Write(reply.substr(0, 500));
@@ -278,6 +278,143 @@ TEST_F(CutThroughTest, ABackendThatStopsInTheMiddleIsLeft) {
   EXPECT_TRUE(asked.client->closed.has_value());
   EXPECT_TRUE(backend.peers[0]->closed.has_value());
   EXPECT_EQ(backend.peers.size(), 2u) << "and connected to anew";
+}
+
+// Nor does one hold its connection by a byte now and then, whether its client is still
+// there or has left.
+TEST_F(CutThroughTest, ABackendThatTricklesIsLeft) {
+  ForeignBackend& slow = AddForeign();
+  ForeignBackend& quick = AddForeign();
+  BalancerOptions options = Options();
+  options.policy = PickPolicy::kRoundRobin;
+  options.check_interval = absl::ZeroDuration();  // which they would not answer
+  for (const bool trickles : {true, false}) {
+    for (const bool leaves : {true, false}) {
+      balancer_ = nullptr;
+      Run();
+      Listen(options);
+      SCOPED_TRACE(StrCat("trickles: ", trickles, ", leaves: ", leaves));
+      Asked asked = Ask(slow, 1 << 20);
+      const Asked other = Ask(quick, 1000);
+      const Asked behind = Ask(slow, 10);
+      asked.client->Write(EchoRequestFrame(78, "the same client's"));
+      Run();
+      const uint64_t same = NextCall(quick);
+      const size_t connections = slow.peers.size();
+      RawPeer& passing = *slow.peers.back();
+      passing.Write(asked.reply.substr(0, 500));
+      Run();
+      if (leaves) asked.client = nullptr;
+      for (int second = 1; second <= 12 && !passing.closed; ++second) {
+        if (trickles) passing.Write(asked.reply.substr(500 + second, 1));
+        Run(absl::Seconds(1));
+        EXPECT_FALSE(second <= 9 && passing.closed.has_value()) << second;
+        if (second != 5) continue;
+        quick.peers.back()->Write(other.reply);
+        Run();
+        EXPECT_TRUE(Got(*other.client, 1000)) << "others go on";
+      }
+      EXPECT_TRUE(passing.closed.has_value());
+      EXPECT_EQ(slow.peers.size(), connections + 1) << "connected to anew";
+      const std::optional<Envelope> refused = behind.client->Next();
+      ASSERT_TRUE(refused.has_value());
+      EXPECT_NE(refused->error, WireError::kNone);
+      if (!leaves) {
+        // It has a part of a reply: nothing can come behind that.
+        EXPECT_TRUE(asked.client->closed.has_value());
+        ExpectNoReply(*asked.client, "a part of it");
+      }
+      quick.peers.back()->Write(EchoReplyFrame(same, "nobody's"));
+      Run();
+      EXPECT_EQ(Pending(), 0);
+      EXPECT_EQ(balancer_->held_bytes(), 0);
+    }
+  }
+}
+
+TEST_F(CutThroughTest, ABackendThatIsSlowIsNotLeft) {
+  ForeignBackend& backend = AddForeign();
+  Listen(Options());
+  constexpr size_t kBytes = 600'000, kPart = 70'000;
+  const Asked asked = Ask(backend, kBytes);
+  for (size_t at = 0; at < asked.reply.size(); at += kPart) {
+    backend.peers[0]->Write(asked.reply.substr(at, kPart));
+    Run(absl::Seconds(8));
+  }
+  EXPECT_TRUE(Got(*asked.client, kBytes));
+}
+
+// What replies that are not held back any more will still bring is counted before it
+// comes, and never by two: else all of them together are more than there is room for.
+TEST_F(CutThroughTest, RoomIsPromisedOnce) {
+  ForeignBackend& first = AddForeign();
+  ForeignBackend& second = AddForeign();
+  BalancerOptions options = Options();
+  options.policy = PickPolicy::kRoundRobin;
+  options.check_interval = absl::ZeroDuration();  // which they would not answer
+  options.max_bytes = 24 << 20;
+  Listen(options);
+  constexpr size_t kBytes = 16 << 20, kFront = 4 << 20;
+  // One that does not read, and behind it another's call.
+  const auto begin = [&](ForeignBackend& backend) {
+    Asked slow = Ask(backend, kBytes);
+    slow.client->stream().SetReading(false);
+    backend.peers.back()->Write(slow.reply.substr(0, kFront));
+    Run(absl::Seconds(1));
+    return slow;
+  };
+  const Asked kept = begin(first);
+  const Asked other = begin(second);
+  EXPECT_LE(balancer_->held_bytes(), 6 << 20);
+  const Asked behind = Ask(first, 10);
+  Run(absl::Milliseconds(200));
+  EXPECT_NEAR(static_cast<double>(balancer_->held_bytes()), 18 << 20, 2 << 20);
+  const Asked behind_other = Ask(second, 10);
+  Run(absl::Milliseconds(200));
+  EXPECT_TRUE(other.client->closed.has_value()) << "there was room for one";
+  EXPECT_FALSE(kept.client->closed.has_value());
+  EXPECT_NEAR(static_cast<double>(balancer_->held_bytes()), 16 << 20, 2 << 20);
+
+  first.peers[0]->Write(kept.reply.substr(kFront, kFront));
+  second.peers[0]->Write(other.reply.substr(kFront));
+  Run(absl::Seconds(1));
+  EXPECT_NEAR(static_cast<double>(balancer_->held_bytes()), 16 << 20, 2 << 20);
+  first.peers[0]->Write(kept.reply.substr(2 * kFront) + behind.reply);
+  second.peers[0]->Write(behind_other.reply);
+  kept.client->stream().SetReading(true);
+  Run(absl::Seconds(5));
+  EXPECT_TRUE(Got(*kept.client, kBytes));
+  EXPECT_TRUE(Got(*behind.client, 10));
+  EXPECT_TRUE(Got(*behind_other.client, 10));
+  EXPECT_EQ(balancer_->held_bytes(), 0);
+}
+
+TEST_F(CutThroughTest, APromiseEndsWithEitherSide) {
+  ForeignBackend& backend = AddForeign();
+  Listen(Options());
+  constexpr size_t kBytes = 16 << 20;
+  for (const bool by_client : {true, false}) {
+    Asked slow = Ask(backend, kBytes);
+    slow.client->stream().SetReading(false);
+    backend.peers.back()->Write(slow.reply.substr(0, 4 << 20));
+    Run(absl::Seconds(1));
+    const Asked behind = Ask(backend, 10);
+    Run(absl::Milliseconds(200));
+    ASSERT_GE(balancer_->held_bytes(), 14 << 20);
+    if (by_client) {
+      slow.client = nullptr;
+    } else {
+      network_.Reset("b", backend.address.host());
+    }
+    Run(absl::Milliseconds(100));
+    EXPECT_EQ(balancer_->held_bytes(), 0) << by_client;
+    if (by_client) backend.peers.back()->Write(slow.reply.substr(4 << 20));
+    Run(absl::Seconds(1));
+    if (by_client) backend.peers.back()->Write(behind.reply);
+    Run();
+    EXPECT_EQ(Got(*behind.client, 10), by_client);
+    EXPECT_EQ(Pending(), 0);
+  }
 }
 
 TEST_F(CutThroughTest, TheBalancersEndBreaksWhatIsPassing) {

@@ -19,12 +19,12 @@ TEST_F(BalancerTest, LateBindingKeepsToTheWindowAndGoesByDeadline) {
   Listen(
       {.mode = BindMode::kLate, .window = 2, .slow = {.at_least = absl::Seconds(1)}});
   const auto client = DialRaw();
-  client->Write(RequestFrame(1, "hold", absl::Seconds(9)));
-  client->Write(RequestFrame(2, "hold", absl::Seconds(9)));
+  client->Write(EchoRequestFrame(1, "hold", absl::Seconds(9)));
+  client->Write(EchoRequestFrame(2, "hold", absl::Seconds(9)));
   Run();
-  client->Write(RequestFrame(3, "hold", absl::Seconds(8)));
-  client->Write(RequestFrame(4, "hold", absl::Seconds(4)));
-  client->Write(RequestFrame(5, "hold", absl::Seconds(1)));
+  client->Write(EchoRequestFrame(3, "hold", absl::Seconds(8)));
+  client->Write(EchoRequestFrame(4, "hold", absl::Seconds(4)));
+  client->Write(EchoRequestFrame(5, "hold", absl::Seconds(1)));
   Run(absl::Seconds(2));
   EXPECT_EQ(backend.echo.held.size(), 2u);
   std::optional<Envelope> reply = client->Next();

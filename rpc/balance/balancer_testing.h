@@ -120,23 +120,6 @@ class BalancerTest : public ::testing::Test {
   static absl::StatusCode CodeOf(const std::optional<Outcome>& outcome) {
     return outcome.has_value() ? outcome->status().code() : absl::StatusCode::kUnknown;
   }
-  static std::string RequestFrame(uint64_t id, std::string payload,
-                                  std::optional<absl::Duration> budget) {
-    echo::EchoRequest request;
-    request.set_payload(std::move(payload));
-    Envelope e;
-    e.type = MessageType::kRequest;
-    e.id = id;
-    e.service = "echo.EchoService";
-    e.Set(Envelope::kService);
-    e.method = "Echo";
-    e.Set(Envelope::kMethod);
-    if (budget) {
-      e.budget_us = static_cast<uint32_t>(absl::ToInt64Microseconds(*budget));
-      e.Set(Envelope::kBudget);
-    }
-    return EncodeWhole(e, &request);
-  }
   int64_t Pending() const {
     int64_t pending = 0;
     for (const auto& backend : balancer_->backends()) pending += backend.pending;
