@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <sstream>
+#include <vector>
 
 #include "base/random.h"
 #include "base/strings.h"
@@ -12,6 +13,7 @@
 #include "jobs/api/json_text.h"
 #include "jobs/job_testing.h"
 #include "jobs/kernels/number.h"
+#include "jobs/number_skim.h"
 
 namespace skep {
 
@@ -324,6 +326,56 @@ TEST(Quantiles, TextIsSkimmedByWholeNumbers) {
   const auto few = RunLocally(MakeJob(Quantiles),
                               {.files = {{"f", StrCat("3 1 2\n", words, "\n")}}});
   EXPECT_EQ(AnswerOf(few), "0.5\t2\n");
+}
+
+// Sees what a task of the skim leaves to the planner.
+class SkimContext final : public MapContext {
+ public:
+  SkimContext(const Options& options, std::string_view args)
+      : options_(options), args_(args) {}
+
+  const Options& options() const override { return options_; }
+  std::string_view args() const override { return args_; }
+  int task() const override { return 0; }
+  std::stop_token stop_token() const override { return {}; }
+  std::string_view payload() const override { return {}; }
+  void Count(std::string_view, uint64_t) override {}
+  void Write(std::string_view) override {}
+  void Warn(std::string_view) override {}
+  void Emit(std::string_view, std::string_view) override {}
+  void EmitCount(std::string_view, uint64_t) override {}
+  void SetResult(std::string bytes) override { result = std::move(bytes); }
+
+  std::string result;
+
+ private:
+  const Options& options_;
+  const std::string_view args_;
+};
+
+// How long a split is says little of how much text is in it if it is compressed.
+TEST(Quantiles, ASkimIsBoundedWhateverComesOutOfItsInput) {
+  const Job job = MakeJob(Quantiles);
+  const Options options(job.flags());
+  std::vector<InputSplit> splits(4);
+  for (InputSplit& split : splits) split.set_length(5000);
+  const PlanResult plan = SkimStage(splits, 1);
+  const StageSpec& spec = plan.stage();
+  SkimContext context(options, spec.args());
+  const auto mapper = job.FindStage(spec.name())->mapper();
+  std::string text;
+  while (text.size() < 6 << 20) text += "1\n2\n3\n4\n";
+  for (int block = 0; block < 3; ++block) {
+    ASSERT_TRUE(mapper->Map({.bytes = text, .file_name = "f"}, context).ok());
+  }
+  ASSERT_TRUE(mapper->Finish(context).ok());
+  EXPECT_GT(context.result.size(), size_t{4} << 20);
+  EXPECT_LT(context.result.size(), size_t{6} << 20) << "20 MiB for four tasks";
+
+  SkimContext malformed(options, "");
+  const auto other = job.FindStage(spec.name())->mapper();
+  EXPECT_EQ(other->Map({.bytes = text, .file_name = "f"}, malformed).code(),
+            absl::StatusCode::kInternal);
 }
 
 TEST(Quantiles, ByGroupEqualASort) {

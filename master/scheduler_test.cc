@@ -162,7 +162,8 @@ TEST(SchedulerTest, GoesOnFromFinishedTasks) {
   cancel.mutable_job_cancelled()->set_job(1);
   scheduler.Step(std::move(cancel), kStart);
 
-  const auto again = [&](const std::vector<FinishedTask>& finished) {
+  const auto again = [&](const std::vector<FinishedTask>& finished,
+                         const JobSpec& spec) {
     Scheduler other({});
     other.Step(Register(1, 2), kStart);
     Event event = Submit(other, 0);
@@ -186,7 +187,7 @@ TEST(SchedulerTest, GoesOnFromFinishedTasks) {
     return std::pair(ran.size(), results);
   };
   // Four maps and two plans.
-  EXPECT_EQ(again(all),
+  EXPECT_EQ(again(all, spec),
             std::pair(size_t{6}, std::string("of 0,of 1,of 2,of 3,of 4,of 5,"
                                              ",,,,")));
   // Tasks of another cut, of other stages, twice, or beyond the last are not believed.
@@ -195,7 +196,11 @@ TEST(SchedulerTest, GoesOnFromFinishedTasks) {
   wrong[1].set_stage(1);
   wrong[2].set_task(10);
   wrong[3] = wrong[4];
-  EXPECT_EQ(again(wrong).first, size_t{10});
+  EXPECT_EQ(again(wrong, spec).first, size_t{10});
+  // Nor is any of a job with other options: ten maps and two plans.
+  JobSpec other = spec;
+  (*other.mutable_options())["n"] = "9";
+  EXPECT_EQ(again(all, other).first, size_t{12});
 }
 
 TEST(SchedulerTest, ForgetsTheOldestJobs) {

@@ -116,7 +116,8 @@ absl::Status CheckResumable(const Job& job, const Options& options) {
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(FileSystem& fs,
                                                              std::string path,
-                                                             const JobSpec& spec) {
+                                                             const JobSpec& spec,
+                                                             const Clock& clock) {
   const CheckpointHeader header = HeaderOf(spec);
   CheckpointRecord first;
   *first.mutable_header() = header;
@@ -131,13 +132,16 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(FileSystem& fs,
   if (absl::IsAlreadyExists(lock.status())) return AlreadyExists(in_use);
   if (!lock.ok()) return Annotate(lock.status(), "--checkpoint");
   SKEP_ASSIGN_OR_RETURN(std::string bytes, ReadFile(fs, path));
-  if (bytes.empty()) {
-    bytes = StrCat(kMagic, Encode(first));
+  // New, or its maker was killed before it was begun.
+  const std::string begin = StrCat(kMagic, Encode(first));
+  if (bytes.size() < begin.size() && begin.starts_with(bytes)) {
     SKEP_ASSIGN_OR_RETURN(const auto file,
                           fs.OpenToWrite(path, FileSystem::IfExists::kAppend));
-    SKEP_RETURN_IF_ERROR(Annotate(file->Append(bytes), "--checkpoint"));
+    SKEP_RETURN_IF_ERROR(
+        Annotate(file->Append(begin.substr(bytes.size())), "--checkpoint"));
     SKEP_RETURN_IF_ERROR(Annotate(file->Sync(), "--checkpoint"));
     SKEP_RETURN_IF_ERROR(Annotate(file->Close(), "--checkpoint"));
+    bytes = begin;
   }
   absl::StatusOr<CheckpointContent> content = ParseCheckpoint(bytes);
   if (!content.ok()) {
@@ -148,8 +152,8 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(FileSystem& fs,
   SKEP_RETURN_IF_ERROR(CheckSame(path, content->header, header));
   const size_t dropped = bytes.size() - content->good_bytes;
   if (dropped == 0) {
-    return std::unique_ptr<Checkpoint>(
-        new Checkpoint(fs, std::move(path), *std::move(content), *std::move(lock)));
+    return std::unique_ptr<Checkpoint>(new Checkpoint(
+        fs, clock, std::move(path), *std::move(content), *std::move(lock)));
   }
   // What is appended must follow what can be read. The new file wants a lock of its
   // own.
@@ -157,8 +161,8 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(FileSystem& fs,
       fs, path, std::string_view(bytes).substr(0, content->good_bytes)));
   absl::StatusOr<FileLock> again = FileLock::Take(path, /*make=*/false);
   if (!again.ok()) return AlreadyExists(in_use);
-  std::unique_ptr<Checkpoint> checkpoint(
-      new Checkpoint(fs, std::move(path), *std::move(content), *std::move(again)));
+  std::unique_ptr<Checkpoint> checkpoint(new Checkpoint(
+      fs, clock, std::move(path), *std::move(content), *std::move(again)));
   checkpoint->dropped_ = dropped;
   return checkpoint;
 }
@@ -200,14 +204,14 @@ absl::Status Checkpoint::Sync() {
 // Opened for each batch: that is how the FileSystem door promises that the operating
 // system has it.
 absl::Status Checkpoint::Append(std::string_view records, bool sync) {
-  sync = sync || absl::Now() - synced_ >= kSyncInterval;
+  sync = sync || clock_.Now() - synced_ >= kSyncInterval;
   if (records.empty() && !(sync && unsynced_)) return absl::OkStatus();
   SKEP_ASSIGN_OR_RETURN(const auto file,
                         fs_.OpenToWrite(path_, FileSystem::IfExists::kAppend));
   if (!records.empty()) SKEP_RETURN_IF_ERROR(file->Append(records));
   if (sync) {
     SKEP_RETURN_IF_ERROR(file->Sync());
-    synced_ = absl::Now();
+    synced_ = clock_.Now();
   }
   unsynced_ = !sync;
   return file->Close();

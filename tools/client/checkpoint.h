@@ -25,6 +25,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "jobs/api/job.h"
 #include "storage/file_lock.h"
 #include "storage/file_system.h"
@@ -58,9 +59,9 @@ class Checkpoint {
   // Makes the file, or goes on with it. `spec` is the job, complete but for its
   // submission. InvalidArgument: the file is none, or of another job or build;
   // AlreadyExists: another process is using it.
-  static absl::StatusOr<std::unique_ptr<Checkpoint>> Open(FileSystem& fs,
-                                                          std::string path,
-                                                          const JobSpec& spec);
+  static absl::StatusOr<std::unique_ptr<Checkpoint>> Open(
+      FileSystem& fs, std::string path, const JobSpec& spec,
+      const Clock& clock = Clock::Real());
   ~Checkpoint();
 
   const std::string& path() const { return path_; }
@@ -78,20 +79,23 @@ class Checkpoint {
   absl::Status Sync();
 
  private:
-  Checkpoint(FileSystem& fs, std::string path, CheckpointContent content, FileLock lock)
+  Checkpoint(FileSystem& fs, const Clock& clock, std::string path,
+             CheckpointContent content, FileLock lock)
       : fs_(fs),
+        clock_(clock),
         path_(std::move(path)),
         content_(std::move(content)),
         lock_(std::move(lock)) {}
   absl::Status Append(std::string_view records, bool sync);
 
   FileSystem& fs_;
+  const Clock& clock_;
   const std::string path_;
   CheckpointContent content_;
   const FileLock lock_;
   size_t dropped_ = 0;
   bool unsynced_ = false;
-  absl::Time synced_ = absl::Now();
+  absl::Time synced_ = clock_.Now();
 };
 
 }  // namespace skep

@@ -1,7 +1,11 @@
 #include "tools/client/checkpoint.h"
 
+#include <thread>
+
+#include "base/clock.h"
 #include "base/status.h"
 #include "gtest/gtest.h"
+#include "storage/faulty_file_system.h"
 #include "tools/client/outcomes.h"
 
 namespace skep {
@@ -73,6 +77,52 @@ TEST_F(CheckpointTest, OneAtATime) {
             absl::StatusCode::kAlreadyExists);
 }
 
+// Two that make it in the same moment: whoever holds it holds the file that is there.
+TEST_F(CheckpointTest, OneAtATimeFromTheFirstMoment) {
+  for (int round = 0; round < 20; ++round) {
+    fs_.RemoveAll(path_).IgnoreError();
+    std::unique_ptr<Checkpoint> opened[2];
+    const auto open = [&](int i) {
+      auto checkpoint = Checkpoint::Open(fs_, path_, Spec());
+      if (checkpoint.ok()) {
+        opened[i] = *std::move(checkpoint);
+      } else {
+        EXPECT_EQ(checkpoint.status().code(), absl::StatusCode::kAlreadyExists);
+      }
+    };
+    std::thread other(open, 1);
+    open(0);
+    other.join();
+    ASSERT_EQ((opened[0] != nullptr) + (opened[1] != nullptr), 1) << round;
+    Checkpoint& one = *opened[opened[0] == nullptr ? 1 : 0];
+    ASSERT_TRUE(one.NoteSubmission("kept").ok());
+    EXPECT_EQ(ParseCheckpoint(Bytes())->submission, "kept");
+  }
+}
+
+// Every second, and not only once the record behind it comes.
+TEST_F(CheckpointTest, IsSyncedWhenThatIsDue) {
+  FaultyFileSystem fs(fs_);
+  SimulatedClock clock;
+  auto checkpoint = *Checkpoint::Open(fs, path_, Spec(), clock);
+  fs.Fail(FaultyFileSystem::kSync, path_, DataLoss("a sync"));
+  const auto add = [&](uint32_t task) { return checkpoint->Add({Done(0, task, "")}); };
+  clock.Advance(absl::Milliseconds(900));
+  EXPECT_TRUE(add(1).ok());
+  EXPECT_TRUE(checkpoint->Add({}).ok());
+  clock.Advance(absl::Milliseconds(200));
+  EXPECT_EQ(checkpoint->Add({}).code(), absl::StatusCode::kDataLoss)
+      << "with nothing new, too";
+  fs.Heal();
+  EXPECT_TRUE(checkpoint->Add({}).ok());
+  // The first for a long time.
+  clock.Advance(absl::Seconds(10));
+  fs.Fail(FaultyFileSystem::kSync, path_, DataLoss("a sync"));
+  EXPECT_TRUE(checkpoint->Add({}).ok()) << "there is nothing to sync";
+  EXPECT_EQ(add(2).code(), absl::StatusCode::kDataLoss);
+  fs.Heal();
+}
+
 // Cut anywhere, or damaged anywhere, it gives what stands before that, and takes more.
 TEST_F(CheckpointTest, IsReadAsFarAsItIsWhole) {
   size_t headed = 0;
@@ -104,6 +154,8 @@ TEST_F(CheckpointTest, IsReadAsFarAsItIsWhole) {
       EXPECT_LT(content->finished.size(), 4u);
     }
   }
+  Write("SKEPCK");  // its maker was killed
+  EXPECT_EQ(Open()->finished().size(), 0u);
   Write(whole.substr(0, whole.size() - 1));
   {
     const auto checkpoint = Open();
