@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "jobs/kernels/n_queens.h"
 #include "jobs/kernels/pair_tables.h"
+#include "jobs/kernels/queens_coronal.h"
 
 namespace skep {
 namespace {
@@ -21,6 +22,13 @@ uint64_t CountByBacktracking(int n) {
     total += prefix.weight * CountQueens(prefix, {}).value();
   }
   return total;
+}
+
+// A way without anything in common with the others.
+TEST(Coronal, AgreesWithTheKnownCounts) {
+  constexpr uint64_t kSolutions[] = {2,   10,   4,     40,    92,    352,
+                                     724, 2680, 14200, 73712, 365596};
+  for (int n = 4; n <= 14; ++n) EXPECT_EQ(CountQueensByRing(n), kSolutions[n - 4]) << n;
 }
 
 class Paths : public testing::TestWithParam<CpuPath> {};

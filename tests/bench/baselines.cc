@@ -4,6 +4,8 @@
 #include <unicode/normalizer2.h>
 #include <unicode/unistr.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -36,18 +38,19 @@ class DancingLinks {
     for (int choice = 0; choice < 729; ++choice) AddChoice(choice);
   }
 
-  bool Solve(std::string_view puzzle) {
+  std::string Solve(std::string_view puzzle) {
+    solution_ = puzzle;
     for (int cell = 0; cell < 81; ++cell) {
       if (puzzle[cell] < '1' || puzzle[cell] > '9') continue;
       const int first = first_[9 * cell + puzzle[cell] - '1'];
       int node = first;
       do {
-        if (covered_[nodes_[node].column]) return false;
+        if (covered_[nodes_[node].column]) return "";
         Cover(nodes_[node].column);
         node = nodes_[node].right;
       } while (node != first);
     }
-    return Search();
+    return Search() ? solution_ : "";
   }
 
  private:
@@ -110,7 +113,11 @@ class DancingLinks {
       for (int j = nodes_[row].right; j != row; j = nodes_[j].right) {
         Cover(nodes_[j].column);
       }
-      if (Search()) return true;
+      if (Search()) {
+        const int choice = nodes_[row].choice;
+        solution_[choice / 9] = static_cast<char>('1' + choice % 9);
+        return true;
+      }
       for (int j = nodes_[row].left; j != row; j = nodes_[j].left) {
         Uncover(nodes_[j].column);
       }
@@ -123,11 +130,85 @@ class DancingLinks {
   std::vector<int> sizes_;
   int first_[729];
   bool covered_[kColumns + 1] = {};
+  std::string solution_;
+};
+
+class NaiveSudoku {
+ public:
+  std::string Solve(std::string_view puzzle) {
+    solution_ = puzzle;
+    for (int cell = 0; cell < 81; ++cell) {
+      if (puzzle[cell] < '1' || puzzle[cell] > '9') {
+        solution_[cell] = '0';
+      } else if (!Put(cell, 1 << (puzzle[cell] - '1'))) {
+        return "";
+      }
+    }
+    return Search() ? solution_ : "";
+  }
+
+ private:
+  int Left(int cell) const {
+    return 0x1ff & ~(rows_[cell / 9] | columns_[cell % 9] | boxes_[BoxOf(cell)]);
+  }
+  static int BoxOf(int cell) { return cell / 27 * 3 + cell % 9 / 3; }
+  bool Put(int cell, int digit) {
+    if ((Left(cell) & digit) == 0) return false;
+    Flip(cell, digit);
+    return true;
+  }
+  void Flip(int cell, int digit) {
+    rows_[cell / 9] ^= digit;
+    columns_[cell % 9] ^= digit;
+    boxes_[BoxOf(cell)] ^= digit;
+  }
+
+  bool Search() {
+    int best = -1, fewest = 10;
+    for (int cell = 0; cell < 81; ++cell) {
+      if (solution_[cell] != '0') continue;
+      const int left = std::popcount(static_cast<unsigned>(Left(cell)));
+      if (left < fewest) {
+        best = cell;
+        fewest = left;
+      }
+    }
+    if (best < 0) return true;
+    for (int left = Left(best); left != 0; left &= left - 1) {
+      const int digit = left & -left;
+      Flip(best, digit);
+      solution_[best] =
+          static_cast<char>('1' + std::countr_zero(static_cast<unsigned>(digit)));
+      if (Search()) return true;
+      Flip(best, digit);
+      solution_[best] = '0';
+    }
+    return false;
+  }
+
+  int rows_[9] = {}, columns_[9] = {}, boxes_[9] = {};
+  std::string solution_;
 };
 
 bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+template <typename Visit>
+void ForEachPlainWord(std::string_view text, Visit&& visit) {
+  for (size_t at = 0; at < text.size();) {
+    if (IsBlank(text[at])) {
+      ++at;
+      continue;
+    }
+    size_t end = at;
+    while (end < text.size() && !IsBlank(text[end])) ++end;
+    visit(text.substr(at, end - at));
+    at = end;
+  }
+}
+
 }  // namespace
+
+uint64_t PlainWholeQueens(int n) { return PlainBitmask((1u << n) - 1, 0, 0, 0); }
 
 uint64_t PlainQueens(int n) {
   uint64_t half = 0;
@@ -141,25 +222,33 @@ uint64_t PlainQueens(int n) {
   return 2 * half + PlainBitmask((1u << n) - 1, middle, middle << 1, middle >> 1);
 }
 
-bool DancingLinksSolves(std::string_view puzzle) {
+std::string DancingLinksSolution(std::string_view puzzle) {
   static const DancingLinks& empty = *new DancingLinks;
   DancingLinks links = empty;
   return links.Solve(puzzle);
 }
 
-size_t PlainWordCount(std::string_view text) {
+std::string NaiveSolution(std::string_view puzzle) {
+  return NaiveSudoku().Solve(puzzle);
+}
+
+std::unordered_map<std::string, uint64_t> PlainWordCount(std::string_view text) {
   std::unordered_map<std::string, uint64_t> counts;
-  for (size_t at = 0; at < text.size();) {
-    if (IsBlank(text[at])) {
-      ++at;
-      continue;
-    }
-    size_t end = at;
-    while (end < text.size() && !IsBlank(text[end])) ++end;
-    ++counts[std::string(text.substr(at, end - at))];
-    at = end;
+  ForEachPlainWord(text, [&](std::string_view word) { ++counts[std::string(word)]; });
+  return counts;
+}
+
+std::vector<std::pair<std::string_view, uint64_t>> SortedWordCount(
+    std::string_view text) {
+  std::vector<std::string_view> words;
+  ForEachPlainWord(text, [&](std::string_view word) { words.push_back(word); });
+  std::sort(words.begin(), words.end());
+  std::vector<std::pair<std::string_view, uint64_t>> counts;
+  for (const std::string_view word : words) {
+    if (counts.empty() || counts.back().first != word) counts.emplace_back(word, 0);
+    ++counts.back().second;
   }
-  return counts.size();
+  return counts;
 }
 
 size_t PlainUnicodeWordCount(std::string_view text) {

@@ -6,18 +6,31 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace skep {
 
-// N-Queens by bit masks, row by row, the left half of the board doubled. For even n.
+// N-Queens by bit masks, row by row.
+uint64_t PlainWholeQueens(int n);
+// The same, the left half of the board doubled.
 uint64_t PlainQueens(int n);
 
-// Whether the puzzle has a solution, by Knuth's dancing links (Algorithm X, 2000).
-bool DancingLinksSolves(std::string_view puzzle);
+// A solution of the puzzle, 81 digits, by Knuth's dancing links (Algorithm X, 2000); ""
+// if it has none.
+std::string DancingLinksSolution(std::string_view puzzle);
+// The same by trying every digit that its row, column and box leave, in the cell that
+// has the fewest.
+std::string NaiveSolution(std::string_view puzzle);
 
-// Distinct words between blanks, counted in a std::unordered_map.
-size_t PlainWordCount(std::string_view text);
+// Words between blanks, counted in a std::unordered_map.
+std::unordered_map<std::string, uint64_t> PlainWordCount(std::string_view text);
+// The same by sorting all words and counting those that are equal, in byte order.
+std::vector<std::pair<std::string_view, uint64_t>> SortedWordCount(
+    std::string_view text);
 
 // Distinct words by ICU's breaks, folded and composed one by one; the same table.
 size_t PlainUnicodeWordCount(std::string_view text);

@@ -163,7 +163,7 @@ std::vector<KernelRow> SudokuRows(const KernelBenchOptions& options) {
     const auto few = std::min<size_t>(500, lines->size());
     rows.push_back(
         {.name = baseline, .scale = static_cast<double>(few), .run = [=](CpuPath) {
-           for (size_t i = 0; i < few; ++i) Use(DancingLinksSolves((*lines)[i]));
+           for (size_t i = 0; i < few; ++i) Use(DancingLinksSolution((*lines)[i]).size());
          }});
     for (const uint64_t limit : {1, 2}) {
       rows.push_back(
@@ -208,7 +208,7 @@ std::vector<KernelRow> WordRows(const KernelBenchOptions& options) {
   const double bible_bytes = static_cast<double>(bible->size());
   if (!bible->empty()) {
     add("kjv, unordered_map", bible_bytes, false, 0, "", "",
-        [bible](CpuPath) { Use(PlainWordCount(*bible)); });
+        [bible](CpuPath) { Use(PlainWordCount(*bible).size()); });
     const int times = options.full ? 100 : 20;
     add(StrCat("kjv x", times), times * bible_bytes, true, 717, "prototype",
         "kjv, unordered_map",
@@ -235,7 +235,7 @@ std::vector<KernelRow> WordRows(const KernelBenchOptions& options) {
   const double zipf_bytes = static_cast<double>(zipf->size());
   const std::string size = StrCat("zipf ", zipf->size() >> 20, " MiB");
   add(size + ", unordered_map", zipf_bytes, false, 0, "", "",
-      [zipf](CpuPath) { Use(PlainWordCount(*zipf)); });
+      [zipf](CpuPath) { Use(PlainWordCount(*zipf).size()); });
   add(size + ", top 100", zipf_bytes, true, 350, "target", size + ", unordered_map",
       [zipf](CpuPath path) { TakeTop(CountText(*zipf, 1, path)); });
   add(size + ", all sorted", zipf_bytes, false, 241, "prototype",

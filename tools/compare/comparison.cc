@@ -101,7 +101,14 @@ absl::StatusOr<std::vector<AlgorithmFigures>> WarmUp(
     figures.rounds = run.rounds;
     figures.bytes = run.bytes;
     exact.push_back(algorithm.judge == nullptr);
-    if (!exact.back()) figures.note = algorithm.judge(run.answer);
+    if (!exact.back()) {
+      const Judgement judged = algorithm.judge(run.answer);
+      if (!judged.within) {
+        return Internal("on ", input, " ", figures.name, " answers ", run.answer,
+                        ", beyond its bound: ", judged.text, "; nothing was measured");
+      }
+      figures.note = judged.text;
+    }
     SKEP_RETURN_IF_ERROR(CheckAnswer(all, exact, input));
   }
   return all;

@@ -27,6 +27,15 @@ std::string Bytes(uint64_t bytes) {
                          kUnits[unit]);
 }
 
+// The kernel counts the pages of a process in batches of hundreds of KiB: what is less
+// than this is not known better.
+constexpr uint64_t kLeastMemory = 1 << 20;
+
+std::string Memory(uint64_t bytes, bool on_fleet) {
+  if (on_fleet) return "-";
+  return bytes < kLeastMemory ? "< 1 MiB" : Bytes(bytes);
+}
+
 // "3.20x [3.10, 3.31]", and what to think of it.
 std::string Ratio(const AlgorithmFigures& figures, bool first) {
   if (first) return "1";
@@ -53,7 +62,7 @@ std::vector<std::string> Row(const AlgorithmFigures& figures, bool first,
           absl::StrFormat("+-%.1f %%", 100 * figures.spread),
           Ratio(figures, first),
           wall,
-          Bytes(figures.memory),
+          Memory(figures.memory, on_fleet),
           figures.rounds == 0 ? "-" : StrCat(figures.rounds),
           Bytes(figures.bytes),
           Verdict(figures, first)};
@@ -132,26 +141,20 @@ LinePlot CostPlot(const Comparison& comparison) {
   return plot;
 }
 
-// A fleet's memory is not known here.
+// A fleet's memory is not known here, nor is very little.
 bool KnowsMemory(const Comparison& comparison) {
   for (const SizeFigures& size : comparison.sizes) {
     for (const AlgorithmFigures& of : size.algorithms) {
-      if (of.memory > 0) return true;
+      if (of.memory >= kLeastMemory) return true;
     }
   }
   return false;
 }
 
 BarPlot MemoryPlot(const Comparison& comparison) {
-  uint64_t most = 0;
-  for (const SizeFigures& size : comparison.sizes) {
-    for (const AlgorithmFigures& of : size.algorithms) most = std::max(most, of.memory);
-  }
-  const std::string unit = most < (1 << 20) ? "KiB" : "MiB";
-  const double bytes = most < (1 << 20) ? 1 << 10 : 1 << 20;
   BarPlot plot;
-  plot.title = "Memory at the peak, beyond the input, in " + unit;
-  plot.y = {.label = unit};
+  plot.title = "Memory at the peak, beyond the input, in MiB";
+  plot.y = {.label = "MiB"};
   for (const SizeFigures& size : comparison.sizes) {
     plot.groups.push_back(
         FormatPlotValue(static_cast<double>(size.size), PlotUnit::kNumber));
@@ -161,8 +164,8 @@ BarPlot MemoryPlot(const Comparison& comparison) {
     series.name = comparison.sizes[0].algorithms[i].name;
     for (const SizeFigures& size : comparison.sizes) {
       series.bars.push_back(
-          {.value = std::round(100 * static_cast<double>(size.algorithms[i].memory) /
-                               bytes) /
+          {.value = std::round(static_cast<double>(size.algorithms[i].memory) /
+                               (kLeastMemory / 100.0)) /
                     100});
     }
   }

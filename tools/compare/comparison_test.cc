@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "gtest/gtest.h"
 #include "storage/file_system.h"
+#include "tools/compare/comparison_rounds.h"
 #include "tools/compare/fleet_comparison.h"
 
 namespace skep {
@@ -19,7 +20,7 @@ std::function<ComparedRun()> Adds(uint32_t count, std::string answer) {
   };
 }
 
-CompareFamily TestFamily(std::string answer_of_slow) {
+CompareFamily TestFamily(std::string answer_of_slow, bool within = true) {
   return {
       .name = "test",
       .what = "sums",
@@ -27,7 +28,8 @@ CompareFamily TestFamily(std::string answer_of_slow) {
       .sizes = {1000, 20'000},
       .inputs = {"plain", "odd"},
       .by_default = {"slow", "fast", "near"},
-      .make = [answer_of_slow](const std::string& input, uint64_t size, uint64_t) {
+      .make = [answer_of_slow, within](const std::string& input, uint64_t size,
+                                       uint64_t) {
         const auto n = static_cast<uint32_t>(size);
         return absl::StatusOr<ComparedCase>(ComparedCase{
             .input = input,
@@ -37,7 +39,9 @@ CompareFamily TestFamily(std::string answer_of_slow) {
                 {.name = "near",
                  .what = "<about>",
                  .run = Adds(n, "41"),
-                 .judge = [](const std::string& a) { return "off by " + a; }}}});
+                 .judge = [within](const std::string& a) {
+                   return Judgement{"off by " + a, within};
+                 }}}});
       }};
 }
 
@@ -102,6 +106,34 @@ TEST(Comparison, AnswersMustAgreeBeforeAnythingIsMeasured) {
   const auto comparison = Compare(TestFamily("43"), {.sizes = {10}});
   EXPECT_EQ(comparison.status().code(), absl::StatusCode::kInternal);
   EXPECT_NE(comparison.status().message().find("43"), std::string::npos);
+}
+
+TEST(Comparison, WhatIsBeyondItsBoundIsNotMeasured) {
+  const auto comparison = Compare(TestFamily("42", false), {.sizes = {10}});
+  EXPECT_EQ(comparison.status().code(), absl::StatusCode::kInternal);
+  EXPECT_NE(comparison.status().message().find("beyond its bound: off by 41"),
+            std::string::npos);
+}
+
+// Rounds whose times are given.
+AlgorithmFigures FiguresOf(const std::vector<double>& first,
+                           const std::vector<double>& second) {
+  std::vector<AlgorithmFigures> figures(2);
+  FillFigures({{first, first}, {second, second}}, /*by_wall=*/false, &figures);
+  return figures[1];
+}
+
+TEST(Comparison, TellsNoiseFromDifference) {
+  std::vector<double> first, noise, slower;
+  for (int i = 0; i < 21; ++i) {
+    first.push_back(1 + 0.02 * ((7 * i) % 11 - 5));
+    noise.push_back(1 + 0.02 * ((4 * i) % 11 - 5));
+    slower.push_back(1.2 * (1 + 0.02 * ((4 * i) % 11 - 5)));
+  }
+  EXPECT_TRUE(FiguresOf(first, noise).within_noise);
+  const AlgorithmFigures differs = FiguresOf(first, slower);
+  EXPECT_FALSE(differs.within_noise);
+  EXPECT_NEAR(differs.ratio.estimate, 1 / 1.2, 0.05);
 }
 
 TEST(Comparison, UnknownNamesAreRefused) {
@@ -227,7 +259,16 @@ TEST(CompareFamilies, AllAlgorithmsAgreeOnAllInputs) {
         for (const ComparedAlgorithm& algorithm : made->algorithms) {
           const ComparedRun run = algorithm.run();
           if (algorithm.judge != nullptr) {
-            EXPECT_NE(algorithm.judge(run.answer), "") << algorithm.name;
+            const Judgement judged = algorithm.judge(run.answer);
+            EXPECT_TRUE(judged.within) << family.name << " " << algorithm.name << " on "
+                                       << made->input << ": " << judged.text;
+            EXPECT_NE(judged.text, "");
+            // Far from the truth is not within any bound.
+            if (family.name != "wordcount") {
+              EXPECT_FALSE(algorithm.judge("-1e300").within) << algorithm.name;
+            } else {
+              EXPECT_FALSE(algorithm.judge("the 1 0\n").within);
+            }
             continue;
           }
           if (agreed.empty()) agreed = run.answer;

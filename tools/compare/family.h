@@ -25,14 +25,20 @@ struct ComparedRun {
   uint64_t bytes = 0;   // read and written
 };
 
+// What an answer that is not exact is worth.
+struct Judgement {
+  std::string text;    // "rank off by 0.1 %"
+  bool within = true;  // the bound that the algorithm promises
+};
+
 // An algorithm, bound to an input.
 struct ComparedAlgorithm {
   std::string name;
   std::string what;  // in a few words
   std::function<ComparedRun()> run;
-  // For one whose answer need not agree with the others': says how far it is from the
-  // truth. Null: the answer must agree.
-  std::function<std::string(const std::string& answer)> judge;
+  // For one whose answer need not agree with the others': how far it is from the truth.
+  // Null: the answer must agree.
+  std::function<Judgement(const std::string& answer)> judge;
 };
 
 // An input, with the algorithms bound to it.
@@ -41,8 +47,7 @@ struct ComparedCase {
   std::vector<ComparedAlgorithm> algorithms;
 };
 
-// --- The same on a fleet
-// ---------------------------------------------------------------
+// --- The same on a fleet -----------------------------------------------------------
 
 // A way of doing the family's job.
 struct FleetAlgorithm {

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "jobs/kernels/n_queens.h"
+#include "jobs/kernels/queens_coronal.h"
 #include "jobs/kernels/queens_halves.h"
 #include "tests/bench/baselines.h"
 #include "tools/compare/family.h"
@@ -37,8 +38,12 @@ struct QueensAlgorithm {
 };
 
 constexpr QueensAlgorithm kAlgorithms[] = {
-    {"bitmask", "backtracking by bit masks, half of the board", PlainQueens,
+    {"backtracking", "by bit masks, row by row, all of the board", PlainWholeQueens,
      CpuPath::kScalar},
+    {"bitmask", "the same by mirror symmetry, half of the board", PlainQueens,
+     CpuPath::kScalar},
+    {"coronal", "the outermost ring first, by all eight symmetries, then row by row",
+     CountQueensByRing, CpuPath::kScalar},
     {"prefixes", "backtracking with two rows of look-ahead, by mirror symmetry",
      [](int n) { return CountByPrefixes(n, CpuPath::kScalar); }, CpuPath::kScalar},
     {"lanes", "the same, sixteen boards at a time with AVX-512",
@@ -78,9 +83,11 @@ absl::StatusOr<FleetInput> MakeFleetInput(const std::string& /*input*/, uint64_t
 }  // namespace
 
 CompareFamily QueensFamily() {
-  std::vector<std::string> by_default = {"bitmask", "prefixes", "halves"};
-  if (BestCpuPath() == CpuPath::kAvx512)
-    by_default.insert(by_default.begin() + 2, "lanes");
+  std::vector<std::string> by_default = {"backtracking", "bitmask", "coronal",
+                                         "prefixes", "halves"};
+  if (BestCpuPath() == CpuPath::kAvx512) {
+    by_default.insert(by_default.end() - 1, "lanes");
+  }
   return {.name = "nqueens",
           .what = "counting the solutions of N queens",
           .size_name = "queens",

@@ -3,6 +3,7 @@
 #include <memory>
 #include <sstream>
 
+#include "base/digest.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "jobs/kernels/sudoku.h"
@@ -15,34 +16,49 @@ namespace {
 
 using Puzzles = std::vector<std::string>;
 
-// How many of the puzzles have a solution; adds the guesses that it took, if counted.
-using SolveAll = uint64_t (*)(const Puzzles& puzzles, uint64_t* guesses);
+constexpr char kUnique[] = "unique-24";
+
+// A solution of the puzzle, "" if it has none; adds the guesses that it took, if
+// counted.
+using Solve = std::string (*)(const std::string& puzzle, uint64_t* guesses);
 
 template <SudokuMethod kMethod, uint64_t kLimit>
-uint64_t SolveBy(const Puzzles& puzzles, uint64_t* guesses) {
+std::string SolveBy(const std::string& puzzle, uint64_t* guesses) {
+  const SudokuResult result = SolveSudoku(puzzle, {.limit = kLimit, .method = kMethod});
+  *guesses += result.guesses;
+  return result.outcome == SudokuOutcome::kSolved ? std::string(result.solution()) : "";
+}
+
+// How many have a solution; where there is but one, also a digest of them all: the
+// solvers must have found the same.
+ComparedRun SolveAll(const Puzzles& puzzles, bool unique, Solve solve) {
+  ComparedRun run;
   uint64_t solved = 0;
+  RecordDigest solutions;
   for (const std::string& puzzle : puzzles) {
-    const SudokuResult result =
-        SolveSudoku(puzzle, {.limit = kLimit, .method = kMethod});
-    solved += result.outcome == SudokuOutcome::kSolved &&
-              IsSudokuSolution(puzzle, result.solution());
-    *guesses += result.guesses;
+    const std::string solution = solve(puzzle, &run.rounds);
+    solved += !solution.empty() && IsSudokuSolution(puzzle, solution);
+    if (unique) solutions.Add(puzzle, solution);
   }
-  return solved;
+  run.answer = StrCat(solved, " solved");
+  if (unique) StrAppend(&run.answer, ", digest ", solutions.value().ToString());
+  return run;
 }
 
 struct SudokuAlgorithm {
   const char* name;
   const char* what;
-  SolveAll solve;
+  Solve solve;
 };
 
 constexpr SudokuAlgorithm kAlgorithms[] = {
+    {"naive", "trying digits in the cell that has the fewest, the first solution",
+     [](const std::string& puzzle, uint64_t* /*guesses*/) {
+       return NaiveSolution(puzzle);
+     }},
     {"dancing-links", "exact cover by Knuth's dancing links, the first solution",
-     [](const Puzzles& puzzles, uint64_t* /*guesses*/) {
-       uint64_t solved = 0;
-       for (const std::string& puzzle : puzzles) solved += DancingLinksSolves(puzzle);
-       return solved;
+     [](const std::string& puzzle, uint64_t* /*guesses*/) {
+       return DancingLinksSolution(puzzle);
      }},
     {"bands", "bit boards by bands, the first solution, checked",
      SolveBy<SudokuMethod::kBands, 1>},
@@ -57,7 +73,7 @@ constexpr SudokuAlgorithm kAlgorithms[] = {
 absl::StatusOr<std::string> MakePuzzles(const std::string& input, uint64_t size,
                                         uint64_t seed) {
   PuzzlesOptions options{.count = size, .seed = seed};
-  if (input == "unique-24") {
+  if (input == kUnique) {
     options.min_clues = options.max_clues = 24;
     options.unique = true;
   }
@@ -77,14 +93,12 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
   for (std::string line; std::getline(lines, line);) puzzles->push_back(line);
   ComparedCase all{.input = StrCat(size, " puzzles, ", input)};
   for (const SudokuAlgorithm& algorithm : kAlgorithms) {
-    all.algorithms.push_back({.name = algorithm.name,
-                              .what = algorithm.what,
-                              .run = [puzzles, solve = algorithm.solve] {
-                                uint64_t guesses = 0;
-                                const uint64_t solved = solve(*puzzles, &guesses);
-                                return ComparedRun{.answer = StrCat(solved, " solved"),
-                                                   .rounds = guesses};
-                              }});
+    all.algorithms.push_back(
+        {.name = algorithm.name,
+         .what = algorithm.what,
+         .run = [puzzles, unique = input == kUnique, solve = algorithm.solve] {
+           return SolveAll(*puzzles, unique, solve);
+         }});
   }
   return all;
 }
@@ -99,23 +113,23 @@ absl::StatusOr<FleetInput> MakeFleetInput(const std::string& input, uint64_t siz
 }  // namespace
 
 CompareFamily SudokuFamily() {
-  return {
-      .name = "sudoku",
-      .what = "solving puzzles, rounds being guesses",
-      .size_name = "puzzles",
-      .sizes = {50, 200, 1000},
-      .inputs = {"unique-24", "many-solutions"},
-      .by_default = {"dancing-links", "bands", "bands-unique", "boxes", "boxes-unique"},
-      .make = MakeCase,
-      // It tells puzzles with several solutions, where there are some.
-      .on_fleet = {.job = "sudoku",
-                   .algorithms = {{.name = "first", .what = "the first solution"},
-                                  {.name = "unique",
-                                   .what = "and whether there is a second",
-                                   .flags = {{"unique", "true"}},
-                                   .exact = false}},
-                   .sizes = {1000, 20'000},
-                   .make = MakeFleetInput}};
+  return {.name = "sudoku",
+          .what = "solving puzzles, rounds being guesses",
+          .size_name = "puzzles",
+          .sizes = {50, 200, 1000},
+          .inputs = {kUnique, "many-solutions"},
+          .by_default = {"naive", "dancing-links", "bands", "bands-unique", "boxes",
+                         "boxes-unique"},
+          .make = MakeCase,
+          // It tells puzzles with several solutions, where there are some.
+          .on_fleet = {.job = "sudoku",
+                       .algorithms = {{.name = "first", .what = "the first solution"},
+                                      {.name = "unique",
+                                       .what = "and whether there is a second",
+                                       .flags = {{"unique", "true"}},
+                                       .exact = false}},
+                       .sizes = {1000, 20'000},
+                       .make = MakeFleetInput}};
 }
 
 }  // namespace skep

@@ -1,12 +1,18 @@
 // Counting the words of a text.
 
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <sstream>
 #include <utility>
 
 #include "base/cpu_path.h"
+#include "base/digest.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "base/word_table.h"
+#include "jobs/kernels/frequent_words.h"
 #include "jobs/kernels/tokenizer.h"
 #include "tests/bench/baselines.h"
 #include "tools/compare/family.h"
@@ -15,25 +21,190 @@
 namespace skep {
 namespace {
 
-// Distinct words.
-uint64_t CountInTable(std::string_view text, CpuPath path) {
+// What all exact algorithms must agree on: the words with their counts.
+class Counted {
+ public:
+  void Add(std::string_view word, uint64_t count) {
+    ++words_;
+    digest_.Add(word,
+                std::string_view(reinterpret_cast<const char*>(&count), sizeof count));
+  }
+  std::string Answer() const {
+    return StrCat(words_, " distinct words, digest ", digest_.value().ToString());
+  }
+
+ private:
+  uint64_t words_ = 0;
+  RecordDigest digest_;
+};
+
+std::string AnswerOf(const WordTable& table) {
+  Counted counted;
+  table.ForEach(
+      [&counted](std::string_view word, uint64_t n) { counted.Add(word, n); });
+  return counted.Answer();
+}
+
+std::string CountInTable(std::string_view text, CpuPath path) {
   WordTable table({.path = path});
   ForEachWords(
       text, [&table](auto words) { table.AddEach(words); }, path);
-  return table.size();
+  return AnswerOf(table);
+}
+
+constexpr size_t kPiece = 1 << 20;
+
+// Calls visit(piece) for pieces of about a MiB that end at a line's end.
+template <typename Visit>
+void ForEachPiece(std::string_view text, Visit&& visit) {
+  while (!text.empty()) {
+    size_t end = text.find('\n', std::min(kPiece, text.size() - 1));
+    end = end == text.npos ? text.size() : end + 1;
+    visit(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+}
+
+// As map tasks and a reducer do it.
+std::string CountByCombiner(std::string_view text) {
+  WordTable all;
+  ForEachPiece(text, [&all](std::string_view piece) {
+    WordTable counts;
+    ForEachWords(
+        piece, [&counts](auto words) { counts.AddEach(words); }, BestCpuPath());
+    counts.ForEach([&all](std::string_view word, uint64_t n) { all.Add(word, n); });
+  });
+  return AnswerOf(all);
+}
+
+// Lines "count word" of a piece in the order of the words, in a file without a name.
+class SortedRun {
+ public:
+  explicit SortedRun(std::string_view piece) : file_(std::tmpfile()) {
+    if (file_ == nullptr) return;
+    for (const auto& [word, n] : SortedWordCount(piece)) {
+      std::fputs(StrCat(n, " ", word, "\n").c_str(), file_);
+    }
+    std::rewind(file_);
+  }
+  SortedRun(const SortedRun&) = delete;
+  SortedRun& operator=(const SortedRun&) = delete;
+  ~SortedRun() {
+    if (file_ != nullptr) std::fclose(file_);
+    std::free(line_);
+  }
+
+  // Goes to the next word. False at the end.
+  bool Next() {
+    if (file_ == nullptr) return false;
+    const ssize_t size = getline(&line_, &room_, file_);
+    if (size <= 0) return false;
+    char* blank;
+    count_ = std::strtoull(line_, &blank, 10);
+    word_ = std::string_view(line_, static_cast<size_t>(size) - 1);
+    word_.remove_prefix(static_cast<size_t>(blank + 1 - line_));
+    return true;
+  }
+  std::string_view word() const { return word_; }
+  uint64_t count() const { return count_; }
+
+ private:
+  FILE* const file_;
+  char* line_ = nullptr;
+  size_t room_ = 0;
+  std::string_view word_;
+  uint64_t count_ = 0;
+};
+
+std::string CountByExternalSort(std::string_view text) {
+  std::vector<std::unique_ptr<SortedRun>> runs;
+  ForEachPiece(text, [&runs](std::string_view piece) {
+    runs.push_back(std::make_unique<SortedRun>(piece));
+  });
+  std::erase_if(runs, [](const auto& run) { return !run->Next(); });
+  const auto later = [](const auto& a, const auto& b) { return a->word() > b->word(); };
+  std::make_heap(runs.begin(), runs.end(), later);
+  Counted counted;
+  std::string word;
+  uint64_t count = 0;
+  while (!runs.empty()) {
+    std::pop_heap(runs.begin(), runs.end(), later);
+    SortedRun& least = *runs.back();
+    if (count > 0 && least.word() != word) {
+      counted.Add(word, count);
+      count = 0;
+    }
+    word = least.word();
+    count += least.count();
+    if (least.Next()) {
+      std::push_heap(runs.begin(), runs.end(), later);
+    } else {
+      runs.pop_back();
+    }
+  }
+  if (count > 0) counted.Add(word, count);
+  return counted.Answer();
+}
+
+// Lines "word count error" of the words that a summary holds for the most frequent.
+constexpr size_t kCounters = 1000;
+constexpr size_t kMostFrequent = 100;
+
+std::string MostFrequent(std::string_view text) {
+  FrequentWords frequent(kCounters);
+  ForEachWords(
+      text, [&frequent](auto words) { frequent.AddEach(words); }, BestCpuPath());
+  std::string answer;
+  for (const FrequentWord& word : frequent.Top(kMostFrequent)) {
+    StrAppend(&answer, word.word, " ", word.count, " ", word.error, "\n");
+  }
+  return answer;
+}
+
+Judgement JudgeMostFrequent(std::string_view text, const std::string& answer) {
+  const auto exact = PlainWordCount(text);
+  Judgement judged;
+  uint64_t right = 0, words = 0;
+  std::istringstream lines(answer);
+  std::string word;
+  for (uint64_t count, error; lines >> word >> count >> error; ++words) {
+    const auto found = exact.find(word);
+    const uint64_t really = found == exact.end() ? 0 : found->second;
+    judged.within = judged.within && really <= count && count - really <= error;
+    right += really == count;
+  }
+  judged.within = judged.within && words == std::min(kMostFrequent, exact.size());
+  judged.text = StrCat(right, " of the ", words, " largest counts exact");
+  return judged;
+}
+
+std::string CountInMap(std::string_view text) {
+  Counted counted;
+  for (const auto& [word, n] : PlainWordCount(text)) counted.Add(word, n);
+  return counted.Answer();
+}
+
+std::string CountBySorting(std::string_view text) {
+  Counted counted;
+  for (const auto& [word, n] : SortedWordCount(text)) counted.Add(word, n);
+  return counted.Answer();
 }
 
 struct WordAlgorithm {
   const char* name;
   const char* what;
-  uint64_t (*count)(std::string_view text);
+  std::string (*count)(std::string_view text);
   CpuPath least;  // the machine must have it
 };
 
 constexpr WordAlgorithm kAlgorithms[] = {
-    {"unordered_map", "one string a word, in std::unordered_map",
-     [](std::string_view text) { return static_cast<uint64_t>(PlainWordCount(text)); },
+    {"unordered_map", "one string a word, in std::unordered_map", CountInMap,
      CpuPath::kScalar},
+    {"sort", "all words sorted, equal ones counted", CountBySorting, CpuPath::kScalar},
+    {"external-sort", "sorted runs of 1 MiB in files, merged", CountByExternalSort,
+     CpuPath::kScalar},
+    {"combiner", "a table for each MiB, as map tasks do, then all into one",
+     CountByCombiner, CpuPath::kScalar},
     {"hash", "masks of 64 bytes and a table of words, on the best path",
      [](std::string_view text) { return CountInTable(text, BestCpuPath()); },
      CpuPath::kScalar},
@@ -68,12 +239,23 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
     all.algorithms.push_back({.name = algorithm.name,
                               .what = algorithm.what,
                               .run = [text, count = algorithm.count] {
-                                return ComparedRun{
-                                    .answer = StrCat(count(*text), " distinct words"),
-                                    .rounds = 1,
-                                    .bytes = text->size()};
+                                return ComparedRun{.answer = count(*text),
+                                                   .rounds = 1,
+                                                   .bytes = text->size()};
                               }});
   }
+  all.algorithms.push_back({.name = "space-saving",
+                            .what = StrCat(kCounters, " counters, nearly right"),
+                            .run =
+                                [text] {
+                                  return ComparedRun{.answer = MostFrequent(*text),
+                                                     .rounds = 1,
+                                                     .bytes = text->size()};
+                                },
+                            .judge =
+                                [text](const std::string& answer) {
+                                  return JudgeMostFrequent(*text, answer);
+                                }});
   return all;
 }
 
@@ -94,7 +276,8 @@ CompareFamily WordCountFamily() {
       .size_name = "bytes",
       .sizes = {1 << 16, 1 << 20, 1 << 23},
       .inputs = {"zipf", "zipf-4M", "uniform"},
-      .by_default = {"unordered_map", "hash", "hash-scalar"},
+      .by_default = {"unordered_map", "sort", "external-sort", "combiner", "hash",
+                     "hash-scalar", "space-saving"},
       .make = MakeCase,
       .on_fleet = {.job = "wordcount",
                    .algorithms = {{.name = "exact",
