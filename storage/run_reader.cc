@@ -61,10 +61,10 @@ absl::StatusOr<bool> RunReader::ReadBlock() {
   const size_t wanted = header.stored_size + kRunHeaderBytes;
   stored_.Reserve(wanted);
   SKEP_ASSIGN_OR_RETURN(const size_t got, ReadFully(*source_, stored_.data(), wanted));
-  // A writer that was killed may have left a whole block and nothing behind it: its
-  // records count, and the next header is missed.
+  // A writer that was killed may have left a whole block and behind it nothing, or a
+  // part of the next header: its records count, and the next header is missed.
   const bool more = got == wanted;
-  if (!more && got != header.stored_size) return Damaged("it ends too early");
+  if (got < header.stored_size) return Damaged("it ends too early");
   const std::string_view payload(stored_.data(), header.stored_size);
   if (!RunBlockHeader::Matches(header_, block_number_, payload)) {
     return Damaged("the checksum of a block is wrong");

@@ -154,6 +154,30 @@ TEST_F(RunTest, ACutAnywhereIsDataLoss) {
   }
 }
 
+TEST_F(RunTest, WhatStandsBeforeACutIsRead) {
+  auto file = fs_.OpenToWrite("/run").value();
+  RunWriter writer(*file);
+  std::vector<size_t> ends;  // of blocks of one record
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(writer.Add(StrCat("key ", i), RandomBytes(50)).ok());
+    ASSERT_TRUE(writer.Flush().ok());
+    ASSERT_TRUE(file->Sync().ok());
+    ends.push_back(ReadFile(fs_, "/run")->size());
+  }
+  ASSERT_TRUE(writer.Finish().ok());
+  ASSERT_TRUE(file->Close().ok());
+  const std::string whole = ReadFile(fs_, "/run").value();
+  for (size_t size = 0; size < whole.size(); ++size) {
+    RunReader reader(std::make_unique<StringSource>(whole.substr(0, size)), "cut");
+    Record record;
+    ptrdiff_t records = 0;
+    while (reader.Next(&record)) ++records;
+    EXPECT_EQ(records, std::upper_bound(ends.begin(), ends.end(), size) - ends.begin())
+        << size;
+    EXPECT_EQ(reader.status().code(), absl::StatusCode::kDataLoss) << size;
+  }
+}
+
 TEST_F(RunTest, BlocksCannotBeLeftOutRepeatedOrSwapped) {
   const std::string bytes = Write(RandomPairs(40'000, 20));
   std::vector<std::string> blocks;  // the last is the end block

@@ -2,8 +2,11 @@
 
 #include <signal.h>
 
+#include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 
+#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "tests/end_to_end/process.h"
 #include "tools/exit_code.h"
@@ -85,6 +88,53 @@ TEST(LoadTest, SudokuByText) {
             "text", "--window", "10", "--requests", "500", "--deadline", "5s"});
   EXPECT_EQ(load.exit_code, kOk) << load.err;
   EXPECT_NE(load.out.find("received 500 "), std::string::npos) << load.out;
+}
+
+// SIGKILL, while the capture is being written, and cuts where a disk that lost its
+// power would leave them.
+TEST(LoadTest, ACaptureOfAKilledServerIsPlayedUpToTheCut) {
+  const std::string folder = TestFolder(), file = folder + "/traffic";
+  std::vector<std::string> args = ServeArgs("echo");
+  args.insert(args.end(), {"--record", file});
+  Running server(args, "statistics on");
+  const std::string at = server.After("echo on ");
+  const Outcome first = Skep({"load", "echo", "--target", at, "--connections", "2",
+                              "--payload", "1K", "--requests", "2000"});
+  ASSERT_EQ(first.exit_code, kOk) << first.err;
+  Process load(
+      SkepArgv({"load", "echo", "--target", at, "--payload", "1K", "--rate", "1000"}));
+  // It grows once a second, by all that came before: once more, and those 2000 are
+  // there.
+  auto size = std::filesystem::file_size(file);
+  int grown = 0;
+  for (int i = 0; i < 1000 && grown < 2; ++i) {
+    absl::SleepFor(absl::Milliseconds(10));
+    const auto now = std::filesystem::file_size(file);
+    grown += now > size;
+    size = now;
+  }
+  ASSERT_EQ(grown, 2) << size;
+  kill(server.pid(), SIGKILL);
+  load.Kill(SIGKILL);
+
+  Running other(ServeArgs("echo"), "statistics on");
+  const std::string whole = ReadWholeFile(file);
+  int before = std::numeric_limits<int>::max();
+  for (const size_t cut : {0, 1, 500}) {
+    const std::string part = folder + "/part";
+    WriteWholeFile(part, whole.substr(0, whole.size() - cut));
+    const Outcome replay = Skep({"load", "--replay", part, "--speed", "max", "--target",
+                                 other.After("echo on "), "--json"});
+    ASSERT_EQ(replay.exit_code, kOk) << cut << ": " << replay.err;
+    EXPECT_NE(replay.err.find("requests before it are played"), std::string::npos)
+        << cut << ": " << replay.err;
+    const json report = json::parse(replay.out);
+    EXPECT_EQ(report["failed"], 0) << cut;
+    const int received = report["received"];
+    EXPECT_GE(received, 2000) << cut << ": of " << whole.size() << " bytes";
+    EXPECT_LE(received, before) << cut;
+    before = received;
+  }
 }
 
 TEST(LoadTest, WrongUseIsSaid) {
