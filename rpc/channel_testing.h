@@ -121,10 +121,7 @@ inline std::string EncodeWhole(const Envelope& envelope,
   return status.ok() ? frame.ToString() : "";
 }
 
-inline std::string EchoRequestFrame(uint64_t id, std::string payload,
-                                    std::optional<absl::Duration> budget = {}) {
-  echo::EchoRequest request;
-  request.set_payload(std::move(payload));
+inline Envelope EchoRequestEnvelope(uint64_t id) {
   Envelope e;
   e.type = MessageType::kRequest;
   e.id = id;
@@ -132,6 +129,14 @@ inline std::string EchoRequestFrame(uint64_t id, std::string payload,
   e.Set(Envelope::kService);
   e.method = "Echo";
   e.Set(Envelope::kMethod);
+  return e;
+}
+
+inline std::string EchoRequestFrame(uint64_t id, std::string payload,
+                                    std::optional<absl::Duration> budget = {}) {
+  echo::EchoRequest request;
+  request.set_payload(std::move(payload));
+  Envelope e = EchoRequestEnvelope(id);
   if (budget) {
     e.budget_us = static_cast<uint32_t>(absl::ToInt64Microseconds(*budget));
     e.Set(Envelope::kBudget);

@@ -6,10 +6,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "gtest/gtest.h"
-#include "rpc/channel_testing.h"
-#include "rpc/server.h"
-#include "rpc/sim_transport.h"
+#include "rpc/channel_test_bed.h"
 
 namespace skep {
 namespace {
@@ -41,12 +38,11 @@ Task<absl::StatusOr<std::string>> EchoAll(Channel& channel,
   co_return all;
 }
 
-class CoroutineTest : public ::testing::Test {
+class CoroutineTest : public ChannelTestBed {
  protected:
-  CoroutineTest() : network_(executor_, /*seed=*/5) {
-    services_.Add(&echo_);
-    server_ = *Server::Listen(network_.host("s"), Address::Tcp("s", 1), services_);
-    channel_ = Connect(network_.host("c"), Address::Tcp("s", 1), {.seed = 1});
+  CoroutineTest() {
+    Listen();
+    channel_ = Dial();
   }
 
   absl::StatusOr<std::string> Run(Task<absl::StatusOr<std::string>> task) {
@@ -59,12 +55,6 @@ class CoroutineTest : public ::testing::Test {
     return *std::move(result);
   }
 
-  SimulatedClock clock_;
-  ManualExecutor executor_{clock_};
-  SimNetwork network_;
-  EchoService echo_;
-  ServiceTable services_;
-  std::unique_ptr<Server> server_;
   std::shared_ptr<Channel> channel_;
 };
 

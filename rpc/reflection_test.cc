@@ -8,11 +8,8 @@
 #include "google/protobuf/descriptor_database.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
-#include "gtest/gtest.h"
-#include "rpc/channel_testing.h"
+#include "rpc/channel_test_bed.h"
 #include "rpc/rpc_service.pb.h"
-#include "rpc/server.h"
-#include "rpc/sim_transport.h"
 
 namespace skep {
 namespace {
@@ -23,13 +20,12 @@ using muduo::net::ListRpcRequest;
 using muduo::net::ListRpcResponse;
 using muduo::net::RpcService;
 
-class ReflectionTest : public ::testing::Test {
+class ReflectionTest : public ChannelTestBed {
  protected:
-  ReflectionTest() : network_(executor_, /*seed=*/5) {
-    services_.Add(&echo_);
+  ReflectionTest() {
     services_.AddReflection();
-    server_ = *Server::Listen(network_.host("s"), Address::Tcp("s", 1), services_);
-    channel_ = Connect(network_.host("c"), Address::Tcp("s", 1), {.seed = 1});
+    Listen();
+    channel_ = Dial();
   }
 
   template <typename Response>
@@ -42,12 +38,6 @@ class ReflectionTest : public ::testing::Test {
     return outcome.has_value() && outcome->ok() ? (*outcome)->message : Response();
   }
 
-  SimulatedClock clock_;
-  ManualExecutor executor_{clock_};
-  SimNetwork network_;
-  EchoService echo_;
-  ServiceTable services_;
-  std::unique_ptr<Server> server_;
   std::shared_ptr<Channel> channel_;
 };
 
