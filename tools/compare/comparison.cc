@@ -97,14 +97,14 @@ absl::StatusOr<std::vector<AlgorithmFigures>> WarmUp(
     const ComparedRun run = RunForMemory(algorithm, &figures.memory);
     figures.name = algorithm.name;
     figures.what = algorithm.what;
-    figures.answer = run.answer;
+    figures.answer = algorithm.full_answer ? algorithm.full_answer() : run.answer;
     figures.rounds = run.rounds;
     figures.bytes = run.bytes;
     exact.push_back(algorithm.judge == nullptr);
     if (!exact.back()) {
-      const Judgement judged = algorithm.judge(run.answer);
+      const Judgement judged = algorithm.judge(figures.answer);
       if (!judged.within) {
-        return Internal("on ", input, " ", figures.name, " answers ", run.answer,
+        return Internal("on ", input, " ", figures.name, " answers ", figures.answer,
                         ", beyond its bound: ", judged.text, "; nothing was measured");
       }
       figures.note = judged.text;

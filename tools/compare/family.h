@@ -36,6 +36,9 @@ struct ComparedAlgorithm {
   std::string name;
   std::string what;  // in a few words
   std::function<ComparedRun()> run;
+  // The answer in full, where telling it would cost a part of the work: called once,
+  // outside the measurements. Null: what `run` answers is all.
+  std::function<std::string()> full_answer;
   // For one whose answer need not agree with the others': how far it is from the truth.
   // Null: the answer must agree.
   std::function<Judgement(const std::string& answer)> judge;

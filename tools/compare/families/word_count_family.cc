@@ -38,18 +38,19 @@ class Counted {
   RecordDigest digest_;
 };
 
-std::string AnswerOf(const WordTable& table) {
-  Counted counted;
-  table.ForEach(
-      [&counted](std::string_view word, uint64_t n) { counted.Add(word, n); });
-  return counted.Answer();
+uint64_t TellAll(const WordTable& table, Counted* counted) {
+  if (counted != nullptr) {
+    table.ForEach(
+        [counted](std::string_view word, uint64_t n) { counted->Add(word, n); });
+  }
+  return table.size();
 }
 
-std::string CountInTable(std::string_view text, CpuPath path) {
+uint64_t CountInTable(std::string_view text, CpuPath path, Counted* counted) {
   WordTable table({.path = path});
   ForEachWords(
       text, [&table](auto words) { table.AddEach(words); }, path);
-  return AnswerOf(table);
+  return TellAll(table, counted);
 }
 
 constexpr size_t kPiece = 1 << 20;
@@ -66,7 +67,7 @@ void ForEachPiece(std::string_view text, Visit&& visit) {
 }
 
 // As map tasks and a reducer do it.
-std::string CountByCombiner(std::string_view text) {
+uint64_t CountByCombiner(std::string_view text, Counted* counted) {
   WordTable all;
   ForEachPiece(text, [&all](std::string_view piece) {
     WordTable counts;
@@ -74,7 +75,7 @@ std::string CountByCombiner(std::string_view text) {
         piece, [&counts](auto words) { counts.AddEach(words); }, BestCpuPath());
     counts.ForEach([&all](std::string_view word, uint64_t n) { all.Add(word, n); });
   });
-  return AnswerOf(all);
+  return TellAll(all, counted);
 }
 
 // Lines "count word" of a piece in the order of the words, in a file without a name.
@@ -116,7 +117,7 @@ class SortedRun {
   uint64_t count_ = 0;
 };
 
-std::string CountByExternalSort(std::string_view text) {
+uint64_t CountByExternalSort(std::string_view text, Counted* counted) {
   std::vector<std::unique_ptr<SortedRun>> runs;
   ForEachPiece(text, [&runs](std::string_view piece) {
     runs.push_back(std::make_unique<SortedRun>(piece));
@@ -124,14 +125,17 @@ std::string CountByExternalSort(std::string_view text) {
   std::erase_if(runs, [](const auto& run) { return !run->Next(); });
   const auto later = [](const auto& a, const auto& b) { return a->word() > b->word(); };
   std::make_heap(runs.begin(), runs.end(), later);
-  Counted counted;
   std::string word;
-  uint64_t count = 0;
+  uint64_t count = 0, words = 0;
+  const auto tell = [&] {
+    ++words;
+    if (counted != nullptr) counted->Add(word, count);
+  };
   while (!runs.empty()) {
     std::pop_heap(runs.begin(), runs.end(), later);
     SortedRun& least = *runs.back();
     if (count > 0 && least.word() != word) {
-      counted.Add(word, count);
+      tell();
       count = 0;
     }
     word = least.word();
@@ -142,8 +146,8 @@ std::string CountByExternalSort(std::string_view text) {
       runs.pop_back();
     }
   }
-  if (count > 0) counted.Add(word, count);
-  return counted.Answer();
+  if (count > 0) tell();
+  return words;
 }
 
 // Lines "word count error" of the words that a summary holds for the most frequent.
@@ -178,22 +182,27 @@ Judgement JudgeMostFrequent(std::string_view text, const std::string& answer) {
   return judged;
 }
 
-std::string CountInMap(std::string_view text) {
-  Counted counted;
-  for (const auto& [word, n] : PlainWordCount(text)) counted.Add(word, n);
-  return counted.Answer();
+template <typename Counts>
+uint64_t TellEach(const Counts& counts, Counted* counted) {
+  if (counted != nullptr) {
+    for (const auto& [word, n] : counts) counted->Add(word, n);
+  }
+  return counts.size();
 }
 
-std::string CountBySorting(std::string_view text) {
-  Counted counted;
-  for (const auto& [word, n] : SortedWordCount(text)) counted.Add(word, n);
-  return counted.Answer();
+uint64_t CountInMap(std::string_view text, Counted* counted) {
+  return TellEach(PlainWordCount(text), counted);
+}
+
+uint64_t CountBySorting(std::string_view text, Counted* counted) {
+  return TellEach(SortedWordCount(text), counted);
 }
 
 struct WordAlgorithm {
   const char* name;
   const char* what;
-  std::string (*count)(std::string_view text);
+  // Distinct words; told with their counts, too, unless `counted` is null.
+  uint64_t (*count)(std::string_view text, Counted* counted);
   CpuPath least;  // the machine must have it
 };
 
@@ -206,13 +215,19 @@ constexpr WordAlgorithm kAlgorithms[] = {
     {"combiner", "a table for each MiB, as map tasks do, then all into one",
      CountByCombiner, CpuPath::kScalar},
     {"hash", "masks of 64 bytes and a table of words, on the best path",
-     [](std::string_view text) { return CountInTable(text, BestCpuPath()); },
+     [](std::string_view text, Counted* counted) {
+       return CountInTable(text, BestCpuPath(), counted);
+     },
      CpuPath::kScalar},
     {"hash-avx2", "the same with AVX2",
-     [](std::string_view text) { return CountInTable(text, CpuPath::kAvx2); },
+     [](std::string_view text, Counted* counted) {
+       return CountInTable(text, CpuPath::kAvx2, counted);
+     },
      CpuPath::kAvx2},
     {"hash-scalar", "the same without vectors",
-     [](std::string_view text) { return CountInTable(text, CpuPath::kScalar); },
+     [](std::string_view text, Counted* counted) {
+       return CountInTable(text, CpuPath::kScalar, counted);
+     },
      CpuPath::kScalar},
 };
 
@@ -238,11 +253,19 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
     if (algorithm.least > BestCpuPath()) continue;
     all.algorithms.push_back({.name = algorithm.name,
                               .what = algorithm.what,
-                              .run = [text, count = algorithm.count] {
-                                return ComparedRun{.answer = count(*text),
-                                                   .rounds = 1,
-                                                   .bytes = text->size()};
-                              }});
+                              .run =
+                                  [text, count = algorithm.count] {
+                                    return ComparedRun{
+                                        .answer = StrCat(count(*text, nullptr)),
+                                        .rounds = 1,
+                                        .bytes = text->size()};
+                                  },
+                              .full_answer =
+                                  [text, count = algorithm.count] {
+                                    Counted counted;
+                                    count(*text, &counted);
+                                    return counted.Answer();
+                                  }});
   }
   all.algorithms.push_back({.name = "space-saving",
                             .what = StrCat(kCounters, " counters, nearly right"),
