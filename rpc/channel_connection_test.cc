@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/log_testing.h"
 #include "base/status.h"
 #include "gtest/gtest.h"
 #include "rpc/channel_test_bed.h"
@@ -203,6 +204,23 @@ TEST_F(ChannelConnectionTest, AnotherFleetIsRefused) {
   Echo(*same, "x", &good);
   Run();
   EXPECT_TRUE(good.has_value() && good->ok());
+}
+
+TEST_F(ChannelConnectionTest, AClientThatSpeaksTlsIsNamedAndDoesNotFillTheLog) {
+  Listen();
+  const LogLines told("tls_unexpected"), bad("bad_frame");
+  for (const char* const hello : {"\x16", "\x16\x03\x01\x02"}) {
+    std::unique_ptr<RawPeer> client;
+    network_.host("c").Connect(address_, absl::Seconds(1), [&](auto stream) {
+      client = std::make_unique<RawPeer>(*std::move(stream));
+    });
+    Run();
+    client->Write(hello);
+    Run();
+    EXPECT_TRUE(client->eof || client->closed.has_value());
+  }
+  EXPECT_EQ(told.count(), 1);
+  EXPECT_EQ(bad.count(), 0);
 }
 
 TEST_F(ChannelConnectionTest, ARefusedChannelBacksOff) {

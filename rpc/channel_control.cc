@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/time/clock.h"
+#include "base/log_filter.h"
 #include "base/status.h"
 #include "glog/logging.h"
 #include "google/protobuf/descriptor.h"
@@ -126,7 +128,9 @@ void ChannelCore::SayHello() {
 }
 
 void ChannelCore::Refused(std::string_view reason) {
-  LOG_EVERY_T(WARNING, kRefusalLogSeconds)
+  // A channel comes back for as long as it lives.
+  static auto* const filter = new LogFilter;
+  LOG_IF(WARNING, filter->Passes(StrCat(peer_, " ", reason), absl::Now()))
       << "refused_by peer=" << peer_ << " reason=" << absl::CHexEscape(ToAbsl(reason));
   discarding_ = true;
   EndCalls(Unavailable(peer_, " refused us: ", reason));

@@ -178,6 +178,8 @@ class ChannelCore final : public Channel,
   void OnRequest(const Envelope& request, absl::Time now,
                  const std::shared_ptr<ChannelCore>& self);
   void Fault(std::string_view what);
+  // Of a client that speaks TLS where there is none.
+  void RefuseTls();
   // Half-closes; what the peer still sends does not matter.
   void HangUp(const absl::Status& reason);
   // Nothing more comes in: fails what was sent. What was queued may still leave, except

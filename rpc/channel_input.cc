@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/time/clock.h"
+#include "base/log_filter.h"
 #include "base/status.h"
 #include "glog/logging.h"
 #include "google/protobuf/descriptor.h"
@@ -10,6 +12,7 @@
 #include "rpc/control.pb.h"
 #include "rpc/frame.h"
 #include "rpc/pb_codec.h"
+#include "rpc/tls_record.h"
 
 namespace skep {
 namespace {
@@ -18,8 +21,6 @@ namespace {
 constexpr uint8_t kMaxFirstByte = 0x04;
 // What a stream reads at a time.
 constexpr size_t kReadBytes = 64 << 10;
-// What a server that wants TLS says to those who do not speak it begins so: an alert.
-constexpr char kTlsAlert = 0x15;
 
 }  // namespace
 
@@ -28,8 +29,12 @@ size_t ChannelCore::OnData(std::string_view bytes) {
   if (discarding_) return bytes.size();
   if (!seen_data_ && !bytes.empty()) {
     seen_data_ = true;
-    if (bytes[0] == kTlsAlert && !options_.accepted) {
+    if (!options_.accepted && BeginsTlsAlert(bytes)) {
       Refused("it speaks TLS alone: give --tls DIR (`skep cert` makes one)");
+      return bytes.size();
+    }
+    if (options_.accepted && BeginsTlsHandshake(bytes)) {
+      RefuseTls();
       return bytes.size();
     }
     if (options_.other_protocol && static_cast<uint8_t>(bytes[0]) > kMaxFirstByte) {
@@ -231,6 +236,14 @@ void ChannelCore::OnDrained() {
   }
   unsent_bytes_ = 0;
   UpdateReading();
+}
+
+void ChannelCore::RefuseTls() {
+  // Clients try again for ever; without the port, which is another each time.
+  static auto* const filter = new LogFilter;
+  LOG_IF(WARNING, filter->Passes(peer_.substr(0, peer_.rfind(':')), absl::Now()))
+      << "tls_unexpected peer=" << peer_ << " reason=\"" << kClientSpeaksTls << '"';
+  HangUp(Unavailable(peer_, ": ", kClientSpeaksTls));
 }
 
 void ChannelCore::Fault(std::string_view what) {

@@ -7,14 +7,13 @@
 
 #include "base/mutex.h"
 #include "base/status.h"
+#include "rpc/tls_record.h"
 
 namespace skep {
 namespace {
 
 // HTTP/2's preface: gRPC's door reads it, everything else of ours refuses it at once.
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-// The first byte of a TLS alert (RFC 8446, 5.1).
-constexpr char kTlsAlert = 21;
 // For the answer of who was there in the last moment.
 constexpr absl::Duration kPatience = absl::Seconds(1);
 
@@ -33,7 +32,7 @@ class Probe final : public StreamHandler, public std::enable_shared_from_this<Pr
   }
 
   size_t OnData(std::string_view bytes) override {
-    End(!bytes.empty() && bytes[0] == kTlsAlert
+    End(BeginsTlsAlert(bytes)
             ? Unavailable(to_, " speaks TLS alone: give --tls DIR, a folder of its ",
                           "fleet (`skep cert` makes one)")
             : absl::OkStatus());

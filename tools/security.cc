@@ -49,7 +49,8 @@ absl::StatusOr<Security> Security::Load(const SecurityFlags& flags) {
   if (flags.tls.empty()) return security;
   auto watcher = CredentialWatcher::Open(flags.tls, absl::Now());
   if (!watcher.ok()) {
-    return EndsWith(kFiles, Annotate(watcher.status(), "--tls " + flags.tls));
+    return EndsWith(kFiles,
+                    Annotate(watcher.status(), StrCat(flags.flag, " ", flags.tls)));
   }
   security.watcher_ = *std::move(watcher);
   security.watcher_->Start();
@@ -75,7 +76,7 @@ absl::Status Security::MayConnect(const Address& to) const {
 }
 
 absl::Status Security::MayConnectPlainly(const Address& to) const {
-  return flags_.plaintext ? absl::OkStatus() : MayConnectInPlainText(to);
+  return flags_.plaintext ? absl::OkStatus() : MayConnectInPlainText(to, flags_.flag);
 }
 
 std::unique_ptr<Transport> Security::Over(Transport& sockets) const {

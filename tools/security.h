@@ -29,6 +29,8 @@ struct StatsReport;
 struct SecurityFlags {
   std::string tls;  // a member's folder; empty: none
   bool plaintext = false;
+  // What errors call it.
+  const char* flag = "--tls";
 };
 
 void AddSecurityFlags(CommandLine& line, SecurityFlags* flags);

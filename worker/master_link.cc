@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "base/log_filter.h"
 #include "base/status.h"
 #include "glog/logging.h"
 #include "worker/attempt.h"
@@ -114,8 +115,10 @@ struct MasterLink::Core : std::enable_shared_from_this<MasterLink::Core> {
   void OnRegistered(uint64_t of, absl::StatusOr<Reply<RegisterReply>> reply) {
     if (!Current(of)) return;
     if (!reply.ok()) {
-      LOG(ERROR) << "register_failed master=" << master.ToString() << " reason=\""
-                 << reply.status() << "\"";
+      // It tries again for as long as it lives.
+      LOG_IF(ERROR, failures.Passes(reply.status().ToString(), absl::Now()))
+          << "register_failed master=" << master.ToString() << " reason=\""
+          << reply.status() << "\"";
       {
         MutexLock lock(mutex);
         registered = reply.status();
@@ -242,6 +245,7 @@ struct MasterLink::Core : std::enable_shared_from_this<MasterLink::Core> {
   const std::string fleet;
   const ServiceTable& services;
   const MasterLinkHooks hooks;
+  LogFilter failures;
 
   mutable Mutex mutex;
   CondVar idle;

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "base/status.h"
 #include "rpc/balance/balancer_client.h"
 #include "rpc/balance/control_frames.h"
 #include "rpc/balance/forwarded_frame.h"
 #include "rpc/frame.h"
+#include "rpc/tls_record.h"
 
 namespace skep {
 namespace {
@@ -62,6 +64,7 @@ void BackendLink::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream) {
   if (stopped_) return;
   const bool was_starting = std::exchange(starting_, false);
   if (!stream.ok()) {
+    trouble_ = stream.status();
     LOG_IF(WARNING, was_starting || backoff_ >= shard_.options().max_backoff)
         << "backend_unreachable backend=" << backend_->address.ToString()
         << " reason=\"" << stream.status() << '"';
@@ -69,7 +72,7 @@ void BackendLink::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream) {
   } else {
     LOG(INFO) << "backend_up backend=" << backend_->address.ToString();
     stream_ = *std::move(stream);
-    closed_ = scoped_ = going_away_ = false;
+    closed_ = scoped_ = going_away_ = spoken_ = served_ = false;
     large_ = nullptr;
     checks_ = 0;
     check_open_ = answers_checks_ = false;
@@ -120,7 +123,9 @@ void BackendLink::OnClosed(const absl::Status& reason) {
   held_.Set(0);
   shard_.executor().Cancel(check_timer_);
   backend_->links.fetch_sub(1, std::memory_order_relaxed);
-  LOG_IF(WARNING, !going_away_ || outstanding_ > 0)
+  trouble_ = reason;
+  LOG_IF(WARNING, served_ ? !going_away_ || outstanding_ > 0
+                          : down_.Passes(std::string(Message(reason)), absl::Now()))
       << "backend_down backend=" << backend_->address.ToString()
       << " in_flight=" << outstanding_ << " reason=\"" << reason << '"';
   shard_.FailAll(*this,
@@ -186,6 +191,13 @@ void BackendLink::Released() {
 }
 
 size_t BackendLink::OnData(std::string_view bytes) {
+  if (!bytes.empty() && !std::exchange(spoken_, true) && BeginsTlsAlert(bytes)) {
+    stream_->Abort(
+        Unavailable("backend ", backend_->address,
+                    " speaks TLS alone: give --backend-tls DIR, a folder of ",
+                    "its fleet (`skep cert` makes one)"));
+    return bytes.size();
+  }
   const absl::Time now = shard_.Now();
   size_t consumed = 0;
   bool frames = false;
@@ -254,6 +266,7 @@ void BackendLink::Heard(bool frames, absl::Time now) {
   if (frames) {
     // It serves: only now is the next attempt to connect a first one again.
     backoff_ = absl::ZeroDuration();
+    if (!std::exchange(served_, true)) trouble_ = absl::OkStatus();
     if (shard_.options().mode == BindMode::kLate) shard_.Pump(now);
   }
   if (heard_) return;

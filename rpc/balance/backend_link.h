@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
+#include "base/log_filter.h"
 #include "rpc/balance/balancer_shard.h"
 #include "rpc/balance/reply_cut.h"
 #include "rpc/balance/slow_start.h"
@@ -28,6 +30,8 @@ class BackendLink final : public StreamHandler,
   void Stop();
 
   bool connected() const { return stream_ != nullptr && !closed_; }
+  // Why it is not connected, or was not the last time: Ok while it serves.
+  const absl::Status& trouble() const { return trouble_; }
   // Whether the first attempt to connect has not ended yet.
   bool starting() const { return starting_; }
   bool FullOfBytes() const {
@@ -137,8 +141,12 @@ class BackendLink final : public StreamHandler,
   bool starting_ = true;
   bool closed_ = false;
   bool stopped_ = false;
+  bool spoken_ = false;      // it has said anything on this connection
+  bool served_ = false;      // ... in whole frames
   bool scoped_ = false;      // a skep peer, and nothing in between
   bool going_away_ = false;  // it wants no new calls
+  absl::Status trouble_;
+  LogFilter down_;  // of connections that served nothing
   TimerId retry_timer_;
   absl::Duration backoff_;
   HeldPart held_;

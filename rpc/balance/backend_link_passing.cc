@@ -15,11 +15,11 @@ namespace {
 
 // How long replies to others wait behind one whose client takes it slowly.
 constexpr absl::Duration kOthersWait = absl::Milliseconds(100);
-// A client that takes nothing of a reply, and a backend that sends nothing more of one,
-// are given up after this.
+// A client that takes less than kMoves of a reply in this time, and a backend that
+// sends less of one, are given up.
 constexpr absl::Duration kClientStalled = absl::Seconds(30);
 constexpr absl::Duration kBackendStalled = absl::Seconds(10);
-constexpr size_t kBackendMoves = 64 << 10;  // so many bytes in that time are enough
+constexpr size_t kMoves = 64 << 10;
 
 void BreakClient(BalancerClient& client, absl::Status why) {
   LOG(WARNING) << "balancer_slow_client client=" << client.peer() << " reason=\"" << why
@@ -62,7 +62,7 @@ size_t BackendLink::Pass(std::string_view in, absl::Time now) {
       passing_->cut.Pass(in, client == nullptr ? nullptr : &client->stream());
   // Who sends a byte now and then has stopped, too.
   passing_->lately += taken;
-  if (passing_->lately >= kBackendMoves) {
+  if (passing_->lately >= kMoves) {
     passing_->heard = now;
     passing_->lately = 0;
   }
@@ -110,10 +110,15 @@ void BackendLink::OnPaused() {
   if (client == nullptr) return PassOn();
   const absl::Time now = shard_.Now();
   const size_t unsent = client->stream().unsent();
-  if (unsent < passing_->unsent) passing_->moved = now;
-  passing_->unsent = unsent;
+  // Who takes a byte now and then takes nothing.
+  if (unsent + kMoves <= passing_->unsent) {
+    passing_->moved = now;
+    passing_->unsent = unsent;
+  }
   const size_t left = passing_->cut.left();
-  if (outstanding_ > 1) {
+  // Calls that this backend has room for only when it is done wait, too: with a window
+  // of one, nobody else is behind the reply.
+  if (outstanding_ > 1 || shard_.CallsWait()) {
     // It waits no longer: the client's queue takes the rest.
     passing_->unpaused = true;
     if (client->HasRoomFor(left)) {
@@ -125,7 +130,8 @@ void BackendLink::OnPaused() {
                                " are not taken"));
     }
   } else if (now - passing_->moved >= kClientStalled) {
-    BreakClient(*client, DeadlineExceeded("nothing of a reply was taken for ",
+    BreakClient(*client, DeadlineExceeded("less than ", kMoves,
+                                          " bytes of a reply were taken in ",
                                           absl::FormatDuration(kClientStalled)));
   } else {
     return LookAfterPause();

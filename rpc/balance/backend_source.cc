@@ -96,6 +96,7 @@ absl::StatusOr<std::vector<BackendSpec>> BackendDirectory::Look(Source& source) 
 
 bool BackendDirectory::Refresh(absl::Time now, absl::Duration resolve_interval) {
   const std::vector<BackendSpec> before = backends();
+  std::vector<std::string> complaints;
   for (const std::unique_ptr<Source>& source : sources_) {
     if (source->kind == Source::Kind::kList) continue;
     if (source->kind == Source::Kind::kDns) {
@@ -108,9 +109,12 @@ bool BackendDirectory::Refresh(absl::Time now, absl::Duration resolve_interval) 
       std::string wrong = StrCat(found.status().ToString(), "\n", source->content);
       const bool news = wrong != source->said;
       source->said = std::move(wrong);
-      LOG_IF(WARNING, news) << "backends_not_read source=" << source->name
-                            << " reason=\"" << found.status()
-                            << "\" what it said before is kept";
+      if (news) {
+        complaints.push_back(
+            StrCat("backends_not_read source=", source->name, " reason=\"",
+                   found.status().ToString(), "\" ",
+                   source->known ? "what it said before is kept" : "it adds none"));
+      }
       MutexLock lock(mutex_);
       if (!source->known && first_error_.ok()) {
         first_error_ = Annotate(found.status(), source->name);
@@ -122,7 +126,12 @@ bool BackendDirectory::Refresh(absl::Time now, absl::Duration resolve_interval) 
     source->known = true;
     source->backends = *std::move(found);
   }
-  return backends() != before;
+  const std::vector<BackendSpec> now_there = backends();
+  // Where there are none at all, first_error says it to whoever asked for them.
+  if (!now_there.empty()) {
+    for (const std::string& line : complaints) LOG(WARNING) << line;
+  }
+  return now_there != before;
 }
 
 absl::Status BackendDirectory::first_error() const {

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "base/log_testing.h"
 #include "base/status.h"
 #include "base/strings.h"
-#include "glog/logging.h"
 #include "gtest/gtest.h"
 
 namespace skep {
@@ -103,40 +103,40 @@ TEST_F(BackendDirectoryTest, AFileIsReadAgainAndTakenAsAWhole) {
   EXPECT_TRUE(directory_.first_error().ok());
 }
 
-// Counts the lines of the log that say so.
-class Complaints final : public google::LogSink {
- public:
-  Complaints() { google::AddLogSink(this); }
-  ~Complaints() override { google::RemoveLogSink(this); }
-  void send(google::LogSeverity, const char*, const char*, int,
-            const google::LogMessageTime&, const char* message,
-            size_t length) override {
-    count += std::string_view(message, length).starts_with("backends_not_read");
-  }
-  int count = 0;
-};
+TEST_F(BackendDirectoryTest, WhereThereAreNoneTheErrorIsTheCallersToTell) {
+  const LogLines complaints("backends_not_read");
+  ASSERT_TRUE(directory_.AddSource("file:none").ok());
+  RefreshAt(0);
+  EXPECT_EQ(complaints.count(), 0);
+  EXPECT_FALSE(directory_.first_error().ok());
+  files_["list"] = "a:1\n";
+  ASSERT_TRUE(directory_.AddSource("file:list").ok());
+  ASSERT_TRUE(directory_.AddSource("file:none2").ok());
+  RefreshAt(1);
+  EXPECT_EQ(complaints.count(), 1) << "here nobody else says it";
+}
 
 TEST_F(BackendDirectoryTest, EachBadEditIsLoggedOnce) {
-  Complaints complaints;
+  const LogLines complaints("backends_not_read");
   files_["list"] = "a:1\n";
   ASSERT_TRUE(directory_.AddSource("file:list").ok());
   RefreshAt(0);
-  EXPECT_EQ(complaints.count, 0);
+  EXPECT_EQ(complaints.count(), 0);
   int64_t at = 1;
   for (const char* edit : {"nonsense\n", "nonsense 2\n", "nonsense 2\n#\n"}) {
-    const int before = complaints.count;
+    const int before = complaints.count();
     files_["list"] = edit;
     for (int i = 0; i < 3; ++i) RefreshAt(at++);
-    EXPECT_EQ(complaints.count, before + 1) << edit;
+    EXPECT_EQ(complaints.count(), before + 1) << edit;
   }
   files_.clear();
   for (int i = 0; i < 3; ++i) RefreshAt(at++);
-  EXPECT_EQ(complaints.count, 4);
+  EXPECT_EQ(complaints.count(), 4);
   files_["list"] = "b:1\n";
   RefreshAt(at++);
   files_["list"] = "nonsense\n";
   RefreshAt(at++);
-  EXPECT_EQ(complaints.count, 5);
+  EXPECT_EQ(complaints.count(), 5);
 }
 
 TEST_F(BackendDirectoryTest, ANameIsResolvedNowAndThen) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log_testing.h"
 #include "gtest/gtest.h"
 #include "rpc/balance/balancer_testing.h"
 
@@ -42,6 +43,38 @@ TEST_F(BalancerTest, AFrozenBackendIsNoticedAndLeftOut) {
   }
   Run(absl::Seconds(1));
   EXPECT_FALSE(balancer_->backends()[2].ejected);
+}
+
+TEST_F(BalancerTest, WhereOneSideAloneSpeaksTlsItIsSaidAndNotAgainAndAgain) {
+  ForeignBackend& secure = AddForeign();
+  const LogLines down("backend_down"), unexpected("tls_unexpected"),
+      bad("balancer_bad");
+  Listen();
+  const auto channel = Dial();
+  size_t alerted = 0;
+  int named = 0;
+  for (int i = 0; i < 300; ++i) {
+    for (; alerted < secure.peers.size(); ++alerted) {
+      secure.peers[alerted]->Write({"\x15\x03\x03\x00\x02\x02\x46", 7});
+    }
+    std::optional<Outcome> outcome;
+    Echo(*channel, "x", &outcome, {.timeout = absl::Milliseconds(90)});
+    Run(absl::Milliseconds(100));
+    ASSERT_TRUE(outcome.has_value());
+    EXPECT_EQ(CodeOf(outcome), absl::StatusCode::kUnavailable);
+    named += outcome->status().ToString().find("--backend-tls") != std::string::npos;
+  }
+  EXPECT_GE(alerted, 5u) << "it goes on trying";
+  EXPECT_GE(named, 299);
+  EXPECT_EQ(down.count(), 1);
+  for (int i = 0; i < 5; ++i) {
+    const auto client = DialRaw();
+    client->Write("\x16\x03\x01\x02");
+    Run();
+    EXPECT_TRUE(client->eof || client->closed.has_value());
+  }
+  EXPECT_EQ(unexpected.count(), 1);
+  EXPECT_EQ(bad.count(), 0);
 }
 
 TEST_F(BalancerTest, AQuietBackendThatIgnoresWhatItDoesNotServeStaysIn) {

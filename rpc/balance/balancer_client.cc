@@ -6,13 +6,16 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/time/clock.h"
 #include "base/coding.h"
+#include "base/log_filter.h"
 #include "base/status.h"
 #include "rpc/balance/backend_link.h"
 #include "rpc/balance/control_frames.h"
 #include "rpc/balance/forwarded_frame.h"
 #include "rpc/bulk.h"
 #include "rpc/frame.h"
+#include "rpc/tls_record.h"
 
 namespace skep {
 namespace {
@@ -40,7 +43,13 @@ size_t BalancerClient::OnData(std::string_view bytes) {
   const auto self = shared_from_this();
   if (closing_) return bytes.size();
   const absl::Time now = shard_.Now();
-  if (!bytes.empty()) last_bytes_ = now;
+  if (!bytes.empty()) {
+    last_bytes_ = now;
+    if (!std::exchange(spoken_, true) && BeginsTlsHandshake(bytes)) {
+      RefuseTls();
+      return bytes.size();
+    }
+  }
   size_t consumed = std::min(skip_, bytes.size());
   skip_ -= consumed;
   while (MayRead()) {
@@ -386,6 +395,15 @@ void BalancerClient::OnPeerClosed() {
 void BalancerClient::Fault(std::string_view what) {
   LOG(WARNING) << "balancer_bad_frame client=" << stream_->peer() << " fault=\"" << what
                << '"';
+  Close();
+}
+
+void BalancerClient::RefuseTls() {
+  // Clients try again for ever; without the port, which is another each time.
+  static auto* const filter = new LogFilter;
+  const std::string& who = stream_->peer();
+  LOG_IF(WARNING, filter->Passes(who.substr(0, who.rfind(':')), absl::Now()))
+      << "tls_unexpected client=" << who << " reason=\"" << kClientSpeaksTls << '"';
   Close();
 }
 

@@ -99,6 +99,7 @@ class BalancerClient final : public StreamHandler,
   void Carry(size_t consumed, size_t left, absl::Time now);
   void CountHeld();
   void Fault(std::string_view what);
+  void RefuseTls();
   bool MayRead() const;
   void UpdateReading();
   void Settle();
@@ -127,6 +128,7 @@ class BalancerClient final : public StreamHandler,
   size_t behind_bytes_ = 0;
   HeldPart held_in_;
   HeldPart held_out_;
+  bool spoken_ = false;   // anything at all
   bool is_skep_ = false;  // it said hello
   bool scoped_ = false;   // and nothing is between it and us
   bool waiting_ = false;  // for a backend

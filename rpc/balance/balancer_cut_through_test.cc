@@ -166,6 +166,30 @@ TEST_F(CutThroughTest, OthersDoNotWaitLongForASlowClient) {
   EXPECT_TRUE(Got(*slow.client, kBytes)) << "its reply was kept for it";
 }
 
+// With a window of one nobody is behind the reply, and others wait for its end all the
+// same.
+TEST_F(CutThroughTest, ASlowClientKeepsNoPlaceInAWindow) {
+  ForeignBackend& backend = AddForeign();
+  BalancerOptions options = Options();
+  options.mode = BindMode::kLate;
+  options.window = 1;
+  Listen(options);
+  constexpr size_t kBytes = 16 << 20;
+  const Asked slow = Ask(backend, kBytes);
+  slow.client->stream().SetReading(false);
+  backend.peers[0]->Write(slow.reply);
+  Run(absl::Seconds(3));
+  const auto other = DialRaw();
+  other->Write(EchoRequestFrame(kId, "?", absl::Seconds(2)));
+  Run(absl::Milliseconds(400));
+  backend.peers[0]->Write(EchoReplyFrame(NextCall(backend), std::string(10, 'r')));
+  Run(absl::Milliseconds(400));
+  EXPECT_TRUE(Got(*other, 10));
+  slow.client->stream().SetReading(true);
+  Run(absl::Seconds(5));
+  EXPECT_TRUE(Got(*slow.client, kBytes)) << "its reply was kept for it";
+}
+
 TEST_F(CutThroughTest, ASlowClientWithoutRoomIsBroken) {
   ForeignBackend& backend = AddForeign();
   BalancerOptions options = Options();

@@ -192,9 +192,13 @@ absl::Status BalancerShard::WhyNone(absl::Duration waited) const {
   int connected = 0;
   int draining = 0;
   bool full_of_bytes = false;
+  absl::Status trouble;
   for (const std::shared_ptr<BackendLink>& link : links_) {
     if (link->starting()) return absl::OkStatus();
-    if (!link->connected()) continue;
+    if (!link->connected()) {
+      trouble.Update(link->trouble());
+      continue;
+    }
     ++connected;
     if (link->backend().draining.load(std::memory_order_relaxed)) {
       ++draining;
@@ -208,7 +212,8 @@ absl::Status BalancerShard::WhyNone(absl::Duration waited) const {
                              " backends hold as many calls or bytes as they may");
   }
   return Unavailable("no backend: of ", links_.size(), ", ", connected,
-                     " are connected and ", draining, " of these are draining");
+                     " are connected and ", draining, " of these are draining",
+                     trouble.ok() ? "" : "; ", Message(trouble));
 }
 
 // --- The ends of calls -----------------------------------------------------------

@@ -77,6 +77,8 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
   void LinkChanged();
   // A place may have become free: sends what is queued.
   void Pump(absl::Time now);
+  // Whether calls are kept here until a backend has room for them.
+  bool CallsWait() const { return !queue_.empty() || !waiting_.empty(); }
 
   CallSlab& calls() { return calls_; }
   Transport& transport() { return transport_; }

@@ -21,7 +21,6 @@
 namespace skep {
 namespace {
 
-constexpr absl::Duration kClockSkew = absl::Hours(1);
 constexpr char kTokenPrefix[] = "skep1";
 // Tells this use of the authority's key from any other.
 constexpr char kTokenKeyLabel[] = "skep join token 1\n";
@@ -95,7 +94,7 @@ absl::StatusOr<Authority> Authority::Create(const std::string& directory,
                                             std::string_view fleet,
                                             absl::Duration valid_for, absl::Time now) {
   SKEP_ASSIGN_OR_RETURN(CertifiedKey own,
-                        MakeAuthority(fleet, now - kClockSkew, now + valid_for));
+                        MakeAuthority(fleet, now - kCertificateSkew, now + valid_for));
   SKEP_RETURN_IF_ERROR(MakePrivateFolder(directory));
   SKEP_RETURN_IF_ERROR(CheckIsNoFolderOf("a member", directory, kMemberKeyFile));
   SKEP_RETURN_IF_ERROR(WritePrivateFile(directory + "/" + kKeyFile, own.key));
@@ -126,6 +125,7 @@ absl::StatusOr<Authority> Authority::FromPem(CertifiedKey own) {
   Authority made;
   made.fleet_ = info.identity.fleet;
   made.fingerprint_ = info.fingerprint;
+  made.not_after_ = info.not_after;
   made.token_key_ = Sha256(StrCat(kTokenKeyLabel, own.key));
   made.own_ = std::move(own);
   return made;
@@ -139,8 +139,14 @@ absl::StatusOr<std::string> Authority::Sign(std::string_view request,
   CertificateSpec spec;
   spec.identity = {fleet_, name};
   spec.hosts = hosts;
-  spec.not_before = now - kClockSkew;
-  spec.not_after = now + valid_for;
+  spec.not_before = now - kCertificateSkew;
+  if (now >= not_after_) {
+    return FailedPrecondition(
+        "the authority's own certificate was good until ",
+        absl::FormatTime(absl::RFC3339_sec, not_after_, absl::UTCTimeZone()),
+        ": make a new authority with `skep cert init`");
+  }
+  spec.not_after = std::min(now + valid_for, not_after_);
   SKEP_ASSIGN_OR_RETURN(std::string certificate, SignRequest(own_, request, spec));
   // Before anybody gets it: what is not written down cannot be revoked by name.
   if (!directory_.empty()) SKEP_RETURN_IF_ERROR(WriteDown(certificate));
@@ -204,7 +210,16 @@ absl::Status WriteMember(const std::string& directory, const Membership& member)
 
 absl::Status UpdateRevoked(const std::string& directory, const std::string& revoked) {
   if (revoked.empty()) return absl::OkStatus();
-  return WritePublicFile(StrCat(directory, "/", kRevokedFile), revoked);
+  const std::string path = StrCat(directory, "/", kRevokedFile);
+  SKEP_ASSIGN_OR_RETURN(const std::string authorities,
+                        ReadPublicFile(directory + "/ca.pem", "whose folder is it?"));
+  const absl::StatusOr<std::string> before = ReadPublicFile(path, "");
+  absl::StatusOr<std::string> newest =
+      RevocationList::Newest(before.ok() ? *before : "", revoked, authorities);
+  // What cannot be read there says nothing that could be kept.
+  if (!newest.ok()) newest = RevocationList::Newest("", revoked, authorities);
+  if (!newest.ok()) return Annotate(newest.status(), directory);
+  return WritePublicFile(path, *newest);
 }
 
 absl::Status UpdateMember(const std::string& directory, const Membership& member) {

@@ -15,6 +15,7 @@
 #ifndef SKEP_RPC_TLS_AUTHORITY_H_
 #define SKEP_RPC_TLS_AUTHORITY_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,9 @@ struct JoinToken {
   // InvalidArgument: the text is no token, or a piece of one.
   static absl::StatusOr<JoinToken> Parse(std::string_view text);
 };
+
+// So long before it was made a certificate begins.
+inline constexpr absl::Duration kCertificateSkew = absl::Hours(1);
 
 // A certificate that an authority has made.
 struct IssuedCertificate {
@@ -67,27 +71,38 @@ class Authority {
   const std::string& fingerprint() const { return fingerprint_; }
 
   // A certificate for the key of `request` (certificate.h), from an hour before `now`,
-  // since clocks differ.
+  // since clocks differ, and never longer than the authority's own.
+  // FailedPrecondition: that has ended.
   absl::StatusOr<std::string> Sign(std::string_view request, const std::string& name,
                                    const std::vector<std::string>& hosts,
                                    absl::Duration valid_for, absl::Time now) const;
 
-  // A new certificate for the holder of `certificate`, with its key, name and hosts:
-  // `request` is signed with that key, so only its holder can have made it.
-  // PermissionDenied: the certificate is not ours, not valid at `now`, or revoked.
+  // What `certificate` says, if whoever made `request` may renew it: the request is
+  // signed with its key, so only its holder can have made it. PermissionDenied: it is
+  // not, or the certificate is not ours, not valid at `now`, or revoked.
+  absl::StatusOr<CertificateInfo> CheckRenewal(std::string_view request,
+                                               std::string_view certificate,
+                                               absl::Time now) const;
+  // A new certificate for the holder of `certificate`, with its key, name and hosts;
+  // good for as long as that one was made for, unless `valid_for` says otherwise.
+  // Errors as CheckRenewal's.
   absl::StatusOr<std::string> Renew(std::string_view request,
                                     std::string_view certificate,
-                                    absl::Duration valid_for, absl::Time now) const;
+                                    std::optional<absl::Duration> valid_for,
+                                    absl::Time now) const;
 
   // What was made so far, the oldest first.
   absl::StatusOr<std::vector<IssuedCertificate>> Issued() const;
   // PEM; "" if nobody was revoked.
   absl::StatusOr<std::string> RevokedPem() const;
   absl::StatusOr<RevocationList> Revoked() const;
-  // Calls back the certificate of this serial, or all of this name that are still
-  // valid, and signs the list. NotFound: there is none. Returns those that were added.
+  // Calls back all certificates of this name that are still valid, and signs the list.
+  // A serial number stands for the member that it was made for, whose other
+  // certificates are as good as that one to whoever has its key; unless `only` it is
+  // meant. NotFound: there is none. Returns those that were added.
   absl::StatusOr<std::vector<IssuedCertificate>> Revoke(const std::string& which,
-                                                        absl::Time now) const;
+                                                        absl::Time now,
+                                                        bool only = false) const;
 
   std::string MakeToken(absl::Duration valid_for, absl::Time now) const;
   // PermissionDenied: expired, or not ours. Takes as long for every wrong MAC.
@@ -103,6 +118,7 @@ class Authority {
   CertifiedKey own_;
   std::string fleet_;
   std::string fingerprint_;
+  absl::Time not_after_;
   std::string token_key_;
 };
 
@@ -118,7 +134,8 @@ struct Membership {
 // out before, and whether files can be written there at all.
 absl::Status CheckMayWriteMember(const std::string& directory);
 absl::Status WriteMember(const std::string& directory, const Membership& member);
-// Writes what a renewal changes, each file in one step; the key stays.
+// Writes what a renewal changes, each file in one step; the key stays. Of the list of
+// the revoked, another authority's part stays, and so does what is newer there.
 absl::Status UpdateRevoked(const std::string& directory, const std::string& revoked);
 absl::Status UpdateMember(const std::string& directory, const Membership& member);
 

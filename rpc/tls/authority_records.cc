@@ -104,16 +104,20 @@ absl::StatusOr<RevocationList> Authority::Revoked() const {
 }
 
 absl::StatusOr<std::vector<IssuedCertificate>> Authority::Revoke(
-    const std::string& which, absl::Time now) const {
+    const std::string& which, absl::Time now, bool only) const {
   if (directory_.empty()) {
     return FailedPrecondition("an authority without a folder revokes nobody");
   }
   SKEP_ASSIGN_OR_RETURN(const FolderLock lock, FolderLock::Take(PathOf(kLockFile)));
   SKEP_ASSIGN_OR_RETURN(RevocationList list, Revoked());
   SKEP_ASSIGN_OR_RETURN(const std::vector<IssuedCertificate> issued, Issued());
+  std::string name = which;
+  for (const IssuedCertificate& one : issued) {
+    if (one.serial == which && !only) name = one.name;
+  }
   std::vector<IssuedCertificate> found;
   for (const IssuedCertificate& one : issued) {
-    const bool by_name = one.name == which && one.not_after > now;
+    const bool by_name = one.name == name && one.not_after > now;
     if (one.serial == which || by_name) found.push_back(one);
   }
   if (found.empty() && LooksLikeASerial(which)) {
@@ -134,10 +138,9 @@ absl::StatusOr<std::vector<IssuedCertificate>> Authority::Revoke(
   return found;
 }
 
-absl::StatusOr<std::string> Authority::Renew(std::string_view request,
-                                             std::string_view certificate,
-                                             absl::Duration valid_for,
-                                             absl::Time now) const {
+absl::StatusOr<CertificateInfo> Authority::CheckRenewal(std::string_view request,
+                                                        std::string_view certificate,
+                                                        absl::Time now) const {
   const absl::StatusOr<CertificateInfo> info = DescribeCertificate(certificate);
   if (!info.ok() || !CheckSignedBy(certificate, own_.certificate).ok() ||
       info->identity.fleet != fleet_ || info->is_authority) {
@@ -147,11 +150,6 @@ absl::StatusOr<std::string> Authority::Renew(std::string_view request,
     return PermissionDenied("the certificate of ", info->identity,
                             " is not valid now: it needs a join token");
   }
-  std::optional<FolderLock> lock;  // until it is signed and written down
-  if (!directory_.empty()) {
-    SKEP_ASSIGN_OR_RETURN(FolderLock taken, FolderLock::Take(PathOf(kLockFile)));
-    lock.emplace(std::move(taken));
-  }
   SKEP_ASSIGN_OR_RETURN(const RevocationList revoked, Revoked());
   if (revoked.Contains(info->serial)) {
     return PermissionDenied("the certificate of ", info->identity, " is revoked");
@@ -159,9 +157,27 @@ absl::StatusOr<std::string> Authority::Renew(std::string_view request,
   if (const absl::Status same = CheckRequestsFor(request, certificate); !same.ok()) {
     return PermissionDenied(Message(same));
   }
-  std::vector<std::string> hosts = info->hosts;
+  return info;
+}
+
+absl::StatusOr<std::string> Authority::Renew(std::string_view request,
+                                             std::string_view certificate,
+                                             std::optional<absl::Duration> valid_for,
+                                             absl::Time now) const {
+  std::optional<FolderLock> lock;  // until it is signed and written down
+  if (!directory_.empty()) {
+    SKEP_ASSIGN_OR_RETURN(FolderLock taken, FolderLock::Take(PathOf(kLockFile)));
+    lock.emplace(std::move(taken));
+  }
+  SKEP_ASSIGN_OR_RETURN(const CertificateInfo info,
+                        CheckRenewal(request, certificate, now));
+  std::vector<std::string> hosts = info.hosts;
   std::erase(hosts, FleetHost(fleet_));  // every certificate has it
-  return Sign(request, info->identity.name, hosts, valid_for, now);
+  const absl::Duration before = info.not_after - info.not_before;
+  // One that was not made here may lack the hour.
+  const absl::Duration same =
+      before > kCertificateSkew ? before - kCertificateSkew : before;
+  return Sign(request, info.identity.name, hosts, valid_for.value_or(same), now);
 }
 
 }  // namespace skep

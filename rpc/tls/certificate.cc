@@ -316,8 +316,9 @@ absl::Status CheckRequestsFor(std::string_view request_pem,
       PEM_read_bio_X509_REQ(BioOver(request_pem).get(), nullptr, nullptr, nullptr));
   EVP_PKEY* const key =
       request == nullptr ? nullptr : X509_REQ_get0_pubkey(request.get());
-  const bool same =
-      key != nullptr && EVP_PKEY_eq(key, X509_get0_pubkey(certificate.get())) == 1;
+  const bool same = key != nullptr &&
+                    EVP_PKEY_eq(key, X509_get0_pubkey(certificate.get())) == 1 &&
+                    X509_REQ_verify(request.get(), key) == 1;
   ERR_clear_error();
   if (same) return absl::OkStatus();
   return FailedPrecondition("the signing request is not by the certificate's key");

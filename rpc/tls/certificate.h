@@ -85,7 +85,7 @@ absl::Status CheckKeyFits(std::string_view certificate, std::string_view key);
 absl::Status CheckSignedBy(std::string_view certificate, std::string_view authorities);
 
 // FailedPrecondition unless `request` (MakeSigningRequest) is for the key of
-// `certificate`; SignRequest checks that it is signed with it.
+// `certificate`, and signed with it: only who holds the key can have made it.
 absl::Status CheckRequestsFor(std::string_view request, std::string_view certificate);
 
 // The same of OpenSSL's own object. For an authority's the name is empty.

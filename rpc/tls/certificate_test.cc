@@ -12,6 +12,8 @@
 #include "gtest/gtest.h"
 #include "rpc/tls/credential_watcher.h"
 #include "rpc/tls/credentials.h"
+#include "rpc/tls/openssl.h"
+#include "rpc/tls/pem.h"
 #include "rpc/tls/revocation.h"
 #include "rpc/tls/test_fleet.h"
 
@@ -160,8 +162,39 @@ TEST_F(LoadTest, AListThatCannotBeReadIsNotNone) {
   unlink(path.c_str());
 }
 
+// Each error names the file, and what to do.
+TEST_F(LoadTest, DamagedFilesAreNamed) {
+  const CertifiedKey own = fleet_.Member("a");
+  for (const std::string file : {"ca.pem", "cert.pem", "key.pem"}) {
+    WriteMember(own);
+    ASSERT_TRUE(TlsCredentials::Load(directory_).ok());
+    const std::string whole = file == "ca.pem"    ? fleet_.authority().certificate
+                              : file == "key.pem" ? own.key
+                                                  : own.certificate;
+    for (const size_t kept : {size_t{0}, size_t{10}, whole.size() / 2}) {
+      Write(file, whole.substr(0, kept));
+      EXPECT_HAS(LoadError(), directory_ + "/" + file);
+      EXPECT_HAS(LoadError(), "skep cert issue");
+    }
+  }
+  WriteMember(own);
+  Write("revoked.pem", "nonsense");
+  EXPECT_HAS(LoadError(), directory_ + "/revoked.pem");
+  unlink((directory_ + "/revoked.pem").c_str());
+  Write("ca-key.pem", fleet_.authority().key);
+  EXPECT_TRUE(TlsCredentials::Load(directory_).ok());
+  unlink((directory_ + "/cert.pem").c_str());
+  EXPECT_HAS(LoadError(), "is an authority's folder and no member's");
+  unlink((directory_ + "/ca-key.pem").c_str());
+}
+
 // --- Revocation
 // ------------------------------------------------------------------------
+
+uint64_t NumberOf(const RevocationList& list, const TestFleet& authority) {
+  const auto certificate = ParseCertificate(authority.authority().certificate);
+  return list.number(KeyDigest(certificate->get()));
+}
 
 TEST(RevocationList, HoldsWhatTheAuthorityHasSigned) {
   const TestFleet fleet("bees");
@@ -178,10 +211,10 @@ TEST(RevocationList, HoldsWhatTheAuthorityHasSigned) {
   EXPECT_EQ(read->entries().at(serial), now);
   EXPECT_FALSE(
       read->Contains(DescribeCertificate(fleet.Member("a").certificate)->serial));
-  EXPECT_EQ(read->number(), 1u);
-  EXPECT_EQ(RevocationList::Parse(*read->Sign(fleet.authority(), now),
-                                  fleet.authority().certificate)
-                ->number(),
+  EXPECT_EQ(NumberOf(*read, fleet), 1u);
+  EXPECT_EQ(NumberOf(*RevocationList::Parse(*read->Sign(fleet.authority(), now),
+                                            fleet.authority().certificate),
+                     fleet),
             2u);
 }
 
@@ -291,6 +324,46 @@ TEST_F(WatcherTest, AListIsNeverTakenBack) {
   Put("revoked.pem", ListOf({}, 3));
   (*watcher)->Check(absl::Now());
   EXPECT_EQ(revoked().size(), 0u);
+}
+
+// Each authority of a bundle counts its own lists: a newer one of the one does not
+// stand for that of the other.
+TEST_F(WatcherTest, AListOfOneAuthorityIsNotTakenBackForAnothers) {
+  unlink((directory_ + "/revoked.pem").c_str());
+  const TestFleet next("bees");
+  const CertifiedKey thief = fleet_.Member("thief");
+  WriteMember(fleet_.Member("a"));
+  Write("ca.pem", fleet_.authority().certificate + next.authority().certificate);
+  const std::string old_list = ListOf({thief}, 2);
+  Put("revoked.pem", old_list);
+  const auto watcher = CredentialWatcher::Open(directory_, absl::Now());
+  ASSERT_TRUE(watcher.ok()) << watcher.status();
+  const auto revoked = [&] { return (*watcher)->credentials()->Get()->revoked(); };
+  const CertifiedKey other = next.Member("other");
+  std::string nexts;
+  for (int number = 1; number <= 3; ++number) {
+    RevocationList list =
+        nexts.empty() ? RevocationList()
+                      : *RevocationList::Parse(nexts, next.authority().certificate);
+    list.Add(DescribeCertificate(other.certificate)->serial, absl::Now());
+    nexts = *list.Sign(next.authority(), absl::Now());
+  }
+  Put("revoked.pem", nexts);  // number 3, and the other's number 2 has gone
+  (*watcher)->Check(absl::Now());
+  EXPECT_TRUE(revoked().Contains(DescribeCertificate(thief.certificate)->serial));
+  EXPECT_EQ(revoked().size(), 1u);
+  Put("revoked.pem", old_list + nexts);
+  (*watcher)->Check(absl::Now());
+  EXPECT_EQ(revoked().size(), 2u);
+  EXPECT_EQ(NumberOf(revoked(), fleet_), 2u);
+  EXPECT_EQ(NumberOf(revoked(), next), 3u);
+  // An authority that is believed no more takes its list along.
+  WriteMember(next.Member("a"));
+  Write("ca.pem", next.authority().certificate);
+  Put("revoked.pem", nexts);
+  (*watcher)->Check(absl::Now());
+  EXPECT_EQ(revoked().size(), 1u);
+  unlink((directory_ + "/revoked.pem").c_str());
 }
 
 TEST_F(WatcherTest, WhoIsRevokedDoesNotStart) {

@@ -1,5 +1,7 @@
 #include "rpc/tls/credentials.h"
 
+#include <unistd.h>
+
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,27 @@ constexpr int kMaxChain = 1;
 constexpr char kMemberHint[] =
     "a member's folder holds ca.pem, cert.pem and key.pem, as `skep cert issue` and "
     "`skep cert join` make them";
+constexpr char kAuthorityKeyFile[] = "ca-key.pem";
+
+// What is wrong with a file, and what to do.
+absl::Status WrongFile(const std::string& path, const absl::Status& wrong) {
+  if (wrong.ok()) return wrong;
+  return Annotate(MakeStatus(wrong.code(), Message(wrong),
+                             ": take all files from where the folder was made, or make "
+                             "a new one with `skep cert issue` or `skep cert join`"),
+                  path);
+}
+
+// An authority's folder has a ca.pem, too.
+absl::Status CheckIsNoAuthority(const std::string& directory) {
+  const auto has = [&directory](const char* file) {
+    return access(StrCat(directory, "/", file).c_str(), F_OK) == 0;
+  };
+  if (!has(kAuthorityKeyFile) || has("cert.pem")) return absl::OkStatus();
+  return FailedPrecondition(
+      directory, " is an authority's folder and no member's: ", "`skep cert issue ",
+      directory, " NAME` makes ", directory, "/NAME, which is one");
+}
 
 // Our own name is found by the SSL that a verification belongs to.
 const TlsCredentials& CredentialsOf(X509_STORE_CTX* verification) {
@@ -217,21 +240,34 @@ absl::StatusOr<std::shared_ptr<const TlsCredentials>> TlsCredentials::FromPem(
 
 absl::StatusOr<std::shared_ptr<const TlsCredentials>> TlsCredentials::Load(
     const std::string& directory, absl::Time now, const TlsCredentials* before) {
+  SKEP_RETURN_IF_ERROR(CheckIsNoAuthority(directory));
   CertifiedKey own;
   SKEP_ASSIGN_OR_RETURN(std::string authority,
                         ReadPublicFile(directory + "/ca.pem", kMemberHint));
   SKEP_ASSIGN_OR_RETURN(own.certificate,
                         ReadPublicFile(directory + "/cert.pem", kMemberHint));
   SKEP_ASSIGN_OR_RETURN(own.key, ReadPrivateFile(directory + "/key.pem", kMemberHint));
+  SKEP_RETURN_IF_ERROR(
+      WrongFile(directory + "/ca.pem", ParseCertificates(authority).status()));
+  const std::string list = StrCat(directory, "/", kRevokedFile);
   SKEP_ASSIGN_OR_RETURN(
       const std::string revoked,
-      ReadIfThere(StrCat(directory, "/", kRevokedFile),
+      ReadIfThere(list,
                   "it says whom not to believe; copy it from the authority's folder"));
+  if (!revoked.empty()) {
+    SKEP_RETURN_IF_ERROR(
+        Annotate(RevocationList::Parse(revoked, authority).status(), list));
+  }
+  const std::string certificate = directory + "/cert.pem";
   SKEP_RETURN_IF_ERROR(
-      Annotate(CheckSignedBy(own.certificate, authority), directory + "/cert.pem"));
+      WrongFile(certificate, ParseCertificate(own.certificate).status()));
+  SKEP_RETURN_IF_ERROR(WrongFile(directory + "/key.pem", ParseKey(own.key).status()));
+  SKEP_RETURN_IF_ERROR(
+      WrongFile(certificate, CheckSignedBy(own.certificate, authority)));
+  SKEP_RETURN_IF_ERROR(WrongFile(directory, CheckKeyFits(own.certificate, own.key)));
   SKEP_ASSIGN_OR_RETURN(const CertificateInfo info,
                         DescribeCertificate(own.certificate));
-  SKEP_RETURN_IF_ERROR(Annotate(CheckDates(info, now), StrCat(directory, "/cert.pem")));
+  SKEP_RETURN_IF_ERROR(Annotate(CheckDates(info, now), certificate));
   absl::StatusOr<std::shared_ptr<const TlsCredentials>> made =
       FromPem(std::move(authority), std::move(own), revoked);
   if (!made.ok()) return Annotate(made.status(), directory);
@@ -249,14 +285,18 @@ absl::Status TlsCredentials::MayFollow(const TlsCredentials* before) const {
     return FailedPrecondition("the certificate is of ", identity_,
                               ", and this process started as ", before->identity_);
   }
-  // Lists of another authority are counted anew.
-  if (authority_ == before->authority_ &&
-      revoked_.number() < before->revoked_.number()) {
-    return FailedPrecondition(
-        kRevokedFile, " is older than what was read last: number ", revoked_.number(),
-        " (0: it has gone), after ", before->revoked_.number());
+  // Of authorities that are believed no more the lists do not matter.
+  return Annotate(revoked_.MayFollow(before->revoked_, authority_), kRevokedFile);
+}
+
+absl::Status TlsCredentials::Believes(std::string_view pem) const {
+  SKEP_ASSIGN_OR_RETURN(const X509Ptr peer, ParseCertificate(pem));
+  const Identity theirs = IdentityOf(peer.get());
+  if (theirs.fleet != identity_.fleet || theirs.name.empty()) {
+    return FailedPrecondition("wrong fleet: the certificate is of ", theirs,
+                              ", and we are of fleet \"", identity_.fleet, "\"");
   }
-  return absl::OkStatus();
+  return StillKnows(peer.get());
 }
 
 absl::Status TlsCredentials::StillKnows(X509* peer) const {

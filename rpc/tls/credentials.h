@@ -40,8 +40,8 @@ class TlsCredentials {
   // that makes it. PermissionDenied: others may read the key. FailedPrecondition: the
   // key does not fit, the certificate is another authority's, not valid at `now`, or
   // revoked. `before`: what was loaded from there last, if anything: another member's
-  // certificate, or a list of revoked ones that is older than its or has gone, is
-  // refused.
+  // certificate is refused, and so is a list of revoked ones that is older than its of
+  // the same authority, or has gone.
   static absl::StatusOr<std::shared_ptr<const TlsCredentials>> Load(
       const std::string& directory, absl::Time now = absl::Now(),
       const TlsCredentials* before = nullptr);
@@ -62,6 +62,9 @@ class TlsCredentials {
   // Of a peer whose certificate was good when it connected: FailedPrecondition if it
   // is revoked, or its authority not known any more. Dates do not count here.
   absl::Status StillKnows(X509* peer) const;
+  // Of a peer whose chain and dates another TLS has checked, gRPC's: the same, and
+  // FailedPrecondition if it is no member of our fleet. `pem`: its certificate.
+  absl::Status Believes(std::string_view pem) const;
 
   const Identity& identity() const { return identity_; }
   absl::Time expiry() const { return expiry_; }

@@ -1,13 +1,15 @@
 #include "rpc/tls/join.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
-#include "base/mutex.h"
+#include "base/log_filter.h"
 #include "base/status.h"
 #include "glog/logging.h"
 #include "rpc/controller.h"
 #include "rpc/server.h"
+#include "rpc/tls/handshake_limit.h"
 #include "rpc/tls/join.pb.h"
 #include "rpc/tls/revocation.h"
 #include "rpc/tls/tls_transport.h"
@@ -15,29 +17,11 @@
 namespace skep {
 namespace {
 
-// A token bucket, of the other kind of token.
-class RateLimit {
- public:
-  RateLimit(double burst, double per_second, absl::Time now)
-      : burst_(burst), per_second_(per_second), left_(burst), last_(now) {}
-
-  bool Take(absl::Time now) {
-    MutexLock lock(mutex_);
-    const absl::Duration passed = std::max(now - last_, absl::ZeroDuration());
-    left_ = std::min(burst_, left_ + absl::ToDoubleSeconds(passed) * per_second_);
-    last_ = std::max(last_, now);
-    if (left_ < 1) return false;
-    left_ -= 1;
-    return true;
-  }
-
- private:
-  const double burst_;
-  const double per_second_;
-  Mutex mutex_;
-  double left_ ABSL_GUARDED_BY(mutex_);
-  absl::Time last_ ABSL_GUARDED_BY(mutex_);
-};
+// Of each kind of who asks, so many are remembered.
+constexpr size_t kMostKnown = 1000;
+constexpr absl::Duration kMostWait = absl::Minutes(10);
+// A certificate or a request for one has about 1 KiB.
+constexpr size_t kMaxPemBytes = 16 << 10;
 
 class JoinService final : public Join {
  public:
@@ -45,49 +29,98 @@ class JoinService final : public Join {
   JoinService(Authority authority, const JoinServerOptions& options)
       : authority_(std::move(authority)),
         options_(options),
-        limit_(options.burst, options.per_second, absl::Now()) {}
+        sources_(options.of_source, kMostKnown),
+        tokens_(options.of_token, kMostKnown),
+        members_(options.of_member, kMostKnown),
+        in_all_(options.in_all, 1) {}
 
   void Enroll(google::protobuf::RpcController* controller, const JoinRequest* request,
               JoinReply* response, google::protobuf::Closure* done) override {
-    Serve(Controller::Of(controller), "join", response, done, [&](absl::Time now) {
-      const absl::Status secret = authority_.CheckSecret(request->secret(), now);
-      if (!secret.ok()) return absl::StatusOr<std::string>(secret);
-      return authority_.Sign(request->request(), request->name(), {},
-                             options_.certificate_validity, now);
-    });
+    Serve(Controller::Of(controller), "join", response, done,
+          [&](absl::Time now, absl::Duration* wait) -> absl::StatusOr<std::string> {
+            SKEP_RETURN_IF_ERROR(authority_.CheckSecret(request->secret(), now));
+            // Its MAC is good: that it is this token is true.
+            SKEP_RETURN_IF_ERROR(
+                Charge(tokens_, request->secret(), "this token, which ", now, wait));
+            SKEP_RETURN_IF_ERROR(CheckSize(request->request()));
+            return authority_.Sign(request->request(), request->name(), {},
+                                   options_.certificate_validity, now);
+          });
   }
 
   void Renew(google::protobuf::RpcController* controller, const RenewRequest* request,
              JoinReply* response, google::protobuf::Closure* done) override {
-    Serve(Controller::Of(controller), "renewal", response, done, [&](absl::Time now) {
-      return authority_.Renew(request->request(), request->certificate(),
-                              options_.certificate_validity, now);
-    });
+    Serve(
+        Controller::Of(controller), "renewal", response, done,
+        [&](absl::Time now, absl::Duration* wait) -> absl::StatusOr<std::string> {
+          SKEP_RETURN_IF_ERROR(CheckSize(request->request()));
+          SKEP_RETURN_IF_ERROR(CheckSize(request->certificate()));
+          SKEP_ASSIGN_OR_RETURN(
+              const CertificateInfo member,
+              authority_.CheckRenewal(request->request(), request->certificate(), now));
+          SKEP_RETURN_IF_ERROR(Charge(members_, member.identity.name,
+                                      StrCat(member.identity, ", which "), now, wait));
+          return authority_.Renew(request->request(), request->certificate(),
+                                  std::nullopt, now);
+        });
   }
 
  private:
-  // `make` gives the certificate.
+  // `make` gives the certificate, or why not, and if that is for now only, for how
+  // long.
   template <typename Make>
   void Serve(Controller& call, const char* what, JoinReply* response,
              google::protobuf::Closure* done, Make make) {
     const std::string peer = call.peer() == nullptr ? "?" : call.peer()->peer();
     const absl::Time now = absl::Now();
-    if (!limit_.Take(now)) {
-      call.SetStatus(
-          ResourceExhausted("too many machines ask to join; ask again later"));
-      call.set_retry_after(absl::Seconds(1));
-      return done->Run();
-    }
-    if (const absl::Status status = Answer(make(now), response); status.ok()) {
+    absl::Duration wait = sources_.Take(SourceOf(peer), now);
+    absl::Status status =
+        wait > absl::ZeroDuration()
+            ? ResourceExhausted("too many requests come from ", peer, "'s address")
+            : Answer(make(now, &wait), response);
+    if (status.ok()) {
       const auto info = DescribeCertificate(response->certificate());
       LOG(INFO) << what << "_granted peer=" << peer
                 << " name=" << info->identity.ToString() << " serial=" << info->serial
                 << " until=" << info->not_after;
     } else {
-      LOG(WARNING) << what << "_refused peer=" << peer << " reason=" << Message(status);
+      // Whoever can connect can be refused as often as he likes.
+      if (refusals_.Passes(StrCat(SourceOf(peer), " ", Message(status)), now)) {
+        LOG(WARNING) << what << "_refused peer=" << peer
+                     << " reason=" << Message(status);
+      }
+      if (wait > absl::ZeroDuration()) {
+        const absl::Duration pause = std::clamp(wait, absl::Seconds(1), kMostWait);
+        call.set_retry_after(pause);
+        status = ResourceExhausted(
+            Message(status), "; ask again in ",
+            absl::FormatDuration(absl::Ceil(pause, absl::Seconds(1))));
+      }
       call.SetStatus(status);
     }
     done->Run();
+  }
+
+  // For a certificate: who asks has shown that he is `who`, and is charged first, so
+  // that nobody uses up what all have.
+  absl::Status Charge(RequestLimit& limit, const std::string& who,
+                      const std::string& words, absl::Time now, absl::Duration* wait) {
+    *wait = limit.Take(who, now);
+    if (*wait > absl::ZeroDuration()) {
+      return ResourceExhausted("too many certificates are asked for by ", words,
+                               "may have ", limit.rate().burst, " at once");
+    }
+    *wait = in_all_.Take("", now);
+    if (*wait > absl::ZeroDuration()) {
+      return ResourceExhausted("too many certificates are asked for");
+    }
+    return absl::OkStatus();
+  }
+
+  static absl::Status CheckSize(std::string_view pem) {
+    if (pem.size() <= kMaxPemBytes) return absl::OkStatus();
+    return InvalidArgument("a request of ", pem.size(),
+                           " bytes is no request: at most ", kMaxPemBytes);
   }
 
   absl::Status Answer(absl::StatusOr<std::string> certificate,
@@ -102,7 +135,11 @@ class JoinService final : public Join {
 
   const Authority authority_;
   const JoinServerOptions options_;
-  RateLimit limit_;
+  RequestLimit sources_;
+  RequestLimit tokens_;
+  RequestLimit members_;
+  RequestLimit in_all_;
+  LogFilter refusals_;
 };
 
 class JoinServerImpl final : public JoinServer {
@@ -162,7 +199,8 @@ absl::StatusOr<JoinReply> Ask(Transport& transport, const Address& server,
                               absl::Duration timeout) {
   TlsTransport secure(transport, std::move(credentials));
   ConnectOptions options;
-  options.connect_timeout = timeout;
+  // Why there is no connection is known before the call gives up.
+  options.connect_timeout = timeout * 0.9;
   options.reconnect = false;
   const std::shared_ptr<Channel> channel = Connect(secure, server, std::move(options));
   SKEP_ASSIGN_OR_RETURN(Reply<JoinReply> reply,
@@ -240,7 +278,9 @@ absl::StatusOr<Membership> RenewMembership(Transport& transport, const Address& 
     SKEP_ASSIGN_OR_RETURN(
         const RevocationList list,
         RevocationList::Parse(membership.revoked, membership.authority));
-    if (list.number() < member->revoked().number()) membership.revoked.clear();
+    if (!list.MayFollow(member->revoked(), reply->authority()).ok()) {
+      membership.revoked.clear();
+    }
   }
   return membership;
 }

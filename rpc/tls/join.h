@@ -26,17 +26,21 @@
 #include "rpc/tls/authority.h"
 #include "rpc/tls/credentials.h"
 #include "rpc/tls/live_credentials.h"
+#include "rpc/tls/request_limit.h"
 #include "rpc/transport.h"
 
 namespace skep {
 
 struct JoinServerOptions {
-  // Of the certificates that joiners get.
+  // Of the certificates that joiners get; who renews gets what was there before.
   absl::Duration certificate_validity = absl::Hours(24 * 90);
-  // Requests answered at once, and a second: the rest get ResourceExhausted, good
-  // tokens or not.
-  int burst = 20;
-  double per_second = 5;
+  // How much is answered; beyond it is ResourceExhausted. Requests of one source
+  // (handshake_limit.h), good ones or not; certificates by one token; certificates for
+  // one member, who has shown that it has the key; certificates in all.
+  RequestRate of_source = {.burst = 20, .per_second = 5};
+  RequestRate of_token = {.burst = 20, .per_second = 5};
+  RequestRate of_member = {.burst = 5, .per_second = 1.0 / 60};
+  RequestRate in_all = {.burst = 200, .per_second = 50};
   // Where what is asked is answered, for it signs, writes to disk and waits for the
   // lock of the authority's folder, seconds at most. Borrowed, outlives the server;
   // null: the transport's loops, which then wait as well.

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -138,6 +139,62 @@ TEST_F(RecordsTest, RevokesByNameAndBySerial) {
   for (const std::string& serial : {a1, a2, b}) EXPECT_TRUE(list->Contains(serial));
   for (const std::string& serial : {old, c}) EXPECT_FALSE(list->Contains(serial));
   EXPECT_EQ(list->size(), 4u);
+}
+
+// Whoever has the key of one of a member's certificates has the others, too.
+TEST_F(RecordsTest, ASerialNumberStandsForItsMember) {
+  const Membership first = Issue("a");
+  const std::string renewed = DescribeCertificate(*Renew(first, first.own.key))->serial;
+  const std::string b1 = SerialOf(Issue("b")), b2 = SerialOf(Issue("b"));
+  EXPECT_EQ(authority_->Revoke(SerialOf(first), absl::Now())->size(), 2u);
+  EXPECT_TRUE(authority_->Revoked()->Contains(renewed));
+  EXPECT_EQ(authority_->Revoke(b1, absl::Now(), /*only=*/true)->size(), 1u);
+  EXPECT_FALSE(authority_->Revoked()->Contains(b2));
+}
+
+TEST_F(RecordsTest, ARenewalLastsAsLongAsWhatWasThereBefore) {
+  const auto end_of = [](const absl::StatusOr<std::string>& certificate) {
+    return DescribeCertificate(*certificate)->not_after;
+  };
+  const auto renew = [&](const Membership& member, std::optional<absl::Duration> want) {
+    return authority_->Renew(*MakeSigningRequest(member.own.key),
+                             member.own.certificate, want, absl::Now());
+  };
+  const Membership a = Issue("a", absl::Hours(700));
+  const absl::Time same = end_of(renew(a, std::nullopt));
+  EXPECT_LT(absl::AbsDuration(same - absl::Now() - absl::Hours(700)), absl::Minutes(5));
+  EXPECT_LT(end_of(renew(a, absl::Hours(3))), absl::Now() + absl::Hours(4));
+  // Nobody would believe it after its authority's end.
+  const absl::Time last = DescribeCertificate(authority_->certificate())->not_after;
+  EXPECT_EQ(end_of(renew(a, absl::Hours(9000))), last);
+  EXPECT_EQ(
+      authority_->Sign(*MakeSigningRequest(a.own.key), "late", {}, absl::Hours(1), last)
+          .status()
+          .code(),
+      absl::StatusCode::kFailedPrecondition);
+}
+
+// While a fleet goes over from one authority to another, each has a list.
+TEST_F(RecordsTest, OneAuthoritysListTakesNothingFromAnothers) {
+  const auto other =
+      Authority::Create(directory_ + "-other", "bees", absl::Hours(1000), absl::Now());
+  ASSERT_TRUE(other.ok()) << other.status();
+  Membership member = Issue("a");
+  const std::string bundle = authority_->certificate() + other->certificate();
+  member.authority = bundle;
+  const std::string folder = directory_ + "-member";
+  ASSERT_TRUE(WriteMember(folder, member).ok());
+  const auto known = [&] { return (*TlsCredentials::Load(folder))->revoked().size(); };
+  ASSERT_TRUE(authority_->Revoke("0000000000000001", absl::Now()).ok());
+  const std::string old_list = *authority_->RevokedPem();
+  ASSERT_TRUE(authority_->Revoke("0000000000000002", absl::Now()).ok());
+  ASSERT_TRUE(UpdateRevoked(folder, *authority_->RevokedPem()).ok());
+  EXPECT_EQ(known(), 2u);
+  ASSERT_TRUE(other->Revoke("0000000000000003", absl::Now()).ok());
+  ASSERT_TRUE(UpdateRevoked(folder, *other->RevokedPem()).ok());
+  EXPECT_EQ(known(), 3u) << "both lists count";
+  ASSERT_TRUE(UpdateRevoked(folder, old_list).ok());
+  EXPECT_EQ(known(), 3u) << "and none is taken back";
 }
 
 TEST_F(RecordsTest, RenewsForTheHolderOfTheKeyAlone) {
@@ -325,7 +382,7 @@ TEST_F(JoinTest, AMemberRenewsItsCertificateAndGetsTheList) {
   const auto informed =
       TlsCredentials::FromPem(joined->authority, joined->own, *authority->RevokedPem());
   ASSERT_TRUE(informed.ok()) << informed.status();
-  ASSERT_TRUE(UpdateRevoked(directory, older).ok());
+  std::ofstream(directory + "/revoked.pem") << older;
   const auto again =
       RenewMembership(transport_, server_->address(), *informed, kTimeout);
   ASSERT_TRUE(again.ok()) << again.status();
@@ -379,8 +436,60 @@ TEST_F(JoinTest, ABadNameIsRefused) {
             absl::StatusCode::kInvalidArgument);
 }
 
+TEST(RequestLimit, EachHasItsOwnAndTheTableIsBounded) {
+  RequestLimit limit({.burst = 2, .per_second = 0.5}, /*most=*/3);
+  absl::Time now = absl::FromUnixSeconds(1'700'000'000);
+  EXPECT_EQ(limit.Take("a", now), absl::ZeroDuration());
+  EXPECT_EQ(limit.Take("a", now), absl::ZeroDuration());
+  EXPECT_EQ(limit.Take("a", now), absl::Seconds(2));
+  EXPECT_EQ(limit.Take("b", now), absl::ZeroDuration()) << "b asked for nothing yet";
+  EXPECT_EQ(limit.Take("a", now - absl::Hours(1)), absl::Seconds(2));
+  now += absl::Seconds(2);
+  EXPECT_EQ(limit.Take("a", now), absl::ZeroDuration());
+  // Newcomers beyond the bound share; those who are known keep what they have.
+  limit.Take("c", now);
+  int granted = 0;
+  for (int i = 0; i < 1000; ++i) {
+    granted += limit.Take("flood" + std::to_string(i), now) == absl::ZeroDuration();
+  }
+  EXPECT_LE(granted, 5);
+  EXPECT_EQ(limit.known(), 3u);
+  EXPECT_EQ(limit.Take("c", now), absl::ZeroDuration());
+  // Who was quiet for long is forgotten, and so there is room again.
+  now += absl::Hours(1);
+  EXPECT_EQ(limit.Take("d", now), absl::ZeroDuration());
+  EXPECT_LE(limit.known(), 3u);
+}
+
+// A stranger with one certificate, or one token, uses up what is his own.
+TEST_F(JoinTest, WhoAsksTooMuchKeepsNobodyFromRenewingOrJoining) {
+  Serve(fleet_, {.of_source = {.burst = 100},
+                 .of_token = {.burst = 1},
+                 .of_member = {.burst = 1}});
+  const auto renew = [this](const std::shared_ptr<const TlsCredentials>& member) {
+    return RenewMembership(transport_, server_->address(), member, kTimeout).status();
+  };
+  const auto thief = fleet_.Credentials("thief");
+  EXPECT_TRUE(renew(thief).ok());
+  for (int i = 0; i < 5; ++i) {
+    const absl::Status status = renew(thief);
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_NE(status.ToString().find("skep://bees/thief"), std::string::npos) << status;
+  }
+  // Who shows another's certificate and lacks its key is not charged to that one.
+  const auto honest = fleet_.Credentials("honest");
+  CertifiedKey mixed = {.certificate = honest->own().certificate,
+                        .key = thief->own().key};
+  EXPECT_FALSE(TlsCredentials::FromPem(thief->authority(), mixed).ok());
+  EXPECT_TRUE(renew(honest).ok());
+  const std::string token = Token(fleet_);
+  EXPECT_TRUE(Join(token).ok());
+  EXPECT_EQ(Join(token).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(Join(Token(fleet_)).ok()) << "another token";
+}
+
 TEST_F(JoinTest, TooManyAtOnceAreToldToWait) {
-  Serve(fleet_, {.burst = 2, .per_second = 0});
+  Serve(fleet_, {.of_source = {.burst = 2}});
   const std::string token = Token(fleet_);
   EXPECT_TRUE(Join(token).ok());
   EXPECT_TRUE(Join(token).ok());

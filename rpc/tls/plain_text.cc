@@ -15,13 +15,13 @@ absl::Status MayListenInPlainText(const Address& at) {
       "say --plaintext if everyone on that network may connect");
 }
 
-absl::Status MayConnectInPlainText(const Address& to) {
+absl::Status MayConnectInPlainText(const Address& to, std::string_view flag) {
   if (to.IsLoopback()) return absl::OkStatus();
   return InvalidArgument(
       "refused to connect to ", to,
       ": it is not on this machine, and nothing would be encrypted or authenticated; ",
-      "give --tls DIR (`skep cert` makes one), or say --plaintext if everyone on the ",
-      "way may read and change it");
+      "give ", flag, " DIR (`skep cert` makes one), or say --plaintext if everyone on ",
+      "the way may read and change it");
 }
 
 void LoopbackTransport::Connect(const Address& to, absl::Duration timeout,

@@ -4,6 +4,8 @@
 #ifndef SKEP_RPC_TLS_PLAIN_TEXT_H_
 #define SKEP_RPC_TLS_PLAIN_TEXT_H_
 
+#include <string_view>
+
 #include "absl/status/status.h"
 #include "rpc/address.h"
 #include "rpc/transport.h"
@@ -11,9 +13,9 @@
 namespace skep {
 
 // Ok for addresses of this machine alone (names are not resolved). InvalidArgument says
-// what to do instead.
+// what to do instead; `flag`: by which TLS is asked for there.
 absl::Status MayListenInPlainText(const Address& at);
-absl::Status MayConnectInPlainText(const Address& to);
+absl::Status MayConnectInPlainText(const Address& to, std::string_view flag = "--tls");
 
 // Another transport, held to these rules: also where addresses come from others, as
 // those of a fleet's workers do.

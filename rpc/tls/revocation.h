@@ -20,6 +20,9 @@
 
 namespace skep {
 
+// Which authority it is, whatever certificate its key has: SHA-256 of the key, in hex.
+std::string KeyDigest(X509* certificate);
+
 // Immutable once made; thread-safe.
 class RevocationList {
  public:
@@ -28,12 +31,22 @@ class RevocationList {
   // FailedPrecondition: one is not signed by any of `authorities`, a bundle.
   static absl::StatusOr<RevocationList> Parse(std::string_view pem,
                                               std::string_view authorities);
+  // Of two such texts, either of which may be empty, the newest list of each authority,
+  // in PEM: who goes by it goes by no list that is older than what was there.
+  static absl::StatusOr<std::string> Newest(std::string_view one,
+                                            std::string_view other,
+                                            std::string_view authorities);
 
   // `serial` as in CertificateInfo.
   bool Contains(std::string_view serial) const { return at_.count(serial) != 0; }
   size_t size() const { return at_.size(); }
-  // It grows with each list that an authority signs: which of two is the newer.
-  uint64_t number() const { return number_; }
+  // It grows with each list that an authority signs: which of two is the newer. Each
+  // authority counts its own, and is known by KeyDigest. 0: it has signed none.
+  uint64_t number(std::string_view key_digest) const;
+  // FailedPrecondition: of one of `authorities` this has an older list than `before`,
+  // or none any more.
+  absl::Status MayFollow(const RevocationList& before,
+                         std::string_view authorities) const;
   // When each was called back, by serial.
   const std::map<std::string, absl::Time, std::less<>>& entries() const { return at_; }
 
@@ -44,7 +57,7 @@ class RevocationList {
 
  private:
   std::map<std::string, absl::Time, std::less<>> at_;
-  uint64_t number_ = 0;
+  std::map<std::string, uint64_t, std::less<>> numbers_;  // by KeyDigest
 };
 
 }  // namespace skep

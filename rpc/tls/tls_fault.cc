@@ -2,19 +2,16 @@
 
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
+#include "base/log_filter.h"
 #include "base/strings.h"
 #include "glog/logging.h"
 #include "rpc/tls/credentials.h"
 #include "rpc/tls/handshake_limit.h"
 #include "rpc/tls/openssl.h"
+#include "rpc/tls_record.h"
 
 namespace skep {
 namespace {
-
-// Record types (RFC 8446, 5.1) and the version that every record names.
-constexpr char kAlertRecord = 21;
-constexpr char kHandshakeRecord = 22;
-constexpr char kRecordMajorVersion = 3;
 
 std::string DescribeVerification(SSL* ssl, const std::string& fleet) {
   const long result = SSL_get_verify_result(ssl);
@@ -90,39 +87,24 @@ std::string DescribeTlsFault(SSL* ssl, const std::string& fleet) {
 }
 
 bool LooksLikeTls(std::string_view first_bytes) {
-  if (first_bytes.empty()) return false;
-  const char type = first_bytes[0];
-  return (type == kAlertRecord || type == kHandshakeRecord) &&
-         (first_bytes.size() < 2 || first_bytes[1] == kRecordMajorVersion);
+  return BeginsTlsAlert(first_bytes) || BeginsTlsHandshake(first_bytes);
 }
 
 std::string_view PlainTextRefusal() {
   // A fatal alert of two bytes: protocol_version.
   static constexpr char kRefusal[] = {
-      kAlertRecord, kRecordMajorVersion, 3, 0, 2, 2, 70};
+      kTlsAlertRecord, kTlsRecordVersion, 3, 0, 2, 2, 70};
   return {kRefusal, sizeof kRefusal};
 }
 
 void LogRefusal(const std::string& peer, const absl::Status& reason) {
-  static auto* const filter = new RefusalFilter;
+  static auto* const filter = new LogFilter;
   const absl::Time now = absl::Now();
   const std::string source = SourceOf(peer);
   // Without the port, which is another at each attempt.
   const std::string what = absl::StrReplaceAll(reason.message(), {{peer, source}});
   if (!filter->Passes(StrCat(source, " ", what), now)) return;
   LOG(WARNING) << "tls_refused peer=" << peer << " reason=" << ToStd(reason.message());
-}
-
-bool RefusalFilter::Passes(const std::string& what, absl::Time now) {
-  MutexLock lock(mutex_);
-  const auto is_old = [now](const auto& entry) {
-    return now - entry.second >= kRefusalAgainAfter || now < entry.second;
-  };
-  std::erase_if(said_, is_old);
-  // Whoever can connect can cause them.
-  if (said_.count(what) != 0 || said_.size() >= kRefusalsAMinute) return false;
-  said_.emplace(what, now);
-  return true;
 }
 
 }  // namespace skep

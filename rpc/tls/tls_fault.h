@@ -3,13 +3,10 @@
 #ifndef SKEP_RPC_TLS_TLS_FAULT_H_
 #define SKEP_RPC_TLS_TLS_FAULT_H_
 
-#include <map>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
-#include "base/mutex.h"
 
 typedef struct ssl_st SSL;
 
@@ -27,21 +24,7 @@ bool LooksLikeTls(std::string_view first_bytes);
 // knows what it talks to.
 std::string_view PlainTextRefusal();
 
-// The same refusal of one source is said once a minute, and a hundred in all.
-inline constexpr absl::Duration kRefusalAgainAfter = absl::Minutes(1);
-inline constexpr size_t kRefusalsAMinute = 100;
-
-// Which refusals are worth a line. Thread-safe.
-class RefusalFilter {
- public:
-  bool Passes(const std::string& what, absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
-
- private:
-  Mutex mutex_;
-  std::map<std::string, absl::Time> said_ ABSL_GUARDED_BY(mutex_);
-};
-
-// A line in the log, if RefusalFilter lets it pass.
+// A line in the log; the same of one source once a minute (base/log_filter.h).
 void LogRefusal(const std::string& peer, const absl::Status& reason);
 
 }  // namespace skep

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/log_filter.h"
 #include "gtest/gtest.h"
 #include "rpc/tls/handshake_limit.h"
 #include "rpc/tls/handshake_testing.h"
@@ -216,16 +217,16 @@ TEST(HandshakeLimit, ASourceIsAMachineOrANetwork) {
   EXPECT_EQ(SourceOf("unix:/run/a"), SourceOf("unix:/run/b"));
 }
 
-TEST(RefusalFilter, SaysTheSameOnceAMinuteAndSomeInAll) {
-  RefusalFilter filter;
+TEST(LogFilter, SaysTheSameOnceAMinuteAndSomeInAll) {
+  LogFilter filter;
   const absl::Time now = absl::FromUnixSeconds(1'700'000'000);
   EXPECT_TRUE(filter.Passes("a", now));
-  EXPECT_FALSE(filter.Passes("a", now + kRefusalAgainAfter / 2));
-  EXPECT_TRUE(filter.Passes("a", now + kRefusalAgainAfter));
+  EXPECT_FALSE(filter.Passes("a", now + LogFilter::kAgainAfter / 2));
+  EXPECT_TRUE(filter.Passes("a", now + LogFilter::kAgainAfter));
   size_t passed = 0;
   for (int i = 0; i < 1000; ++i)
-    passed += filter.Passes(std::to_string(i), now + kRefusalAgainAfter);
-  EXPECT_EQ(passed, kRefusalsAMinute - 1);
+    passed += filter.Passes(std::to_string(i), now + LogFilter::kAgainAfter);
+  EXPECT_EQ(passed, LogFilter::kMostAMinute - 1);
 }
 
 }  // namespace

@@ -98,9 +98,9 @@ void TlsSession::Begin(absl::Duration timeout, Ready ready) {
 
 void TlsSession::SetDeadline(absl::Duration timeout) {
   SetTimer(timeout, [timeout](TlsSession& session) {
-    session.Fail(DeadlineExceeded("the TLS handshake with ", session.below_->peer(),
-                                  " was not over after ",
-                                  absl::FormatDuration(timeout)));
+    session.Fail(DeadlineExceeded(
+        "the TLS handshake with ", session.below_->peer(), " was not over after ",
+        absl::FormatDuration(absl::Ceil(timeout, absl::Milliseconds(1)))));
   });
 }
 

@@ -99,6 +99,23 @@ TEST(CommandLineTest, AnAddressThatIsTakenIsSaid) {
   ExpectError(Skep({"master", "--listen", address}), kUnavailable, address);
 }
 
+TEST(CommandLineTest, WhatServesSaysOneThingAndTheRightOne) {
+  ExpectError(Skep({"balance", "--listen", "127.0.0.1:0", "--backend", "file:nofile"}),
+              kFiles, "nofile");
+  Process server(SkepArgv(
+      {"serve", "sudoku", "--listen", "127.0.0.1:0", "--stats", "127.0.0.1:0"}));
+  ASSERT_TRUE(server.WaitForText("statistics on ")) << server.err();
+  const std::string at = WordAfter(server.out(), "serving sudoku on ");
+  ExpectError(Skep({"serve", "echo", "--listen", "127.0.0.1:0", "--stats", at}),
+              kUnavailable, at);
+  ExpectError(Skep({"rpc", "top", at, "--once", "--timeout", "1"}), kUnavailable,
+              "--stats");
+  ExpectError(Skep({"rpc", "call", at, "sudoku.SudokuService.Solve", "{\"a\": }"}),
+              kUsage, "at byte 7");
+  ExpectError(Skep({"rpc", "call", at, "sudoku.SudokuService.Solve", "{\"a\": 1}"}),
+              kUsage, "its fields: ");
+}
+
 TEST(CommandLineTest, AnOutputDirectoryThatIsNotEmptyIsRefused) {
   const std::string folder = TestFolder();
   WriteWholeFile(folder + "/book.txt", "a b a\n");

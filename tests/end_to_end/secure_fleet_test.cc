@@ -132,6 +132,25 @@ TEST_F(SecureFleet, RefusesWhoIsNoMember) {
          kUnavailable, "unknown authority");
   EXPECT_TRUE(stranger->WaitForText("still trying to register")) << stranger->err();
   EXPECT_TRUE(plain->WaitForText("still trying to register")) << plain->err();
+  // It has tried at least twice by now, and goes on; it says the same but once.
+  const std::string said = plain->err();
+  EXPECT_EQ(said.find("refused_by"), said.rfind("refused_by")) << said;
+  EXPECT_EQ(said.find("still trying"), said.rfind("still trying")) << said;
+}
+
+// gRPC's client knows whom the authority has called back, too.
+TEST_F(SecureFleet, ARevokedMemberCannotPlayTheMaster) {
+  Expect(Skep({"cert", "issue", authority_, "thief"}), kOk, "good until");
+  // As a thief would have it: without the list.
+  ASSERT_EQ(RunShell("cp -r " + Tls("thief") + " " + folder_ + "/stolen").exit_code, 0);
+  Process fake(
+      SkepArgv({"master", "--listen", "127.0.0.1:0", "--tls", folder_ + "/stolen"}));
+  ASSERT_TRUE(fake.WaitForText("listening on ")) << fake.err();
+  const Words jobs = {"jobs", "--master", WordAfter(fake.out(), "listening on "),
+                      "--tls", Tls("client")};
+  Expect(Skep(jobs), kOk, "");
+  Expect(Skep({"cert", "revoke", authority_, "thief"}), kOk, "revoked ");
+  Expect(Skep(jobs), kUnavailable, "its certificate is revoked");
 }
 
 // One error, and what to do: nobody waits in vain, and no log line stands before it.
@@ -169,6 +188,13 @@ TEST_F(SecureFleet, TlsOnOneSideAloneEndsInOneClearError) {
   Expect(Skep({"serve", "echo", "--listen", "127.0.0.1:0", "--tls", Tls("worker-1"),
                "--stats", "0.0.0.0:0"}),
          kUsage, "HTTP in plain text, with or without --tls");
+  Expect(Skep({"balance", "--listen", "127.0.0.1:0", "--backend", with, "--backend-tls",
+               Tls("nope")}),
+         kFiles, "--backend-tls " + Tls("nope"));
+  Process balancer(SkepArgv({"balance", "--listen", "127.0.0.1:0", "--backend", with}));
+  ASSERT_TRUE(balancer.WaitForText("--backend-tls DIR")) << balancer.err();
+  Expect(Skep(call(WordAfter(balancer.out(), "balancing "))), kUnavailable,
+         "--backend-tls DIR");
 }
 
 // --- A year of operation
@@ -208,8 +234,13 @@ TEST_F(SecureFleet, ARenewedCertificateNeedsNoRestart) {
   Expect(Skep(call), kOk, "hi");
   EXPECT_GT(seconds_left(), before + 86400 * 100);
 
-  // By the join port, as on a machine that has no authority.
+  // By the join port, as on a machine that has no authority: as long as it was made
+  // for.
   Expect(Skep({"cert", "renew", join_, Tls("client")}), kOk, "is good until");
+  const std::string shown = Skep({"cert", "show", Tls("client")}).out;
+  const std::string same_day = absl::FormatTime(
+      "%Y-%m", absl::Now() + absl::Hours(24 * 364), absl::UTCTimeZone());
+  EXPECT_NE(shown.find("until " + same_day.substr(0, 4)), std::string::npos) << shown;
   Expect(Skep({"cert", "renew", address_, Tls("client")}), kUnavailable,
          "no join port");
   Expect(Skep(call), kOk, "hi");

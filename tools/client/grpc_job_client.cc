@@ -1,10 +1,14 @@
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_certificate_verifier.h>
+#include <grpcpp/security/tls_credentials_options.h>
 
 #include <utility>
 
 #include "base/status.h"
 #include "master/job_service.grpc.pb.h"
 #include "rpc/tls/credentials.h"
+#include "rpc/tls/live_credentials.h"
 #include "tools/client/job_client.h"
 
 namespace skep {
@@ -14,18 +18,42 @@ namespace {
 constexpr int kMaxMessageBytes = 64 << 20;
 constexpr absl::Duration kRetryPause = absl::Milliseconds(200);
 
+// gRPC checks a master's chain and its dates, and then asks this: whether it is of our
+// fleet, and was not called back by the list that holds at that time.
+class FleetVerifier final : public grpc::experimental::ExternalCertificateVerifier {
+ public:
+  explicit FleetVerifier(std::shared_ptr<const LiveCredentials> live)
+      : live_(std::move(live)) {}
+
+  bool Verify(grpc::experimental::TlsCustomVerificationCheckRequest* request,
+              std::function<void(grpc::Status)> /*callback*/,
+              grpc::Status* status) override {
+    const grpc::string_ref pem = request->peer_cert();
+    const absl::Status believed =
+        live_->Get()->Believes(std::string_view(pem.data(), pem.size()));
+    if (!believed.ok()) {
+      *status = grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
+                             std::string(Message(believed)));
+    }
+    return true;  // here and now
+  }
+  void Cancel(grpc::experimental::TlsCustomVerificationCheckRequest*) override {}
+
+ private:
+  const std::shared_ptr<const LiveCredentials> live_;
+};
+
 class GrpcJobClient final : public JobClient {
  public:
-  GrpcJobClient(const std::string& address, const TlsCredentials* credentials,
+  GrpcJobClient(const std::string& address,
+                const std::shared_ptr<const LiveCredentials>& live,
                 std::function<absl::Status()> explain)
-      : address_(address),
-        secure_(credentials != nullptr),
-        explain_(std::move(explain)) {
+      : address_(address), secure_(live != nullptr), explain_(std::move(explain)) {
     grpc::ChannelArguments arguments;
     // The name that every certificate of the fleet has: which machine it is on does not
     // matter (rpc/tls/README.md).
-    if (credentials != nullptr) {
-      arguments.SetSslTargetNameOverride(FleetHost(credentials->identity().fleet));
+    if (live != nullptr) {
+      arguments.SetSslTargetNameOverride(FleetHost(live->Get()->identity().fleet));
     }
     arguments.SetMaxSendMessageSize(kMaxMessageBytes);
     arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
@@ -38,8 +66,7 @@ class GrpcJobClient final : public JobClient {
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-    channel_ =
-        grpc::CreateCustomChannel(address, ChannelCredentials(credentials), arguments);
+    channel_ = grpc::CreateCustomChannel(address, ChannelCredentials(live), arguments);
     stub_ = JobService::NewStub(channel_);
   }
 
@@ -138,11 +165,22 @@ class GrpcJobClient final : public JobClient {
 
  private:
   static std::shared_ptr<grpc::ChannelCredentials> ChannelCredentials(
-      const TlsCredentials* credentials) {
-    if (credentials == nullptr) return grpc::InsecureChannelCredentials();
-    return grpc::SslCredentials({.pem_root_certs = credentials->authority(),
-                                 .pem_private_key = credentials->own().key,
-                                 .pem_cert_chain = credentials->own().certificate});
+      const std::shared_ptr<const LiveCredentials>& live) {
+    namespace tls = grpc::experimental;
+    if (live == nullptr) return grpc::InsecureChannelCredentials();
+    const auto now = live->Get();
+    tls::TlsChannelCredentialsOptions options;
+    options.set_certificate_provider(
+        std::make_shared<tls::StaticDataCertificateProvider>(
+            now->authority(), std::vector<tls::IdentityKeyCertPair>{
+                                  {now->own().key, now->own().certificate}}));
+    options.watch_root_certs();
+    options.watch_identity_key_cert_pairs();
+    options.set_certificate_verifier(
+        tls::ExternalCertificateVerifier::Create<FleetVerifier>(live));
+    // The verifier asks for more than the name that all of the fleet have.
+    options.set_check_call_host(false);
+    return tls::TlsCredentials(options);
   }
 
   static bool IsFinalState(JobState state) {
@@ -209,9 +247,9 @@ class GrpcJobClient final : public JobClient {
 
 }  // namespace
 
-std::unique_ptr<JobClient> MakeGrpcJobClient(const std::string& address,
-                                             const TlsCredentials* credentials,
-                                             std::function<absl::Status()> explain) {
+std::unique_ptr<JobClient> MakeGrpcJobClient(
+    const std::string& address, std::shared_ptr<const LiveCredentials> credentials,
+    std::function<absl::Status()> explain) {
   return std::make_unique<GrpcJobClient>(address, credentials, std::move(explain));
 }
 

@@ -17,7 +17,7 @@
 
 namespace skep {
 
-class TlsCredentials;
+class LiveCredentials;
 
 // Thread-safe. Every call but Watch ends within kCallTimeout; Unavailable says which
 // master could not be reached and what to do.
@@ -50,11 +50,14 @@ class JobClient {
       const std::function<void(const std::string&)>& on_trouble) = 0;
 };
 
-// A client of the master at `address`. Connects at the first call. `credentials`, of
-// which a copy is made, are for TLS; null: plain text. `explain` finds out in words why
-// the master cannot be reached, which gRPC says in OpenSSL's; Ok: it does not know.
+// A client of the master at `address`. Connects at the first call. `credentials` are
+// for TLS; null: plain text. Our own certificate and the authorities are those that
+// hold now, the list of the revoked the one that holds at each connection. `explain`
+// finds out in words why the master cannot be reached, which gRPC says in OpenSSL's;
+// Ok: it does not know.
 std::unique_ptr<JobClient> MakeGrpcJobClient(
-    const std::string& address, const TlsCredentials* credentials = nullptr,
+    const std::string& address,
+    std::shared_ptr<const LiveCredentials> credentials = nullptr,
     std::function<absl::Status()> explain = nullptr);
 
 }  // namespace skep

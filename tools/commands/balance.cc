@@ -121,6 +121,7 @@ absl::Status Serve(const BalanceFlags& flags) {
   SKEP_ASSIGN_OR_RETURN(const Security security, Security::Load(flags.security));
   SecurityFlags to_backends = flags.security;
   to_backends.tls = flags.backend_tls;
+  to_backends.flag = "--backend-tls";
   SKEP_ASSIGN_OR_RETURN(const Security backend_security, Security::Load(to_backends));
   SKEP_RETURN_IF_ERROR(security.MayListen(at));
   SKEP_ASSIGN_OR_RETURN(const BalancerOptions options, OptionsOf(flags));
@@ -154,14 +155,10 @@ absl::Status Serve(const BalanceFlags& flags) {
   services.Add(admin_service.get());
   services.AddReflection();
   std::unique_ptr<Server> admin;
-  std::printf("balancing %s over %zu backends, %s\n",
-              balancer->address().ToString().c_str(), backends.size(),
-              flags.policy.c_str());
   if (!flags.admin.empty()) {
     SKEP_ASSIGN_OR_RETURN(const Address admin_at, Address::Parse(flags.admin));
     SKEP_RETURN_IF_ERROR(security.MayListen(admin_at));
     SKEP_ASSIGN_OR_RETURN(admin, Server::Listen(*clients, admin_at, services));
-    std::printf("admin on %s\n", admin->address().ToString().c_str());
   }
   std::unique_ptr<StatsServer> http;
   if (!flags.stats.empty()) {
@@ -173,6 +170,15 @@ absl::Status Serve(const BalanceFlags& flags) {
       return report;
     };
     SKEP_ASSIGN_OR_RETURN(http, StatsServer::Listen(stats_at, Clock::Real(), take));
+  }
+  // Once all of it is there.
+  std::printf("balancing %s over %zu backends, %s\n",
+              balancer->address().ToString().c_str(), backends.size(),
+              flags.policy.c_str());
+  if (admin != nullptr) {
+    std::printf("admin on %s\n", admin->address().ToString().c_str());
+  }
+  if (http != nullptr) {
     std::printf("statistics on http://%s/\n", http->address().ToString().c_str());
   }
   std::fflush(stdout);

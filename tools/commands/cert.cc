@@ -58,9 +58,13 @@ absl::Status Issue(const CertFlags& flags) {
                                        Days(flags, kOneYear), absl::Now()));
   SKEP_ASSIGN_OR_RETURN(member.revoked, authority.RevokedPem());
   SKEP_RETURN_IF_ERROR(WriteMember(out, member));
-  std::printf("%s/ holds ca.pem, cert.pem and key.pem of %s: use it with --tls %s\n",
-              out.c_str(), Identity{authority.fleet(), flags.name}.ToString().c_str(),
-              out.c_str());
+  SKEP_ASSIGN_OR_RETURN(const CertificateInfo info,
+                        DescribeCertificate(member.own.certificate));
+  std::printf(
+      "%s/ holds ca.pem, cert.pem and key.pem of %s, good until %s: use it with --tls "
+      "%s\n",
+      out.c_str(), info.identity.ToString().c_str(), TimeText(info.not_after).c_str(),
+      out.c_str());
   return absl::OkStatus();
 }
 
@@ -68,12 +72,10 @@ absl::Status Token(const CertFlags& flags) {
   SKEP_ASSIGN_OR_RETURN(const Authority authority, Authority::Open(flags.subject));
   const absl::Time now = absl::Now();
   std::printf("%s\n", authority.MakeToken(flags.valid_for, now).c_str());
-  std::fprintf(
-      stderr,
-      "skep: good for any number of machines until %s; whoever has it can "
-      "join\n",
-      absl::FormatTime(absl::RFC3339_sec, now + flags.valid_for, absl::UTCTimeZone())
-          .c_str());
+  std::fprintf(stderr,
+               "skep: good for any number of machines until %s; whoever has it can "
+               "join\n",
+               TimeText(now + flags.valid_for).c_str());
   return absl::OkStatus();
 }
 
@@ -114,10 +116,9 @@ absl::Status DoJoin(const CertFlags& flags) {
   SKEP_RETURN_IF_ERROR(WriteMember(flags.out, joined));
   SKEP_ASSIGN_OR_RETURN(const CertificateInfo info,
                         DescribeCertificate(joined.own.certificate));
-  std::printf(
-      "joined as %s until %s: use it with --tls %s\n", info.identity.ToString().c_str(),
-      absl::FormatTime(absl::RFC3339_sec, info.not_after, absl::UTCTimeZone()).c_str(),
-      flags.out.c_str());
+  std::printf("joined as %s until %s: use it with --tls %s\n",
+              info.identity.ToString().c_str(), TimeText(info.not_after).c_str(),
+              flags.out.c_str());
   return absl::OkStatus();
 }
 
@@ -164,7 +165,8 @@ int RunCert(const Args& args) {
                   "renew: or HOST:PORT where machines join");
   line.Positional("NAME", &flags.name,
                   "issue: the member's name; join: the same, by default the machine's; "
-                  "renew: the member's folder; revoke: a name, or a serial number",
+                  "renew: the member's folder; revoke: a name, or a serial number, "
+                  "which stands for the member that has it",
                   false);
   line.Flag("fleet", &flags.fleet, "init: the fleet's name", "NAME");
   line.Flag("host", &flags.hosts,
@@ -173,7 +175,8 @@ int RunCert(const Args& args) {
             "HOST");
   line.Flag("days", &flags.days,
             "init, issue, renew: how long the certificate is valid; by default an "
-            "authority's 3650, a member's 365",
+            "authority's 3650, a member's 365, a renewed one's as long as before; a "
+            "member's never longer than its authority's",
             "N", 1);
   line.Flag("out", &flags.out,
             "issue, join: the member's folder; by default issue takes WHERE/NAME",
@@ -196,6 +199,9 @@ int RunCert(const Args& args) {
             "TOKEN");
   line.Flag("timeout", &flags.timeout_seconds,
             "join, renew: seconds before it gives up", "S", 1);
+  line.Flag("only", &flags.only,
+            "revoke: the certificate of this serial number, and not the others of the "
+            "same member");
   line.Flag("json", &flags.json, "show: one JSON object; list: one a line");
   if (const auto code = line.Parse(args)) return *code;
   const absl::Status status = Cert(flags);

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <sstream>
 
 #include "base/status.h"
@@ -24,10 +25,6 @@ bool IsFolder(const std::string& path) {
   return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-std::string Text(absl::Time time) {
-  return absl::FormatTime(absl::RFC3339_sec, time, absl::UTCTimeZone());
-}
-
 // By the authority's own folder.
 absl::StatusOr<Membership> RenewByFolder(const CertFlags& flags,
                                          const TlsCredentials& member) {
@@ -35,8 +32,10 @@ absl::StatusOr<Membership> RenewByFolder(const CertFlags& flags,
   Membership next;
   next.own.key = member.own().key;
   SKEP_ASSIGN_OR_RETURN(const std::string request, MakeSigningRequest(next.own.key));
-  absl::StatusOr<std::string> certificate = authority.Renew(
-      request, member.own().certificate, Days(flags, kOneYear), absl::Now());
+  std::optional<absl::Duration> valid_for;  // as before
+  if (flags.days > 0) valid_for = absl::Hours(24) * flags.days;
+  absl::StatusOr<std::string> certificate =
+      authority.Renew(request, member.own().certificate, valid_for, absl::Now());
   if (!certificate.ok()) return AsAnswer(certificate.status());
   next.own.certificate = *std::move(certificate);
   SKEP_ASSIGN_OR_RETURN(next.revoked, authority.RevokedPem());
@@ -75,6 +74,10 @@ std::vector<std::string> MembersBelow(const std::string& directory) {
 
 }  // namespace
 
+std::string TimeText(absl::Time time) {
+  return absl::FormatTime(absl::RFC3339_sec, time, absl::UTCTimeZone());
+}
+
 absl::Status AsAnswer(const absl::Status& status) {
   if (absl::IsPermissionDenied(status)) {
     return EndsWith(kJobFailed, Annotate(status, "refused"));
@@ -102,10 +105,11 @@ absl::Status RenewCertificate(const CertFlags& flags) {
   SKEP_ASSIGN_OR_RETURN(const CertificateInfo info,
                         DescribeCertificate(next.own.certificate));
   std::printf(
-      "%s/cert.pem of %s is good until %s: what uses --tls %s takes it up by "
-      "itself\n",
+      "%s/cert.pem of %s is good until %s (before: %s): what uses --tls %s takes it "
+      "up by itself\n",
       flags.name.c_str(), info.identity.ToString().c_str(),
-      Text(info.not_after).c_str(), flags.name.c_str());
+      TimeText(info.not_after).c_str(), TimeText((*member)->expiry()).c_str(),
+      flags.name.c_str());
   return absl::OkStatus();
 }
 
@@ -116,22 +120,28 @@ absl::Status RevokeCertificates(const CertFlags& flags) {
   }
   SKEP_ASSIGN_OR_RETURN(const Authority authority, Authority::Open(flags.subject));
   SKEP_ASSIGN_OR_RETURN(const std::vector<IssuedCertificate> revoked,
-                        authority.Revoke(flags.name, absl::Now()));
+                        authority.Revoke(flags.name, absl::Now(), flags.only));
   for (const IssuedCertificate& one : revoked) {
     std::printf("revoked %s %s\n", one.serial.c_str(), one.name.c_str());
   }
   if (revoked.empty()) std::printf("%s was revoked before\n", flags.name.c_str());
   const std::string list = StrCat(flags.subject, "/", kRevokedFile);
   SKEP_ASSIGN_OR_RETURN(const std::string pem, authority.RevokedPem());
+  // One folder that cannot be written keeps the list from no other.
+  absl::Status failed;
   for (const std::string& member : MembersBelow(flags.subject)) {
-    SKEP_RETURN_IF_ERROR(UpdateRevoked(member, pem));
-    std::printf("%s/%s is up to date\n", member.c_str(), kRevokedFile);
+    const absl::Status updated = UpdateRevoked(member, pem);
+    if (updated.ok()) {
+      std::printf("%s/%s is up to date\n", member.c_str(), kRevokedFile);
+    } else if (failed.ok()) {
+      failed = Annotate(updated, StrCat("revoked, but ", member, " does not know it"));
+    }
   }
   std::printf(
       "Copy %s into the --tls folders of other machines, or renew there: they "
       "take it up by themselves.\n",
       list.c_str());
-  return absl::OkStatus();
+  return failed;
 }
 
 absl::Status ListCertificates(const CertFlags& flags) {
@@ -150,7 +160,7 @@ absl::Status ListCertificates(const CertFlags& flags) {
     std::printf(flags.json ? "{\"serial\":\"%s\",\"name\":\"%s\",\"until\":\"%s\","
                              "\"state\":\"%s\"}\n"
                            : "%-40s %-24s %-25s %s\n",
-                one.serial.c_str(), one.name.c_str(), Text(one.not_after).c_str(),
+                one.serial.c_str(), one.name.c_str(), TimeText(one.not_after).c_str(),
                 state);
   }
   return absl::OkStatus();
@@ -194,8 +204,8 @@ absl::Status ShowCertificate(const CertFlags& flags) {
                             : now < info->not_before ? "not valid yet"
                             : now <= info->not_after ? "valid"
                                                      : "expired";
-  const std::string from = Text(info->not_before);
-  const std::string until = Text(info->not_after);
+  const std::string from = TimeText(info->not_before);
+  const std::string until = TimeText(info->not_after);
   const char* const kind = info->is_authority ? "authority" : "member";
   if (flags.json) {  // nothing in it needs escaping: names are checked when made
     std::printf(

@@ -26,8 +26,12 @@ struct CertFlags {
   std::string token;
   absl::Duration valid_for = absl::Hours(1);
   int64_t timeout_seconds = 10;
+  bool only = false;  // revoke: this serial number, and no other of its member
   bool json = false;
 };
+
+// As people read it.
+std::string TimeText(absl::Time time);
 
 inline absl::Duration Days(const CertFlags& flags, int64_t by_default) {
   return absl::Hours(24) * (flags.days > 0 ? flags.days : by_default);

@@ -31,7 +31,7 @@ absl::StatusOr<std::unique_ptr<JobClient>> ConnectTo(const Address& master,
     const StopAtExit stop(sockets);
     return security.Explain(sockets, master, kExplainTimeout);
   };
-  return MakeGrpcJobClient(master.ToString(), security.credentials().get(), explain);
+  return MakeGrpcJobClient(master.ToString(), security.live(), explain);
 }
 
 absl::StatusOr<std::unique_ptr<JobClient>> ConnectTo(const Address& master,

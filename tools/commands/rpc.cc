@@ -92,7 +92,8 @@ absl::Status Ask(const RpcFlags& flags, bool list = false) {
   const std::unique_ptr<Transport> transport = security.Over(sockets);
   const StopAtExit stop(sockets);
   ConnectOptions options;
-  options.connect_timeout = timeout;
+  // Why there is no connection is known before the call gives up.
+  options.connect_timeout = timeout * 0.9;
   std::shared_ptr<Channel> channel;
   if (addresses.size() == 1) {
     options.reconnect = false;
@@ -159,6 +160,7 @@ int RunCall(const Args& args) {
 
 int RunTop(const Args& args) {
   RpcFlags flags;
+  flags.timeout_seconds = 3;  // a page is there at once, or never
   CommandLine line(
       "rpc top", "Shows live what a server or balancer does, by its statistics page.");
   line.Example("skep rpc top 127.0.0.1:9982");

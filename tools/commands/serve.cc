@@ -167,8 +167,6 @@ absl::Status Serve(const ServeFlags& flags) {
   SKEP_ASSIGN_OR_RETURN(
       const std::unique_ptr<Server> server,
       Server::Listen(front == nullptr ? *peers : *front, at, services, options));
-  std::printf("serving %s on %s\n", flags.service.c_str(),
-              server->address().ToString().c_str());
   std::unique_ptr<StatsServer> http;
   if (!stats_text.empty()) {
     SKEP_ASSIGN_OR_RETURN(const Address stats_at, Address::Parse(stats_text));
@@ -186,6 +184,11 @@ absl::Status Serve(const ServeFlags& flags) {
     };
     SKEP_ASSIGN_OR_RETURN(http,
                           StatsServer::Listen(stats_at, clock, take, std::move(pages)));
+  }
+  // Once all of it is there.
+  std::printf("serving %s on %s\n", flags.service.c_str(),
+              server->address().ToString().c_str());
+  if (http != nullptr) {
     std::printf("statistics on http://%s/\n", http->address().ToString().c_str());
   }
   std::fflush(stdout);

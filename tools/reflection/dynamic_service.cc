@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "base/status.h"
 #include "google/protobuf/compiler/parser.h"
 #include "google/protobuf/descriptor.h"
@@ -11,6 +12,7 @@
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/util/json_util.h"
+#include "nlohmann/json.hpp"
 #include "rpc/rpc_service.pb.h"
 
 namespace skep {
@@ -19,6 +21,37 @@ namespace {
 using google::protobuf::FileDescriptorProto;
 using google::protobuf::MethodDescriptor;
 using google::protobuf::ServiceDescriptor;
+
+// In one line: "payload (string), numbers (repeated int64)".
+std::string FieldsOf(const google::protobuf::Descriptor& type) {
+  std::string all;
+  for (int i = 0; i < type.field_count(); ++i) {
+    const google::protobuf::FieldDescriptor& field = *type.field(i);
+    const std::string of =
+        field.message_type() != nullptr ? field.message_type()->full_name()
+        : field.enum_type() != nullptr  ? field.enum_type()->full_name()
+                                        : std::string(field.type_name());
+    StrAppend(&all, all.empty() ? "" : ", ", field.name(), " (",
+              field.is_repeated() ? "repeated " : "", of, ")");
+  }
+  return all.empty() ? "none" : all;
+}
+
+// What protobuf says in several lines (what it met, the text around that, a mark
+// below), in one; and, of a text that is no JSON at all, where.
+std::string WhatIsWrong(const std::string& json, std::string_view said) {
+  const std::string_view what = said.substr(0, said.find('\n'));
+  size_t at = 0;  // counted from 1
+  try {
+    [[maybe_unused]] const auto parsed = nlohmann::json::parse(json);
+  } catch (const nlohmann::json::parse_error& error) {
+    at = error.byte;
+  }
+  if (at == 0) return std::string(what);
+  if (at > json.size()) return StrCat(what, " at its end, after byte ", json.size());
+  return StrCat(what, " at byte ", at, ": '", absl::CHexEscape(json.substr(at - 1, 10)),
+                "'");
+}
 
 // Keeps the first thing that is wrong with a .proto text or its descriptors.
 class FirstError final : public google::protobuf::io::ErrorCollector,
@@ -145,9 +178,10 @@ absl::StatusOr<std::string> DynamicService::Call(Channel& channel,
       impl_->messages.GetPrototype(method->output_type())->New());
   const auto parsed = google::protobuf::util::JsonStringToMessage(json, request.get());
   if (!parsed.ok()) {
-    return InvalidArgument("the request is no JSON for ", request->GetTypeName(), ": ",
-                           parsed.ToString(),
-                           "; its fields: ", request->GetDescriptor()->DebugString());
+    return InvalidArgument(
+        "the request is no JSON for ", request->GetTypeName(), ": ",
+        WhatIsWrong(json, {parsed.message().data(), parsed.message().size()}),
+        "; its fields: ", FieldsOf(*request->GetDescriptor()));
   }
   if (!request->IsInitialized()) {
     return InvalidArgument(request->GetTypeName(), " misses required fields: ",

@@ -1,6 +1,8 @@
 #include "tools/top/http_get.h"
 
+#include <algorithm>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "base/mutex.h"
@@ -11,6 +13,10 @@ namespace skep {
 namespace {
 
 constexpr size_t kMostBytes = 16 << 20;
+constexpr std::string_view kVersion = "HTTP/1.";
+constexpr char kHint[] =
+    "name the address that the server or balancer was given as --stats, not the one "
+    "where it is called";
 
 // One exchange; ends with the connection.
 class Exchange final : public StreamHandler {
@@ -27,11 +33,16 @@ class Exchange final : public StreamHandler {
 
   size_t OnData(std::string_view bytes) override {
     received_ += bytes;
-    if (received_.size() > kMostBytes) {
+    // Who does not speak HTTP may say something else and wait for ever.
+    const size_t seen = std::min(received_.size(), kVersion.size());
+    if (received_.compare(0, seen, kVersion, 0, seen) != 0) {
+      stream_->Abort(Finished(ParseHttpResponse(received_).status()));
+    } else if (received_.size() > kMostBytes) {
       stream_->Abort(DataLoss("the page is over ", kMostBytes, " bytes"));
     }
     return bytes.size();
   }
+  void OnPeerClosed() override { Finish(absl::OkStatus()); }
   void OnClosed(const absl::Status& reason) override { Finish(reason); }
 
   // What came, or why nothing did.
@@ -41,7 +52,8 @@ class Exchange final : public StreamHandler {
     while (!done_) {
       const absl::Duration left = end - Clock::Real().Now();
       if (left <= absl::ZeroDuration()) {
-        return DeadlineExceeded("no page came within ", absl::FormatDuration(timeout));
+        return DeadlineExceeded("no page came within ", absl::FormatDuration(timeout),
+                                ": ", kHint);
       }
       changed_.WaitFor(mutex_, left);
     }
@@ -50,8 +62,13 @@ class Exchange final : public StreamHandler {
   }
 
  private:
+  absl::Status Finished(absl::Status status) {
+    Finish(status);
+    return status;
+  }
   void Finish(absl::Status status) {
     MutexLock lock(mutex_);
+    if (done_) return;
     status_ = std::move(status);
     done_ = true;
     changed_.SignalAll();
@@ -70,9 +87,10 @@ class Exchange final : public StreamHandler {
 
 absl::StatusOr<std::string> ParseHttpResponse(const std::string& response) {
   const size_t end = response.find("\r\n\r\n");
-  if (!response.starts_with("HTTP/1.") || end == std::string::npos) {
-    return DataLoss("what answers there does not speak HTTP");
+  if (!response.starts_with(kVersion)) {
+    return Unavailable("what answers there serves no statistics page: ", kHint);
   }
+  if (end == std::string::npos) return DataLoss("the page is cut short");
   const std::string line = response.substr(0, response.find("\r\n"));
   if (line.substr(8, 5) == " 404 ") return NotFound("there is no such page: ", line);
   if (line.substr(8, 5) != " 200 ") return Unavailable("the server answered ", line);

@@ -14,7 +14,8 @@ namespace skep {
 
 // The body of `path` at `address`, over a transport with one loop. Blocks, for at most
 // `timeout`; never on one of the transport's executors. NotFound and others by the
-// server's answer, DataLoss when it does not speak HTTP or the page is over 16 MiB.
+// server's answer; Unavailable also when it does not speak HTTP, DataLoss when the page
+// is over 16 MiB.
 absl::StatusOr<std::string> HttpGet(Transport& transport, const Address& address,
                                     const std::string& path, absl::Duration timeout);
 
