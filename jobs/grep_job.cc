@@ -14,6 +14,7 @@
 #include "jobs/api/json_text.h"
 #include "jobs/grep_printer.h"
 #include "jobs/kernels/line_matcher.h"
+#include "jobs/kernels/string_search.h"
 
 namespace skep {
 namespace {

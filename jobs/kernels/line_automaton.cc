@@ -1,320 +1,315 @@
 #include "jobs/kernels/line_automaton.h"
 
+#include <string.h>
+
 #include <algorithm>
-#include <bitset>
 #include <map>
 #include <utility>
+
+#include "jobs/kernels/line_expression.h"
 
 namespace skep {
 namespace {
 
-using Bytes = std::bitset<256>;
-using States = std::vector<int>;  // of the nondeterministic automaton, ascending
+using Kind = ExpressionNode::Kind;
+using Nodes = std::vector<int>;  // ascending
 
-constexpr size_t kMaxStates = 128;
-constexpr size_t kMaxNodes = 4096;  // each set of states is looked for among these
-constexpr int kMaxDepth = 100;
+constexpr size_t kMaxStates = 512;
+constexpr size_t kMaxTable = 1 << 16;  // what 16 bits can tell apart
+constexpr size_t kMaxWork = 1 << 22;   // nodes visited, some 20 ms
+constexpr size_t kChunk = 512;
+constexpr size_t kBlock = 8;  // steps between two looks at whether something matched
 
-struct Node {
-  enum class Kind { kBytes, kSplit, kLineBegin, kLineEnd, kMatch } kind;
-  Bytes bytes;     // kBytes
-  int next = -1;   // -1: not known yet
-  int other = -1;  // kSplit
-};
+// What stands on either side of a place.
+enum class Beside { kUnknown, kLineEnd, kWordByte, kOtherByte };
 
-// A piece of the automaton: where it begins, and the one node, a kSplit without an
-// other way, by which it is left.
-struct Piece {
-  int begin;
-  int end;
-};
-
-// Parses as RE2 would and stops at what is not simple.
-class Parser {
- public:
-  explicit Parser(std::string_view expression) : rest_(expression) {}
-
-  // The nodes, of which the first is where to begin; none if it is not simple.
-  std::vector<Node> Parse() {
-    nodes_.push_back({.kind = Node::Kind::kSplit});
-    const Piece all = Alternatives(0);
-    if (!simple_ || !rest_.empty()) return {};
-    nodes_[0].next = all.begin;
-    nodes_[all.end].next = Add(Node::Kind::kMatch);
-    return std::move(nodes_);
-  }
-
- private:
-  int Add(Node::Kind kind, int next = -1, int other = -1) {
-    nodes_.push_back({.kind = kind, .next = next, .other = other});
-    return static_cast<int>(nodes_.size()) - 1;
-  }
-  Piece Empty() {
-    const int node = Add(Node::Kind::kSplit);
-    return {node, node};
-  }
-  Piece Single(Node::Kind kind, const Bytes& bytes = {}) {
-    const int end = Add(Node::Kind::kSplit);
-    const int node = Add(kind, end);
-    nodes_[node].bytes = bytes;
-    return {node, end};
-  }
-  Piece Refuse() {
-    simple_ = false;
-    return Empty();
-  }
-  bool Take(char c) {
-    if (rest_.empty() || rest_[0] != c) return false;
-    rest_.remove_prefix(1);
-    return true;
-  }
-
-  Piece Alternatives(int depth) {
-    Piece all = Sequence(depth);
-    while (simple_ && Take('|')) {
-      const Piece other = Sequence(depth);
-      const int end = Add(Node::Kind::kSplit);
-      nodes_[all.end].next = end;
-      nodes_[other.end].next = end;
-      all = {Add(Node::Kind::kSplit, all.begin, other.begin), end};
-    }
-    return all;
-  }
-
-  Piece Sequence(int depth) {
-    Piece all = Empty();
-    while (simple_ && !rest_.empty() && rest_[0] != '|' && rest_[0] != ')') {
-      const Piece part = Repeated(Atom(depth));
-      nodes_[all.end].next = part.begin;
-      all.end = part.end;
-    }
-    return all;
-  }
-
-  Piece Repeated(Piece part) {
-    while (simple_ && !rest_.empty()) {
-      const char how = rest_[0];
-      if (how != '*' && how != '+' && how != '?') break;
-      rest_.remove_prefix(1);
-      Take('?');  // which of several matches is preferred does not matter
-      const int end = Add(Node::Kind::kSplit);
-      const int split = Add(Node::Kind::kSplit, part.begin, end);
-      nodes_[part.end].next = how == '?' ? end : split;
-      part = {how == '+' ? part.begin : split, end};
-    }
-    return part;
-  }
-
-  Piece Atom(int depth) {
-    const char c = rest_[0];
-    rest_.remove_prefix(1);
-    switch (c) {
-      case '(': {
-        if (depth == kMaxDepth) return Refuse();
-        if (Take('?') && !Take(':')) return Refuse();
-        const Piece group = Alternatives(depth + 1);
-        return Take(')') ? group : Refuse();
-      }
-      case '[':
-        return Class();
-      case '^':
-        return Single(Node::Kind::kLineBegin);
-      case '$':
-        return Single(Node::Kind::kLineEnd);
-      case '\\':
-        return Escaped();
-      case '.':
-      case '{':
-      case '}':
-      case ']':
-      case '*':
-      case '+':
-      case '?':
-      case '\n':
-        return Refuse();
-      default:
-        return Literal(c);
-    }
-  }
-
-  static Bytes Only(char c) { return Bytes().set(static_cast<uint8_t>(c)); }
-  static bool IsAscii(char c) { return static_cast<int8_t>(c) >= 0; }
-  static bool IsPunctuation(char c) {
-    return c > ' ' && c < 0x7f && !(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'Z') &&
-           !(c >= 'a' && c <= 'z');
-  }
-
-  // A character, of one byte or of several.
-  Piece Literal(char c) {
-    Piece all = Single(Node::Kind::kBytes, Only(c));
-    while (!IsAscii(c) && !rest_.empty() && (rest_[0] & 0xc0) == 0x80) {
-      const Piece part = Single(Node::Kind::kBytes, Only(rest_[0]));
-      nodes_[all.end].next = part.begin;
-      all.end = part.end;
-      rest_.remove_prefix(1);
-    }
-    return all;
-  }
-
-  Piece Escaped() {
-    if (rest_.empty() || !IsPunctuation(rest_[0])) return Refuse();
-    const char c = rest_[0];
-    rest_.remove_prefix(1);
-    return Single(Node::Kind::kBytes, Only(c));
-  }
-
-  // What stands behind "[".
-  Piece Class() {
-    Bytes bytes;
-    if (rest_.empty() || rest_[0] == '^' || rest_[0] == ']') return Refuse();
-    while (!Take(']')) {
-      uint8_t low, high;
-      if (!ClassByte(&low)) return Refuse();
-      high = low;
-      if (rest_.size() > 1 && rest_[0] == '-' && rest_[1] != ']') {
-        rest_.remove_prefix(1);
-        if (!ClassByte(&high) || high < low) return Refuse();
-      }
-      for (int c = low; c <= high; ++c) bytes.set(static_cast<size_t>(c));
-    }
-    bytes.reset('\n');
-    return Single(Node::Kind::kBytes, bytes);
-  }
-  bool ClassByte(uint8_t* byte) {
-    if (rest_.empty() || !IsAscii(rest_[0]) || rest_[0] == '[') return false;
-    if (Take('\\') && (rest_.empty() || !IsPunctuation(rest_[0]))) return false;
-    *byte = static_cast<uint8_t>(rest_[0]);
-    rest_.remove_prefix(1);
-    return true;
-  }
-
-  std::string_view rest_;
-  bool simple_ = true;
-  std::vector<Node> nodes_;
-};
-
-// The nodes that can be reached without a byte: the kBytes, kLineEnd and kMatch ones.
-class Closure {
- public:
-  explicit Closure(const std::vector<Node>& nodes)
-      : nodes_(nodes), seen_(nodes.size()) {}
-
-  bool at_line_begin = false;
-  bool at_line_end = false;
-  bool met_line_begin = false;
-
-  void Add(int node) {
-    std::vector<int> waiting = {node};
-    while (!waiting.empty()) {
-      const int at = waiting.back();
-      waiting.pop_back();
-      if (at < 0 || seen_[static_cast<size_t>(at)]) continue;
-      seen_[static_cast<size_t>(at)] = true;
-      const Node& n = nodes_[static_cast<size_t>(at)];
-      switch (n.kind) {
-        case Node::Kind::kSplit:
-          waiting.push_back(n.next);
-          waiting.push_back(n.other);
-          break;
-        case Node::Kind::kLineBegin:
-          met_line_begin = true;
-          if (at_line_begin) waiting.push_back(n.next);
-          break;
-        case Node::Kind::kLineEnd:
-          if (at_line_end) waiting.push_back(n.next);
-          [[fallthrough]];
-        case Node::Kind::kBytes:
-        case Node::Kind::kMatch:
-          states_.push_back(at);
-      }
-    }
-  }
-  States Take() {
-    std::sort(states_.begin(), states_.end());
-    return std::move(states_);
-  }
-
- private:
-  const std::vector<Node>& nodes_;
-  std::vector<bool> seen_;
-  States states_;
-};
-
-bool HasMatch(const std::vector<Node>& nodes, const States& states) {
-  return std::any_of(states.begin(), states.end(), [&](int s) {
-    return nodes[static_cast<size_t>(s)].kind == Node::Kind::kMatch;
-  });
-}
+void Set(std::vector<uint64_t>* bits, size_t i) { (*bits)[i / 64] |= 1ull << i % 64; }
 
 }  // namespace
 
-std::optional<LineAutomaton> LineAutomaton::Create(std::string_view expression) {
-  const std::vector<Node> nodes = Parser(expression).Parse();
-  if (nodes.empty() || nodes.size() > kMaxNodes) return std::nullopt;
-  LineAutomaton automaton;
-  // State 1 is the start, 0 that of a match; each is a set of nodes.
-  std::map<States, size_t> known;
-  std::vector<States> sets(1);
-  const auto state_of = [&](States set) -> size_t {
-    if (HasMatch(nodes, set)) return 0;
-    const auto [it, added] = known.emplace(set, sets.size());
-    if (added) sets.push_back(std::move(set));
-    return it->second;
-  };
-  Closure start(nodes);
-  start.at_line_begin = true;
-  start.Add(0);
-  if (state_of(start.Take()) == 0) {
-    automaton.matches_every_line_ = true;
-    return automaton;
-  }
-  for (size_t state = 1; state < sets.size(); ++state) {
-    if (sets.size() > kMaxStates) return std::nullopt;
-    const States from = sets[state];
-    automaton.next_.resize((state + 1) * 256);
-    automaton.matches_at_end_.resize(state + 1);
-    Closure end(nodes);
-    end.at_line_end = true;
-    for (const int s : from) {
-      const Node& node = nodes[static_cast<size_t>(s)];
-      if (node.kind == Node::Kind::kLineEnd) end.Add(node.next);
+// The subset construction. A state is what stood before, and the nodes that are reached
+// by it: those that read a byte, and those that want to know the next byte first.
+class AutomatonBuilder {
+ public:
+  explicit AutomatonBuilder(const std::vector<ExpressionNode>& nodes)
+      : nodes_(nodes), visited_(nodes.size()) {
+    for (const ExpressionNode& node : nodes) {
+      minds_line_begin_ |= node.kind == Kind::kLineBegin;
+      minds_words_ |=
+          node.kind == Kind::kWordBoundary || node.kind == Kind::kNoWordBoundary;
     }
-    // "$^": whether the line is empty is not known any more.
-    if (end.met_line_begin) return std::nullopt;
-    automaton.matches_at_end_[state] = HasMatch(nodes, end.Take());
-    for (size_t byte = 0; byte < 256; ++byte) {
-      size_t to = 0;
-      if (byte == '\n') {
-        to = automaton.matches_at_end_[state] ? 0 : 1;
-      } else {
-        Closure closure(nodes);
-        for (const int s : from) {
-          const Node& node = nodes[static_cast<size_t>(s)];
-          if (node.kind == Node::Kind::kBytes && node.bytes[byte])
-            closure.Add(node.next);
+  }
+
+  std::optional<LineAutomaton> Build() {
+    MakeColumns();
+    if (StateOf(Beside::kLineEnd, {0}) == 0) {
+      automaton_.matches_every_line_ = true;
+      return std::move(automaton_);
+    }
+    const size_t columns = samples_.size();
+    automaton_.start_ = static_cast<uint16_t>(columns);
+    automaton_.next_.resize(columns);
+    automaton_.matches_at_end_.resize(1);
+    for (size_t state = 1; state < states_.size(); ++state) {
+      for (const uint8_t byte : samples_) {
+        const size_t to = Next(state, byte);
+        if (states_.size() > kMaxStates || states_.size() * columns > kMaxTable ||
+            work_ > kMaxWork) {
+          return std::nullopt;
         }
-        closure.Add(0);
-        to = state_of(closure.Take());
-        if (sets.size() > kMaxStates) return std::nullopt;
+        automaton_.next_.push_back(static_cast<uint16_t>(to * columns));
       }
-      automaton.next_[state * 256 + byte] = static_cast<uint16_t>(to * 256);
+      automaton_.matches_at_end_.push_back(
+          HasMatch(Reached(states_[state], Beside::kLineEnd)));
+    }
+    return std::move(automaton_);
+  }
+
+ private:
+  struct State {
+    Beside before = Beside::kLineEnd;
+    Nodes nodes = {};
+    auto operator<=>(const State&) const = default;
+  };
+
+  Beside KindOf(uint8_t byte) const {
+    if (byte == '\n') return Beside::kLineEnd;
+    return minds_words_ && IsWordByte(byte) ? Beside::kWordByte : Beside::kOtherByte;
+  }
+
+  // Columns of bytes, and one byte of each: '\n' has its own.
+  void MakeColumns() {
+    std::array<size_t, 256> column{};
+    const auto divide = [&column](const auto& in) {
+      std::map<std::pair<size_t, bool>, size_t> known;
+      for (size_t byte = 0; byte < 256; ++byte) {
+        const std::pair<size_t, bool> key = {column[byte], in(byte)};
+        column[byte] = known.emplace(key, known.size()).first->second;
+      }
+    };
+    divide([](size_t byte) { return byte == '\n'; });
+    if (minds_words_) {
+      divide([](size_t byte) { return IsWordByte(static_cast<uint8_t>(byte)); });
+    }
+    for (const ExpressionNode& node : nodes_) {
+      if (node.kind == Kind::kBytes) {
+        divide([&node](size_t byte) { return node.bytes[byte]; });
+      }
+    }
+    for (size_t byte = 0; byte < 256; ++byte) {
+      automaton_.column_[byte] = static_cast<uint8_t>(column[byte]);
+      // They are numbered in the order of their first bytes.
+      if (column[byte] == samples_.size()) {
+        samples_.push_back(static_cast<uint8_t>(byte));
+      }
     }
   }
-  return automaton;
+
+  bool HasMatch(const Nodes& nodes) const {
+    return std::any_of(nodes.begin(), nodes.end(),
+                       [&](int n) { return nodes_[n].kind == Kind::kMatch; });
+  }
+
+  // The nodes that can be reached without a byte, of those that are not passed by.
+  Nodes Reached(const State& from, Beside after) {
+    ++visit_;
+    Nodes reached;
+    std::vector<int> waiting = from.nodes;
+    while (!waiting.empty()) {
+      const int at = waiting.back();
+      waiting.pop_back();
+      if (at < 0 || std::exchange(visited_[at], visit_) == visit_) continue;
+      ++work_;
+      const ExpressionNode& node = nodes_[at];
+      bool pass = false;
+      switch (node.kind) {
+        case Kind::kSplit:
+          waiting.push_back(node.other);
+          pass = true;
+          break;
+        case Kind::kLineBegin:
+          pass = from.before == Beside::kLineEnd;
+          break;
+        case Kind::kLineEnd:
+          pass = after == Beside::kLineEnd;
+          if (after == Beside::kUnknown) reached.push_back(at);
+          break;
+        case Kind::kWordBoundary:
+        case Kind::kNoWordBoundary:
+          pass = after != Beside::kUnknown &&
+                 ((from.before == Beside::kWordByte) != (after == Beside::kWordByte)) ==
+                     (node.kind == Kind::kWordBoundary);
+          if (after == Beside::kUnknown) reached.push_back(at);
+          break;
+        case Kind::kBytes:
+        case Kind::kMatch:
+          reached.push_back(at);
+      }
+      if (pass) waiting.push_back(node.next);
+    }
+    std::sort(reached.begin(), reached.end());
+    return reached;
+  }
+
+  // The number of a state, 0 if something has matched.
+  size_t StateOf(Beside before, Nodes from) {
+    State state{before, std::move(from)};
+    state.nodes = Reached(state, Beside::kUnknown);
+    if (HasMatch(state.nodes)) return 0;
+    if (before == Beside::kLineEnd && !minds_line_begin_) {
+      state.before = Beside::kOtherByte;
+    }
+    const auto [it, added] = known_.emplace(state, states_.size());
+    if (added) states_.push_back(std::move(state));
+    return it->second;
+  }
+
+  size_t Next(size_t state, uint8_t byte) {
+    const Nodes reading = Reached(states_[state], KindOf(byte));
+    if (HasMatch(reading)) return 0;
+    if (byte == '\n') return 1;
+    Nodes to = {0};  // a match may begin anywhere
+    for (const int at : reading) {
+      const ExpressionNode& node = nodes_[at];
+      if (node.kind == Kind::kBytes && node.bytes[byte]) to.push_back(node.next);
+    }
+    return StateOf(KindOf(byte), std::move(to));
+  }
+
+  const std::vector<ExpressionNode>& nodes_;
+  bool minds_line_begin_ = false, minds_words_ = false;
+  std::vector<uint8_t> samples_;  // by column
+  std::map<State, size_t> known_;
+  std::vector<State> states_ =
+      std::vector<State>(1);  // 0: something has matched; 1: the start
+  std::vector<uint64_t> visited_;
+  uint64_t visit_ = 0;
+  size_t work_ = 0;
+  LineAutomaton automaton_;
+};
+
+std::optional<LineAutomaton> LineAutomaton::Create(std::string_view expression,
+                                                   bool ignore_case) {
+  const auto nodes = ParseLineExpression(expression, ignore_case);
+  if (!nodes) return std::nullopt;
+  return AutomatonBuilder(*nodes).Build();
 }
 
 size_t LineAutomaton::Find(std::string_view text, size_t from) const {
-  if (from >= text.size()) return std::string_view::npos;
+  if (from >= text.size() && !text.empty()) return text.npos;
   if (matches_every_line_) return from;
   const uint16_t* const next = next_.data();
-  size_t state = kStart;
+  size_t state = start_;
   for (size_t i = from; i < text.size(); ++i) {
-    state = next[state + static_cast<uint8_t>(text[i])];
+    state = next[state + column_[static_cast<uint8_t>(text[i])]];
     if (state == kMatched) return i;
   }
   // The last line has no end.
-  const bool in_line = text.back() != '\n';
-  return in_line && matches_at_end_[state / 256] ? text.size() - 1 : text.npos;
+  if (text.ends_with('\n') || !matches_at_end_[state / start_]) return text.npos;
+  return text.empty() ? 0 : text.size() - 1;
+}
+
+// A chunk of whole lines: where in it the walk is, and in which state.
+struct LineAutomaton::Walk {
+  const char* at = nullptr;
+  const char* end = nullptr;
+  size_t state = 0;
+  bool near = false;  // a match is in the next block
+
+  size_t left() const { return static_cast<size_t>(end - at); }
+};
+
+void LineAutomaton::Step(Walk* walk, const char* text,
+                         std::vector<uint64_t>* places) const {
+  for (; walk->at < walk->end; ++walk->at) {
+    walk->state = next_[walk->state + column_[static_cast<uint8_t>(*walk->at)]];
+    if (walk->state != kMatched) continue;
+    Set(places, static_cast<size_t>(walk->at - text));
+    const void* line_end = memchr(walk->at, '\n', walk->left());
+    walk->at = line_end == nullptr ? walk->end : static_cast<const char*>(line_end) + 1;
+    walk->state = start_;
+    return;
+  }
+  if (walk->end[-1] != '\n' && matches_at_end_[walk->state / start_]) {
+    Set(places, static_cast<size_t>(walk->end - 1 - text));
+  }
+}
+
+void LineAutomaton::StepTogether(std::array<Walk, kWalks>* walks) const {
+  // A byte is left to each: Step() looks at the end of a line without '\n'.
+  size_t blocks = SIZE_MAX;
+  for (const Walk& walk : *walks) blocks = std::min(blocks, (walk.left() - 1) / kBlock);
+  const uint16_t* const next = next_.data();
+  const uint8_t* const column = column_.data();
+  std::array<const char*, kWalks> at;
+  std::array<size_t, kWalks> state, before;
+  for (size_t i = 0; i < kWalks; ++i) {
+    at[i] = (*walks)[i].at;
+    state[i] = before[i] = (*walks)[i].state;
+  }
+  bool matched = false;
+  for (; blocks > 0 && !matched; --blocks) {
+    before = state;
+#pragma GCC unroll 8
+    for (size_t j = 0; j < kBlock; ++j) {
+#pragma GCC unroll 8
+      for (size_t i = 0; i < kWalks; ++i) {
+        state[i] = next[state[i] + column[static_cast<uint8_t>(at[i][j])]];
+      }
+    }
+#pragma GCC unroll 8
+    for (size_t i = 0; i < kWalks; ++i) {
+      at[i] += kBlock;
+      matched |= state[i] == kMatched;
+    }
+  }
+  for (size_t i = 0; i < kWalks; ++i) {
+    const bool back = state[i] == kMatched;
+    (*walks)[i].at = back ? at[i] - kBlock : at[i];
+    (*walks)[i].state = back ? before[i] : state[i];
+    (*walks)[i].near = back;
+  }
+}
+
+void LineAutomaton::FindLines(std::string_view text,
+                              std::vector<uint64_t>* places) const {
+  places->assign((text.size() + 63) / 64, 0);
+  const char* const end = text.data() + text.size();
+  const char* cut = text.data();  // where no chunk has begun yet
+  const auto next_line = [end](const char* at) {
+    const void* line_end = memchr(at, '\n', static_cast<size_t>(end - at));
+    return line_end == nullptr ? end : static_cast<const char*>(line_end) + 1;
+  };
+  if (matches_every_line_) {
+    for (; cut != end; cut = next_line(cut)) Set(places, cut - text.data());
+    return;
+  }
+  const auto begin_chunk = [&](Walk* walk) {
+    if (cut == end) return false;
+    walk->at = cut;
+    cut = static_cast<size_t>(end - cut) <= kChunk ? end : next_line(cut + kChunk);
+    walk->end = cut;
+    walk->state = start_;
+    return true;
+  };
+  std::array<Walk, kWalks> walks;
+  size_t left = kWalks;
+  while (left > 0 && begin_chunk(&walks[kWalks - left])) --left;
+  bool all = left == 0;
+  while (all) {
+    StepTogether(&walks);
+    for (Walk& walk : walks) {
+      // One near its match or its end goes by itself.
+      if (std::exchange(walk.near, false)) Step(&walk, text.data(), places);
+      while (walk.left() > 0 && walk.left() <= kBlock) {
+        Step(&walk, text.data(), places);
+      }
+      if (walk.left() == 0) all &= begin_chunk(&walk);
+    }
+  }
+  for (Walk& walk : walks) {
+    while (walk.left() > 0) Step(&walk, text.data(), places);
+  }
 }
 
 }  // namespace skep

@@ -4,12 +4,16 @@
 #include <string.h>
 
 #include <algorithm>
+#include <bit>
 #include <cctype>
 #include <utility>
 #include <vector>
 
 #include "base/status.h"
+#include "jobs/kernels/class_search.h"
+#include "jobs/kernels/line_expression.h"
 #include "jobs/kernels/required_literal.h"
+#include "jobs/kernels/string_search.h"
 
 namespace skep {
 namespace {
@@ -21,6 +25,13 @@ constexpr size_t kWindow = 32 << 10;
 constexpr size_t kNear = 512;
 // Each reads the text once; an automaton for more strings is faster.
 constexpr size_t kMaxFinders = 8;
+constexpr size_t kMaxClassFinders = 3;
+// Of the text, how much may be looked at line by line in vain before the automaton
+// takes over, which does not stop for each line.
+constexpr size_t kFreeTries = 4096;
+constexpr size_t kTriesShare = 4;
+// What the automaton looks at before the first line of it is visited.
+constexpr size_t kAutomatonWindow = 64 << 10;
 // Of an automaton's states; when they do not fit it is built anew, again and again.
 constexpr int64_t kRegexMemory = 64 << 20;
 
@@ -53,6 +64,19 @@ bool IsWordCharacter(std::string_view c) {
   }
   static const RE2 word("[\\pL\\pN_]");
   return RE2::FullMatch(ToRe2(c), word);
+}
+
+// Whether it could tell the ends of the text from those of a line, or match a line end.
+bool MindsTheText(std::string_view pattern) {
+  for (const std::string_view escape : {"\\A", "\\z", "\\C"}) {
+    if (pattern.find(escape) != kNone) return true;
+  }
+  // "(?-m:" and the like.
+  for (size_t at = pattern.find("(?"); at != kNone; at = pattern.find("(?", at + 1)) {
+    const size_t flags = pattern.find_first_not_of("imsU-", at + 2);
+    if (pattern.substr(at, flags - at).find('m') != kNone) return true;
+  }
+  return false;
 }
 
 bool IsContinuation(char c) { return (c & 0xc0) == 0x80; }
@@ -94,8 +118,8 @@ absl::Status LineMatcher::Compile(std::string_view patterns) {
     regex_options.set_encoding(RE2::Options::EncodingLatin1);
   }
   std::string all;
-  bool literals_known = true;
-  finders_decide_ = options_.fixed && !options_.whole_words && !options_.whole_lines;
+  bool finders_known = true;
+  finders_decide_ = !options_.whole_words && !options_.whole_lines;
   for (const std::string_view pattern : SplitLines(patterns)) {
     std::string expression(pattern);
     if (options_.fixed) expression = RE2::QuoteMeta(ToRe2(pattern));
@@ -105,29 +129,23 @@ absl::Status LineMatcher::Compile(std::string_view patterns) {
       return InvalidArgument("\"", pattern,
                              "\" is no regular expression: ", alone.error());
     }
-    line_by_line_ |= !options_.fixed &&
-                     (pattern.find("\\A") != kNone || pattern.find("\\z") != kNone);
+    // What is quoted to the end would quote the end of the group.
+    if (!options_.fixed && pattern.find("\\Q") != kNone &&
+        RE2(expression + "\\E", regex_options).ok()) {
+      expression += "\\E";
+    }
+    line_by_line_ |= !options_.fixed && MindsTheText(pattern);
     StrAppend(&all, all.empty() ? "(?:" : "|(?:", expression, ")");
 
-    std::vector<std::string> literals;
-    if (options_.fixed && !options_.ignore_case) {
-      literals.emplace_back(pattern);
-    } else {
-      literals = RequiredLiterals(expression, options_.ignore_case);
-    }
-    literals_known &= !literals.empty();
-    for (const std::string& literal : literals) {
-      finders_decide_ &= literal.size() == pattern.size();
-      finders_.emplace_back(literal, options_.ignore_case, options_.path);
-    }
+    finders_known = finders_known && AddFinders(pattern, expression);
   }
-  if (!literals_known || finders_.size() > kMaxFinders) {
+  if (!finders_known || finders_.size() > kMaxFinders) {
     finders_.clear();
     finders_decide_ = false;
   }
-  if (!options_.ignore_case && !line_by_line_) {
-    automaton_ =
-        LineAutomaton::Create(options_.whole_lines ? StrCat("^(?:", all, ")$") : all);
+  if (!line_by_line_) {
+    automaton_ = LineAutomaton::Create(
+        options_.whole_lines ? StrCat("^(?:", all, ")$") : all, options_.ignore_case);
   }
   all =
       options_.whole_lines ? StrCat("(?m:^(?:", all, ")$)") : StrCat("(?m:", all, ")");
@@ -144,10 +162,56 @@ absl::Status LineMatcher::Compile(std::string_view patterns) {
   return absl::OkStatus();
 }
 
+bool LineMatcher::AddFinders(std::string_view pattern, const std::string& expression) {
+  const bool bytes = options_.fixed && !options_.ignore_case;
+  const std::vector<std::string> literals =
+      bytes ? std::vector<std::string>{std::string(pattern)}
+            : RequiredLiterals(expression, options_.ignore_case);
+  const bool is_literal = literals.size() == 1 && literals[0].size() == pattern.size();
+  std::vector<ClassSequence> sequences;
+  if (!is_literal && options_.path != CpuPath::kScalar) {
+    sequences = RequiredClasses(expression, options_.ignore_case);
+  }
+  double literals_share = 0, sequences_share = 0;
+  for (const std::string& literal : literals) {
+    double share = 1;
+    for (const char c : literal) {
+      share *= ByteShare(ByteSet().set(static_cast<uint8_t>(c)));
+    }
+    literals_share += share;
+  }
+  bool exact = true;
+  for (const ClassSequence& sequence : sequences) {
+    double share = 1;
+    for (const ByteSet& bytes : sequence.classes) share *= ByteShare(bytes);
+    sequences_share += share;
+    exact &= sequence.exact;
+  }
+  const bool by_classes =
+      !sequences.empty() && sequences.size() <= kMaxClassFinders &&
+      (literals.empty() || exact || sequences_share < literals_share);
+  if (by_classes) {
+    for (const ClassSequence& sequence : sequences) {
+      finders_.emplace_back(
+          [finder = ClassFinder(sequence.classes, options_.path)](
+              std::string_view text, size_t from) { return finder.Find(text, from); });
+    }
+    finders_decide_ &= exact;
+    return true;
+  }
+  for (const std::string& literal : literals) {
+    finders_.emplace_back(
+        [finder = StringFinder(literal, options_.ignore_case, options_.path)](
+            std::string_view text, size_t from) { return finder.Find(text, from); });
+  }
+  finders_decide_ &= is_literal;
+  return !literals.empty();
+}
+
 bool LineMatcher::Matches(std::string_view line) const {
   if (options_.whole_words && !options_.whole_lines)
     return FindWord(line, 0).has_value();
-  if (automaton_ && !line.empty()) return automaton_->Find(line, 0) != kNone;
+  if (automaton_) return automaton_->Find(line, 0) != kNone;
   return regex_->Match(ToRe2(line), 0, line.size(), RE2::UNANCHORED, nullptr, 0);
 }
 
@@ -198,30 +262,77 @@ void LineMatcher::ForEachMatch(
   }
 }
 
-size_t LineMatcher::FindLine(std::string_view text, size_t from,
-                             std::vector<size_t>* found) const {
-  if (finders_.empty() && !line_by_line_ && !options_.whole_words) {
-    return FindLineByRegex(text, from);
+// How far the search of one text has come.
+struct LineMatcher::Search {
+  std::vector<size_t> found;  // where each finder found something last
+  size_t tried = 0;           // bytes of lines that held what was found, but no match
+  bool by_automaton = false;
+  // What the automaton has looked at, and the places that it found in there.
+  size_t window_begin = 0;
+  size_t window_end = 0;
+  std::vector<uint64_t> places;
+};
+
+size_t LineMatcher::FindLine(std::string_view text, size_t from, Search* search) const {
+  const bool words = options_.whole_words && !options_.whole_lines;
+  if (finders_.empty() && !automaton_ && !line_by_line_ && !words) {
+    return FindByRegex(text, from);
   }
   while (from < text.size()) {
-    size_t at = finders_.empty() ? from : kNone;
-    for (size_t i = 0; i < finders_.size(); ++i) {
-      size_t& place = (*found)[i];
-      if (place != kNone && place < from) place = finders_[i].Find(text, from);
-      at = std::min(at, place);
+    const bool by_automaton = automaton_ && (finders_.empty() || search->by_automaton);
+    size_t at = from;
+    if (by_automaton) {
+      at = FindByAutomaton(text, from, search);
+    } else if (!finders_.empty()) {
+      at = FindByFinders(text, from, search);
     }
-    if (at == kNone || finders_decide_) return at;
+    if (at == kNone || (by_automaton ? !words : finders_decide_)) return at;
     // An empty string stands after the last line end, too, in no line.
     if (at == text.size()) return kNone;
     const size_t start = LineStart(text, at), end = LineEnd(text, at);
     if (Matches(text.substr(start, end - start))) return start;
+    search->tried += end - start;
+    search->by_automaton |= search->tried > kFreeTries + end / kTriesShare;
     from = end + 1;
   }
   return kNone;
 }
 
-size_t LineMatcher::FindLineByRegex(std::string_view text, size_t from) const {
-  if (automaton_) return automaton_->Find(text, from);
+size_t LineMatcher::FindByFinders(std::string_view text, size_t from,
+                                  Search* search) const {
+  const bool first = search->found.empty();
+  if (first) search->found.resize(finders_.size());
+  size_t at = kNone;
+  for (size_t i = 0; i < finders_.size(); ++i) {
+    size_t& place = search->found[i];
+    if (first || (place != kNone && place < from)) place = finders_[i](text, from);
+    at = std::min(at, place);
+  }
+  return at;
+}
+
+size_t LineMatcher::FindByAutomaton(std::string_view text, size_t from,
+                                    Search* search) const {
+  while (true) {
+    if (from >= search->window_end) {
+      if (from >= text.size()) return kNone;
+      const size_t last = LineEnd(text, std::min(from + kAutomatonWindow, text.size()));
+      search->window_begin = from;
+      search->window_end = std::min(last + 1, text.size());
+      automaton_->FindLines(text.substr(from, search->window_end - from),
+                            &search->places);
+    }
+    const size_t skip = from - search->window_begin;
+    uint64_t mask = ~0ull << skip % 64;
+    for (size_t i = skip / 64; i < search->places.size(); ++i, mask = ~0ull) {
+      const uint64_t places = search->places[i] & mask;
+      if (places != 0) return search->window_begin + i * 64 + std::countr_zero(places);
+    }
+    from = search->window_end;
+  }
+}
+
+size_t LineMatcher::FindByRegex(std::string_view text, size_t from) const {
   size_t window = kNear;
   while (from < text.size()) {
     const size_t end = LineEnd(text, std::min(from + window, text.size()));
@@ -246,10 +357,9 @@ uint64_t LineMatcher::ForEachLine(std::string_view text,
     return visit(
         {.text = text.substr(start, end - start), .offset = start, .number = number});
   };
-  std::vector<size_t> found;
-  for (const StringFinder& finder : finders_) found.push_back(finder.Find(text));
+  Search search;
   while (from < text.size()) {
-    const size_t match = FindLine(text, from, &found);
+    const size_t match = FindLine(text, from, &search);
     // An empty match after the last '\n' is in no line.
     const bool in_line = match != kNone && (match < text.size() || text.back() != '\n');
     const size_t start = in_line ? LineStart(text, match) : text.size();

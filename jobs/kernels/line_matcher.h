@@ -1,11 +1,13 @@
 // The lines of a text that hold a pattern: the kernel of grep.
 //
 // Searches the text as a whole, not line by line: a string by vector compares
-// (string_search.h), a regular expression by a string that it cannot match without
-// (required_literal.h) and then on the line, or by itself; by an automaton of ours
-// where it is simple (line_automaton.h), else by RE2: linear time, whatever the
-// pattern. A line ends with '\n'; the last one may lack it. '^' and '$' are the ends of
-// a line; a '\r' before the '\n' belongs to the line. A match never spans lines.
+// (string_search.h), a regular expression by a string (required_literal.h) or classes
+// of bytes (line_expression.h, class_search.h) that it cannot match without and then,
+// if they do not decide, on the line. Where those stand too often, or there are none,
+// it searches by the expression itself: by an automaton of ours where we know it all
+// (line_automaton.h), else by RE2: linear time, whatever the pattern. A line ends with
+// '\n'; the last one may lack it. '^' and '$' are the ends of a line; a '\r' before the
+// '\n' belongs to the line. A match never spans lines.
 //
 // Patterns are UTF-8; in the text, bytes that are not are matched by no '.'.
 
@@ -17,13 +19,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/cpu_path.h"
 #include "jobs/kernels/line_automaton.h"
-#include "jobs/kernels/string_search.h"
 
 namespace re2 {
 class RE2;
@@ -73,6 +75,9 @@ class LineMatcher {
     size_t begin;
     size_t size;
   };
+  // Where something first stands in the text at or after `from`; npos if nowhere.
+  using Finder = std::function<size_t(std::string_view text, size_t from)>;
+  struct Search;
 
   explicit LineMatcher(const LineMatcherOptions& options);
   absl::Status Compile(std::string_view patterns);
@@ -82,21 +87,26 @@ class LineMatcher {
   std::optional<Match> FindMatch(std::string_view line, size_t from) const;
   std::optional<Match> FindWord(std::string_view line, size_t from) const;
 
+  // What a pattern cannot match without. False if that is not known.
+  bool AddFinders(std::string_view pattern, const std::string& expression);
+
   // A place within the first line with a match among those that start at or after
-  // `from`, which is the start of a line; npos for none. `found` is where each finder
-  // found its string last.
-  size_t FindLine(std::string_view text, size_t from, std::vector<size_t>* found) const;
-  size_t FindLineByRegex(std::string_view text, size_t from) const;
+  // `from`, which is the start of a line; npos for none.
+  size_t FindLine(std::string_view text, size_t from, Search* search) const;
+  size_t FindByFinders(std::string_view text, size_t from, Search* search) const;
+  size_t FindByAutomaton(std::string_view text, size_t from, Search* search) const;
+  size_t FindByRegex(std::string_view text, size_t from) const;
 
   const LineMatcherOptions options_;
-  std::vector<StringFinder> finders_;  // every match holds a string of one; may be none
-  bool finders_decide_ = false;        // a line with one is a match
+  std::vector<Finder> finders_;  // every match holds what one finds; may be none
+  bool finders_decide_ = false;  // a line with one is a match
   std::unique_ptr<re2::RE2> regex_;
-  std::optional<LineAutomaton> automaton_;  // the same, where it is simple
+  std::optional<LineAutomaton> automaton_;  // the same, where all of it is known
   std::unique_ptr<re2::RE2> longest_;       // the same, for where matches end
   // Anything and then the same: where the first match ends, in one pass.
   std::unique_ptr<re2::RE2> ending_;
-  // The pattern asks for the ends of the text (\A, \z) and must see one line at a time.
+  // The pattern asks for the ends of the text (\A, \z) or for any byte (\C) and must
+  // see one line at a time.
   bool line_by_line_ = false;
 };
 

@@ -3,12 +3,15 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
 #include "gtest/gtest.h"
+#include "jobs/kernels/class_search.h"
 #include "jobs/kernels/line_automaton.h"
+#include "jobs/kernels/line_expression.h"
 #include "jobs/kernels/required_literal.h"
 #include "jobs/kernels/string_search.h"
 
@@ -18,18 +21,22 @@ namespace {
 // "number:offset:text" for each line selected.
 using Lines = std::vector<std::string>;
 
-Lines Select(std::string_view pattern, std::string_view text,
-             LineMatcherOptions options = {}, uint64_t* lines = nullptr) {
-  options.number_lines = true;
-  const auto matcher = LineMatcher::Create(pattern, options).value();
+Lines Select(const LineMatcher& matcher, std::string_view text,
+             uint64_t* lines = nullptr) {
   Lines selected;
-  const uint64_t count = matcher->ForEachLine(text, [&](const LineMatcher::Line& line) {
+  const uint64_t count = matcher.ForEachLine(text, [&](const LineMatcher::Line& line) {
     selected.push_back(std::to_string(line.number) + ":" + std::to_string(line.offset) +
                        ":" + std::string(line.text));
     return true;
   });
   if (lines != nullptr) *lines = count;
   return selected;
+}
+
+Lines Select(std::string_view pattern, std::string_view text,
+             LineMatcherOptions options = {}, uint64_t* lines = nullptr) {
+  options.number_lines = true;
+  return Select(*LineMatcher::Create(pattern, options).value(), text, lines);
 }
 
 const LineMatcherOptions kFixed{.fixed = true};
@@ -96,6 +103,13 @@ TEST(LineMatcher, MatchesNeverSpanLines) {
 TEST(LineMatcher, EndsOfTheTextAreEndsOfTheLine) {
   EXPECT_EQ(Select("\\Ab\\z", "a\nb\nbb\n"), (Lines{"1:2:b"}));
   EXPECT_EQ(Select("a\\z", "a\nba\nab"), (Lines{"0:0:a", "1:2:ba"}));
+  EXPECT_EQ(Select("(?-m:^b)", "a\nb\n"), (Lines{"1:2:b"}));
+  EXPECT_EQ(Select("a\\Cb",
+                   "a\nb\na\xff"
+                   "b\n"),
+            (Lines{"2:4:a\xff"
+                   "b"}));
+  EXPECT_EQ(Select("\\Qa.b", "a.b\naxb\n"), (Lines{"0:0:a.b"}));
 }
 
 TEST(LineMatcher, CaseAndInversion) {
@@ -168,64 +182,157 @@ TEST(LineMatcher, RandomTextsAgainstLineByLine) {
   }
 }
 
-// Of what LineAutomaton takes, and a little that it leaves to RE2.
+// Mostly of what LineAutomaton takes, and a little that it leaves to RE2.
 std::string RandomExpression(Random* random, int depth) {
   constexpr std::string_view kAtoms[] = {
-      "a", "b",        "B",  " ",    "\\-", "[ab]", "[b-d]",   "^",
-      "$", "\xc3\xa9", "()", "[^a]", "\\r", "ab",   "[a\\]-]", "."};
+      "a",           "b",      "B",        " ",   "\\-",     "[ab]",  "[b-d]",
+      "^",           "$",      "\xc3\xa9", "()",  "[^a]",    "\\r",   "ab",
+      "[a\\]-]",     ".",      "[]k]",     "k",   "S",       "\\b",   "\\B",
+      "\\w",         "\\s",    "\\d",      "\\W", "[^\\sB]", "[k-s]", "[^ks]",
+      "[[:upper:]]", "[\\w-]", "}",        "\\D", "[^\\n]",  "\\n",   "[^-b\\W]",
+      "[\\n\\ta]",   "\\pL",   "(?i:ab)"};
+  constexpr std::string_view kTimes[] = {"*",   "+",    "?",     "+?",    "{2}",
+                                         "{0}", "{1,}", "{0,2}", "{2,3}?"};
   std::string expression;
-  for (uint64_t parts = random->Below(4); parts > 0; --parts) {
-    if (depth > 0 && random->Below(3) == 0) {
+  for (uint64_t parts = random->Below(5); parts > 0; --parts) {
+    if (depth > 0 && random->Below(4) == 0) {
       expression += random->Below(2) == 0 ? "(" : "(?:";
       expression += RandomExpression(random, depth - 1) + ")";
     } else {
-      // Mostly those that are simple.
-      expression += kAtoms[random->Below(std::size(kAtoms) - random->Below(2) * 5)];
+      expression += kAtoms[random->Below(std::size(kAtoms))];
     }
-    if (random->Below(3) == 0) expression += "*+?"[random->Below(3)];
+    if (random->Below(3) == 0) expression += kTimes[random->Below(std::size(kTimes))];
   }
-  if (depth > 0 && random->Below(3) == 0) {
+  if (depth > 0 && random->Below(4) == 0) {
     expression += "|" + RandomExpression(random, depth - 1);
   }
   return expression;
 }
 
-TEST(LineAutomaton, RandomExpressionsAgainstLineByLine) {
-  Random random(35);
-  int simple = 0;
-  for (int round = 0; round < 300; ++round) {
-    const std::string expression = RandomExpression(&random, 2);
-    if (!RE2(expression, RE2::Quiet).ok()) continue;
-    simple += LineAutomaton::Create(expression).has_value();
-    for (int i = 0; i < 5; ++i) {
-      std::string text;
-      for (uint64_t size = random.Below(60); size > 0; --size) {
-        constexpr std::string_view kPieces[] = {"a", "b",  "B",        "c",    " ", "-",
-                                                "]", "\n", "\xc3\xa9", "\xff", "\r"};
-        text += kPieces[random.Below(std::size(kPieces))];
-      }
-      const LineMatcherOptions options{.invert = i == 0};
-      uint64_t lines, expected_lines;
-      ASSERT_EQ(Select(expression, text, options, &lines),
-                Expected(expression, text, options, &expected_lines))
-          << expression << " in " << testing::PrintToString(text);
-      ASSERT_EQ(lines, expected_lines);
-      // As whole lines.
-      ASSERT_EQ(Select(expression, text, {.whole_lines = true}),
-                Expected("^(?:" + expression + ")$", text, {}, &expected_lines))
-          << expression << " in " << testing::PrintToString(text);
-    }
+// Short lines, or some long ones among thousands of bytes: what is looked at together
+// begins and ends anywhere.
+std::string RandomText(Random* random) {
+  constexpr std::string_view kPieces[] = {"a",
+                                          "b",
+                                          "B",
+                                          "c",
+                                          " ",
+                                          "-",
+                                          "]",
+                                          "k",
+                                          "s",
+                                          "K",
+                                          "S",
+                                          "7",
+                                          "_",
+                                          "{",
+                                          "}",
+                                          "\t",
+                                          "\n",
+                                          "\n",
+                                          "\xc3\xa9",
+                                          "\xff",
+                                          "\r\n",
+                                          "\xe2\x84\xaa",
+                                          "\xc5\xbf",
+                                          "\xf0\x9f\x98\x80",
+                                          "\xe0\x80",
+                                          "\xc3",
+                                          std::string_view("\0", 1)};
+  constexpr std::string_view kPlain[] = {"a", "b", "c", " ", "\n"};
+  std::string text;
+  const bool plain = random->Below(2) == 0, large = random->Below(4) == 0;
+  const uint64_t size = large ? 2500 + random->Below(3000) : random->Below(60);
+  while (text.size() < size) {
+    text += plain ? kPlain[random->Below(std::size(kPlain))]
+                  : kPieces[random->Below(std::size(kPieces))];
+    if (large && random->Below(20) == 0) text.append(random->Below(90), 'c');
   }
-  EXPECT_GT(simple, 100);
+  return text;
 }
 
-TEST(LineAutomaton, TakesWhatIsSimpleAndSmall) {
-  for (const char* simple : {"", "a|b", "[0-9]+:[0-9]+", "^(a|bc)*$", "x\\.y"}) {
-    EXPECT_TRUE(LineAutomaton::Create(simple).has_value()) << simple;
+TEST(LineExpression, RandomOnesAgainstLineByLine) {
+  // A hundred times as many: SKEP_LONG_TESTS=1.
+  const int rounds = getenv("SKEP_LONG_TESTS") != nullptr ? 15000 : 150;
+  Random random(35);
+  const std::vector<CpuPath> paths = SupportedCpuPaths();
+  int valid = 0, known = 0, by_classes = 0;
+  for (int round = 0; round < rounds; ++round) {
+    const std::string expression = RandomExpression(&random, 2);
+    if (!RE2(expression, RE2::Quiet).ok()) continue;
+    ++valid;
+    known += LineAutomaton::Create(expression).has_value();
+    by_classes += !RequiredClasses(expression, false).empty();
+    for (const bool ignore_case : {false, true}) {
+      LineMatcherOptions options{.ignore_case = ignore_case,
+                                 .invert = random.Below(4) == 0,
+                                 .whole_lines = random.Below(4) == 0,
+                                 .number_lines = true,
+                                 .path = paths[random.Below(paths.size())]};
+      const auto matcher = LineMatcher::Create(expression, options).value();
+      const std::string whole =
+          options.whole_lines ? "^(?:" + expression + ")$" : expression;
+      for (int i = 0; i < 4; ++i) {
+        const std::string text = RandomText(&random);
+        uint64_t lines, expected_lines;
+        ASSERT_EQ(Select(*matcher, text, &lines),
+                  Expected(whole, text, options, &expected_lines))
+            << whole << " in " << testing::PrintToString(text)
+            << (ignore_case ? " in any case" : "");
+        ASSERT_EQ(lines, expected_lines);
+      }
+    }
   }
-  for (const char* other : {"a.b", "[]a]", "[^a]", "\\bx", "(?i)a", "a{2}", "$^", "\\d",
-                            "(a|b)*a(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)c"}) {
+  EXPECT_GT(known, valid * 2 / 3);
+  EXPECT_GT(by_classes, valid / 5);
+}
+
+TEST(LineAutomaton, TakesWhatIsKnownAndSmall) {
+  for (const char* known :
+       {"", "a|b", "[0-9]+:[0-9]+", "^(a|bc)*$", "x\\.y", "a.b", "[]a]", "[^a]", "\\bx",
+        "a{2}", "$^", "\\d", "^.{80}$", "\\w+ing\\b", "[[:alpha:]_]{3,}", "x}"}) {
+    EXPECT_TRUE(LineAutomaton::Create(known).has_value()) << known;
+  }
+  for (const char* other :
+       {"(?i)a", "\\pL", "[\xc3\xa9]", "\\Aa", "\\Qa\\E", "(?P<n>a)", "x{",
+        "(a|b)*a(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)(a|b)c"}) {
     EXPECT_FALSE(LineAutomaton::Create(other).has_value()) << other;
+  }
+  // RE2 folds these in ways of its own.
+  EXPECT_FALSE(LineAutomaton::Create("[^k]", true).has_value());
+  EXPECT_FALSE(LineAutomaton::Create("\xc3\xa9", true).has_value());
+}
+
+// Sequences as texts: each class in brackets, those of one byte without.
+std::vector<std::string> ClassesOf(std::string_view expression) {
+  std::vector<std::string> all;
+  for (const ClassSequence& sequence : RequiredClasses(expression, false)) {
+    std::string& text = all.emplace_back(sequence.exact ? "" : "~");
+    for (const ByteSet& bytes : sequence.classes) {
+      std::string members;
+      for (size_t c = 0; c < 256; ++c) {
+        if (bytes[c]) members += static_cast<char>(c);
+      }
+      text += bytes.count() == 1 ? members : "[" + members + "]";
+    }
+  }
+  return all;
+}
+
+TEST(LineExpression, RequiredClassesAreInEveryMatch) {
+  using Strings = std::vector<std::string>;
+  EXPECT_EQ(ClassesOf("[ab][ab]"), Strings{"[ab][ab]"});
+  EXPECT_EQ(ClassesOf("[ab]{2}x"), Strings{"[ab][ab]x"});
+  EXPECT_EQ(ClassesOf("[ab]+x[cd]{2,9}y*"), Strings{"[ab]x[cd][cd]"});  // as seldom
+  EXPECT_EQ(ClassesOf("^[ab]x"), Strings{"~[ab]x"});
+  EXPECT_EQ(ClassesOf("[ab] +x"), Strings{"~ x"});
+  EXPECT_EQ(ClassesOf("e.[ab]q(z|y)*"), Strings{"~[ab]q"});
+  EXPECT_EQ(ClassesOf("[ab]c|[de]f+"), (Strings{"[ab]c", "[de]f"}));
+  EXPECT_EQ(ClassesOf("a{20}"), Strings{"~aaaaaaaaaaaaaaaa"});
+  EXPECT_EQ(ClassesOf("(q?)*[xy]"), Strings{"[xy]"});
+  for (const char* none :
+       {"", "a*", "[ab]?", "a|", "a|b*", ".", "(ab)", "\\pL", "^$"}) {
+    EXPECT_EQ(ClassesOf(none), Strings()) << none;
   }
 }
 
@@ -267,6 +374,9 @@ TEST(LineMatcher, WholeWordsAndLines) {
   EXPECT_EQ(Select("a.c", "a.c\na.cc\n", {.fixed = true, .whole_lines = true}),
             (Lines{"0:0:a.c"}));
   EXPECT_EQ(Select("", "a\n\nb\n", kLines), (Lines{"1:2:"}));
+  // No string that would be needed.
+  EXPECT_EQ(Select("[0-9]{2}", "123\n12\nx12 34\n1 2", kWords),
+            (Lines{"1:4:12", "2:7:x12 34"}));
 }
 
 TEST(LineMatcher, SeveralPatterns) {
@@ -305,6 +415,42 @@ TEST(RequiredLiterals, AreInEveryMatch) {
   for (const char* none : {"", "a|", "a*", "(?i)abc", "a{0}", "\\pL", "\\Qa\\E", "[a]",
                            ".", "\\d", "x?", "a|b*", "(a(?i)b)"}) {
     EXPECT_EQ(RequiredLiterals(none, false), Strings()) << none;
+  }
+}
+
+TEST(ClassFinder, AgreesWithEachPlace) {
+  Random random(36);
+  const std::vector<CpuPath> paths = SupportedCpuPaths();
+  for (int round = 0; round < 400; ++round) {
+    std::vector<ByteSet> classes(1 + random.Below(ClassFinder::kMaxSize));
+    // Of some bytes, of a range, of any bytes at all: more kinds of halves than bits.
+    const uint64_t kind = random.Below(3);
+    const uint64_t first = random.Below(200), width = random.Below(56);
+    for (ByteSet& bytes : classes) {
+      for (size_t c = 0; c < 256; ++c) {
+        bytes[c] = kind == 0   ? random.Below(8) > 0 && c % 3 != 0
+                   : kind == 1 ? c >= first && c <= first + width
+                               : random.Below(16) > 0;
+      }
+    }
+    std::string text(random.Below(400), ' ');
+    for (char& c : text) {
+      c = static_cast<char>(kind == 1 ? first + random.Below(width + 2) : random());
+    }
+    const size_t from = random.Below(20);
+    size_t expected = from;
+    const auto stands = [&](size_t at) {
+      for (size_t i = 0; i < classes.size(); ++i) {
+        if (!classes[i][static_cast<uint8_t>(text[at + i])]) return false;
+      }
+      return true;
+    };
+    while (expected + classes.size() <= text.size() && !stands(expected)) ++expected;
+    if (expected + classes.size() > text.size()) expected = std::string::npos;
+    for (const CpuPath path : paths) {
+      ASSERT_EQ(ClassFinder(classes, path).Find(text, from), expected)
+          << CpuPathName(path) << " " << testing::PrintToString(text);
+    }
   }
 }
 

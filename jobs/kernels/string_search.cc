@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <utility>
 
 namespace skep {
@@ -80,7 +81,11 @@ StringFinder::StringFinder(std::string_view needle, bool fold_case, CpuPath path
   // Near the start: what is loaded for the one is near what is loaded for the other.
   constexpr size_t kLookAt = 64;
   const size_t size = std::min(needle_.size(), kLookAt);
-  if (size < 2) return;
+  if (size == 0) return;
+  if (size == 1) {
+    rarest_ = second_ = MakeProbe(0);
+    return;
+  }
   size_t rarest = 0, second = 1;
   if (rarer(1, 0)) std::swap(rarest, second);
   for (size_t i = 2; i < size; ++i) {
@@ -209,7 +214,7 @@ size_t StringFinder::Find(std::string_view text, size_t from) const {
     const void* found = memchr(text.data() + from, needle_[0], text.size() - from);
     return found == nullptr ? kNone : static_cast<const char*>(found) - text.data();
   }
-  if (path_ == CpuPath::kScalar || needle_.size() == 1) return FindPlain(text, from);
+  if (path_ == CpuPath::kScalar) return FindPlain(text, from);
   const char* const begin = text.data() + from;
   const size_t places = text.size() - from - needle_.size() + 1;
   size_t at = 0;
@@ -221,6 +226,16 @@ size_t StringFinder::Find(std::string_view text, size_t from) const {
 size_t FindString(std::string_view text, std::string_view needle, size_t from,
                   CpuPath path) {
   return StringFinder(needle, false, path).Find(text, from);
+}
+
+double ByteShare(const std::bitset<256>& bytes) {
+  // A blank is a sixth of a text, and the frequencies are a logarithm.
+  const auto share = [](uint8_t c) {
+    return std::exp2((Frequency(c) - 200) / 14.0) / 6;
+  };
+  double sum = 0;
+  for (size_t c = 0; c < 256; ++c) sum += bytes[c] ? share(static_cast<uint8_t>(c)) : 0;
+  return std::min(sum, 1.0);
 }
 
 uint64_t CountLineEnds(std::string_view text, CpuPath path) {

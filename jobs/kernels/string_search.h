@@ -3,6 +3,7 @@
 #ifndef SKEP_JOBS_KERNELS_STRING_SEARCH_H_
 #define SKEP_JOBS_KERNELS_STRING_SEARCH_H_
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -55,6 +56,9 @@ class StringFinder {
 // Where `needle` first stands in the text at or after `from`, npos if it does not.
 size_t FindString(std::string_view text, std::string_view needle, size_t from = 0,
                   CpuPath path = BestCpuPath());
+
+// Which part of a text's bytes are of these, very roughly.
+double ByteShare(const std::bitset<256>& bytes);
 
 // How many '\n' there are.
 uint64_t CountLineEnds(std::string_view text, CpuPath path = BestCpuPath());

@@ -180,6 +180,17 @@ std::vector<KernelRow> GrepRows(const KernelBenchOptions& options) {
                    {"expression, no match", "-E", "Neb[a-z]*zarx"},
                    {"expression, few", "-E", "hon[ea]y"},
                    {"expression, many", "-E", "[0-9]+:[0-9]+"},
+                   {"classes, none", "-E", "[0-9][A-Z]"},
+                   {"classes, few", "-E", "[A-Z][A-Z][A-Z][A-Z]"},
+                   {"classes, half", "-E", "[0-9][0-9]"},
+                   {"counted, few", "-E", "\\b[A-Z]{3}\\b"},
+                   {"any byte, one letter", "-E", "e.h.e"},
+                   {"words of any length, many", "-E", "\\w+ \\w+ing\\b"},
+                   {"from the line's start, few", "-E", "^[0-9]+:1 [A-M]"},
+                   {"to the line's end, few", "-E", "[aeiou][a-z]!$"},
+                   {"long lines", "-E", "^.{75}"},
+                   {"classes in any case, few", "-Ei", "q[^u][a-z]"},
+                   {"whole words of classes, few", "-Ew", "[A-Z][A-Z]+"},
                    {"words, few", "-w", "Aaron"},
                    {"one of three, none", "-E", "(xyz|abcx|zzz)"}};
   for (const auto& search : kSearches) {

@@ -1,10 +1,15 @@
+#include <re2/re2.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "glog/logging.h"
 #include "jobs/api/json_text.h"
+#include "jobs/kernels/line_matcher.h"
 #include "jobs/kernels/number_parser.h"
 #include "jobs/kernels/quantile.h"
 #include "jobs/kernels/sudoku.h"
@@ -54,13 +59,42 @@ void CheckWords(std::string_view text) {
   CHECK(nlohmann::json(whole).dump() != "");  // throws for what is no UTF-8
 }
 
+// The lines that an expression selects are those that RE2 selects, one by one.
+void CheckGrep(uint8_t flags, std::string_view text) {
+  constexpr size_t kLongest = 40;
+  const size_t end = std::min(text.find('\n'), text.size());
+  const std::string expression(text.substr(0, end));
+  text.remove_prefix(std::min(end + 1, text.size()));
+  RE2::Options regex_options;
+  regex_options.set_log_errors(false);
+  regex_options.set_case_sensitive((flags & 1) == 0);
+  const RE2 regex(expression, regex_options);
+  if (expression.size() > kLongest || !regex.ok()) return;
+  const auto matcher = LineMatcher::Create(
+      expression, {.ignore_case = (flags & 1) != 0,
+                   .path = (flags & 2) != 0 ? CpuPath::kScalar : BestCpuPath()});
+  if (!matcher.ok()) return;  // too large
+  std::vector<size_t> selected, expected;
+  (*matcher)->ForEachLine(text, [&selected](const LineMatcher::Line& line) {
+    selected.push_back(line.offset);
+    return true;
+  });
+  for (size_t from = 0; from < text.size();) {
+    const size_t line_end = std::min(text.find('\n', from), text.size());
+    const std::string line(text.substr(from, line_end - from));
+    if (RE2::PartialMatch(line, regex)) expected.push_back(from);
+    from = line_end + 1;
+  }
+  CHECK(selected == expected) << expression;
+}
+
 }  // namespace
 
 void FuzzText(std::string_view bytes) {
   FuzzInput input(bytes);
   const uint8_t which = input.Byte();
   const std::string text(input.Rest());
-  switch (which % 9) {
+  switch (which % 10) {
     case 0: {
       const auto address = Address::Parse(text);
       if (address.ok()) CHECK(*Address::Parse(address->ToString()) == *address);
@@ -86,6 +120,9 @@ void FuzzText(std::string_view bytes) {
     case 5:
       (void)ParseMetrics(text);
       (void)ParseHttpResponse(text);
+      break;
+    case 9:
+      CheckGrep(which / 10, text);
       break;
     case 8:
       CheckWords(text);
