@@ -16,7 +16,7 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // Sizes around those of vectors, steps and blocks.
-constexpr size_t kSizes[] = {0,  1,  3,  7,   8,    9,    31,   33,
+constexpr size_t kSizes[] = {0,  1,  2,  3,   7,    8,    9,    31,  33,
                              63, 64, 65, 100, 2047, 2048, 2049, 6001};
 
 TEST(NumberSums, IntegersOnEveryPath) {

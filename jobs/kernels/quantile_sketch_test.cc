@@ -135,6 +135,25 @@ TEST(QuantileSketch, KeepsItsBounds) {
   }
 }
 
+// Merged with others, on either side, nothing changes them.
+TEST(QuantileSketch, OfNothing) {
+  for (const SketchKind kind :
+       {SketchKind::kKll, SketchKind::kTDigest, SketchKind::kDdSketch}) {
+    const auto nothing = ParseSketch(kind, MakeSketch(kind, 1)->Serialize());
+    ASSERT_TRUE(nothing.ok()) << nothing.status();
+    EXPECT_EQ((*nothing)->count(), 0u);
+    const auto two = MakeSketch(kind, 2), merged = MakeSketch(kind, 3);
+    two->Add(std::vector<double>{-kInfinity, 2.5});
+    merged->Merge(**nothing);
+    EXPECT_EQ(merged->count(), 0u);
+    merged->Merge(*two);
+    merged->Merge(**nothing);
+    EXPECT_EQ(merged->count(), 2u);
+    EXPECT_EQ(merged->ValueOfRank(1), -kInfinity) << SketchKindName(kind);
+    EXPECT_EQ(merged->ValueOfRank(2), 2.5) << SketchKindName(kind);
+  }
+}
+
 TEST(QuantileSketch, RanksOff) {
   const auto off = [](uint64_t below, uint64_t equal, uint64_t low, uint64_t high) {
     return RanksOff(below, equal, {.low = low, .high = high});
