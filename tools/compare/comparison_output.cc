@@ -155,6 +155,7 @@ BarPlot MemoryPlot(const Comparison& comparison) {
   BarPlot plot;
   plot.title = "Memory at the peak, beyond the input, in MiB";
   plot.y = {.label = "MiB"};
+  plot.x_label = comparison.family->size_name;
   for (const SizeFigures& size : comparison.sizes) {
     plot.groups.push_back(
         FormatPlotValue(static_cast<double>(size.size), PlotUnit::kNumber));

@@ -15,7 +15,7 @@ constexpr char kStyle[] =
     "@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--dim:#9aa4af;"
     "--line:#2b323a;--ground:#0d1117;--card:#14181d}}"
     "*{box-sizing:border-box}"
-    "body{margin:0 auto;max-width:980px;padding:1.5rem 1rem 4rem;color:var(--ink);"
+    "body{margin:0 auto;max-width:1080px;padding:1.5rem 1rem 4rem;color:var(--ink);"
     "background:var(--ground);font:15px/1.5 system-ui,-apple-system,'Segoe UI',"
     "sans-serif}"
     "h1{font-size:1.5rem;margin:.2em 0 .6em}h2{font-size:1.15rem;margin:2em 0 .5em}"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
@@ -13,8 +14,6 @@ namespace {
 constexpr double kWidth = 860, kHeight = 360;
 constexpr double kLeft = 78, kRight = 836, kBottom = kHeight - 48;
 constexpr double kLegendRow = 18;
-// Of the 12 px font, roughly: enough to place what must not overlap.
-constexpr double kLetter = 7;
 constexpr size_t kColours = 8;
 
 // Eight colours that differ for colour-blind readers too, on white and on near-black.
@@ -33,6 +32,16 @@ constexpr char kStyle[] =
     ".pl .k{stroke:var(--c6);stroke-dasharray:4 3}"
     ".pl .kt{fill:var(--c6);text-anchor:middle}"
     "</style>";
+
+// In the 12 px font, roughly and rather more: to place what must not overlap.
+double TextWidth(const std::string& text) {
+  constexpr std::string_view kWide = "mMwW%@", kNarrow = "fijlrtI.,:;'|()[]! -";
+  double width = 0;
+  for (const char c : text) {
+    width += kWide.find(c) != kWide.npos ? 12 : kNarrow.find(c) != kNarrow.npos ? 5 : 8;
+  }
+  return width;
+}
 
 class Drawing {
  public:
@@ -87,7 +96,7 @@ class Drawing {
     double x = kLeft, y = 46;
     if (names.size() < 2) return y;
     for (size_t i = 0; i < names.size(); ++i) {
-      const double width = 38 + kLetter * static_cast<double>(names[i].size());
+      const double width = 34 + TextWidth(names[i]);
       if (x + width > kRight && x > kLeft) {
         x = kLeft;
         y += kLegendRow;
@@ -158,7 +167,7 @@ void DrawXAxis(const PlacedAxis& x, const PlotAxis& axis, std::vector<double> va
   for (const double tick : axis.ticks_at_points ? values : x.Ticks()) {
     draw->Line(x.At(tick), top, x.At(tick), kBottom, "g");
     const std::string text = x.TickText(tick, axis.unit);
-    const double half = kLetter * static_cast<double>(text.size()) / 2 + 3;
+    const double half = TextWidth(text) / 2 + 3;
     if (x.At(tick) - half < last) continue;  // it would touch the one before
     draw->Text(x.At(tick), kBottom + 17, "m", text);
     last = x.At(tick) + half;
@@ -171,7 +180,7 @@ void DrawMarks(const LinePlot& plot, const PlacedAxis& x, double top, Drawing* d
   double row = top, last = -1e9;
   for (const LinePlot::Mark& mark : plot.marks) {
     const double at = x.At(mark.x);
-    const double width = kLetter * static_cast<double>(mark.name.size()) + 6;
+    const double width = TextWidth(mark.name) + 6;
     row = at - last < width ? row + 14 : top;
     last = at;
     draw->Line(at, row + 4, at, kBottom, "k");
@@ -283,6 +292,7 @@ std::string PlotSvg(const BarPlot& plot) {
   const double top = draw.Legend(NamesOf(plot.series)) + 20;
   const PlacedAxis y(plot.y.scale, ys, kBottom, top, PlacedAxis::Zero::kYes);
   draw.YAxis(y, plot.y, top);
+  draw.Text((kLeft + kRight) / 2, kBottom + 37, "m", plot.x_label);
   const double group_width =
       (kRight - kLeft) / std::max(1.0, static_cast<double>(plot.groups.size()));
   const double bar_width = std::min(
@@ -307,7 +317,7 @@ std::string PlotSvg(const BarPlot& plot) {
       }
       // Where it does not touch those of the bars beside it.
       const std::string text = FormatPlotValue(bar.value, plot.y.unit);
-      if (kLetter * static_cast<double>(text.size()) <= bar_width) {
+      if (TextWidth(text) <= bar_width) {
         draw.Text(left + bar_width / 2, above - 5, "m", text);
       }
     }

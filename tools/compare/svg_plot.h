@@ -78,7 +78,8 @@ struct BarPlot {
     std::vector<Bar> bars;  // one for each group
   };
   std::string title;
-  PlotAxis y;                       // kLog bars begin below the least value
+  PlotAxis y;  // kLog bars begin below the least value
+  std::string x_label;
   std::vector<std::string> groups;  // along the x axis
   std::vector<Series> series;       // side by side in each group
 };
