@@ -1,7 +1,6 @@
 #include "jobs/kernels/n_queens.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/status.h"
@@ -21,84 +20,6 @@ struct Attacks {
   Attacks Place(uint32_t queen) const {
     return {columns | queen, (rising | queen) << 1, (falling | queen) >> 1};
   }
-};
-
-// Up to this many rows the code is unrolled by the compiler, a function for each number
-// of rows; above it the stop token is looked at. A subtree of twelve rows takes about
-// ten milliseconds.
-constexpr int kUnrolledRows = 12;
-
-// From this many rows up it pays to look two rows further than the next: a queen that
-// leaves one of them without a free square is dropped before any of its children is
-// tried.
-constexpr int kLookAheadRows = 4;
-
-// Three plain words instead of an Attacks, which the calling convention would pass
-// through memory (a third of the time).
-template <int kRows>
-uint64_t CountUnrolled(uint32_t board, uint32_t columns, uint32_t rising,
-                       uint32_t falling) {
-  uint32_t free = board & ~(columns | rising | falling);
-  if constexpr (kRows == 1) {
-    return free != 0;  // one column is left, so there is at most one square
-  } else {
-    uint64_t count = 0;
-    while (free != 0) {
-      const uint32_t queen = free & -free;
-      free ^= queen;
-      const uint32_t c = columns | queen;
-      const uint32_t r = (rising | queen) << 1;
-      const uint32_t f = (falling | queen) >> 1;
-      if constexpr (kRows >= kLookAheadRows) {
-        if ((board & ~(c | r << 1 | f >> 1)) == 0) continue;
-        if ((board & ~(c | r << 2 | f >> 2)) == 0) continue;
-      }
-      if constexpr (kRows > 2) {
-        if ((board & ~(c | r | f)) == 0) continue;
-      }
-      count += CountUnrolled<kRows - 1>(board, c, r, f);
-    }
-    return count;
-  }
-}
-
-using CountFunction = uint64_t (*)(uint32_t board, uint32_t columns, uint32_t rising,
-                                   uint32_t falling);
-
-// kCountRows[i] counts the last i + 1 rows.
-template <int... kRows>
-constexpr std::array<CountFunction, sizeof...(kRows)> MakeCountFunctions(
-    std::integer_sequence<int, kRows...>) {
-  return {CountUnrolled<kRows + 1>...};
-}
-constexpr auto kCountRows =
-    MakeCountFunctions(std::make_integer_sequence<int, kUnrolledRows>());
-
-class Counter {
- public:
-  Counter(int n, std::stop_token stop)
-      : board_((uint32_t{1} << n) - 1), stop_(std::move(stop)) {}
-
-  uint64_t Count(int rows, const Attacks& attacks) {
-    if (rows == 0) return 1;
-    if (rows <= kUnrolledRows) {
-      return kCountRows[rows - 1](board_, attacks.columns, attacks.rising,
-                                  attacks.falling);
-    }
-    uint64_t count = 0;
-    for (uint32_t free = board_ & ~attacks.All(); free != 0; free &= free - 1) {
-      if (stopped_ = stopped_ || stop_.stop_requested(); stopped_) return 0;
-      count += Count(rows - 1, attacks.Place(free & -free));
-    }
-    return count;
-  }
-
-  bool stopped() const { return stopped_; }
-
- private:
-  const uint32_t board_;
-  const std::stop_token stop_;
-  bool stopped_ = false;
 };
 
 // Extends `prefix` by queens in the columns of `allowed` (this row only) until it has
@@ -161,16 +82,13 @@ absl::StatusOr<uint64_t> CountQueens(const QueensPrefix& prefix, std::stop_token
     attacks = attacks.Place(queen);
   }
   const int rows = prefix.n - static_cast<int>(prefix.columns.size());
-  uint64_t count = 0;
+  const uint32_t board = (uint32_t{1} << prefix.n) - 1;
+  if (rows == 0) return 1;
+  if (rows == 1) return (board & ~attacks.All()) != 0 ? 1 : 0;
   bool stopped = false;
-  if (path == CpuPath::kAvx512 && rows >= kMinLaneRows) {
-    count = CountQueensInLanes((uint32_t{1} << prefix.n) - 1, rows, attacks.columns,
-                               attacks.rising, attacks.falling, stop, &stopped);
-  } else {
-    Counter counter(prefix.n, std::move(stop));
-    count = counter.Count(rows, attacks);
-    stopped = counter.stopped();
-  }
+  const uint64_t count = CountQueensInLanes(
+      {rows, board & ~attacks.columns, attacks.rising, attacks.falling}, stop, &stopped,
+      path);
   if (stopped) return Cancelled("counting the queens was told to stop");
   return count;
 }

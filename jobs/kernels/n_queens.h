@@ -53,7 +53,7 @@ std::vector<QueensPrefix> QueensPrefixes(int n, int depth);
 // The number of solutions that continue the prefix, not multiplied by its weight.
 // InvalidArgument for a bad n, a column off the board or queens that attack one
 // another; Cancelled when a stop was requested (looked at every few milliseconds).
-// With AVX-512 sixteen boards go side by side (queens_lanes.h).
+// Sixteen, eight or four boards go side by side, by the path (queens_lanes.h).
 absl::StatusOr<uint64_t> CountQueens(const QueensPrefix& prefix, std::stop_token stop,
                                      CpuPath path = BestCpuPath());
 

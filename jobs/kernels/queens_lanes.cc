@@ -2,6 +2,8 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 
@@ -13,164 +15,203 @@
 namespace skep {
 namespace {
 
-#define SKEP_LANES __attribute__((target("avx512f,popcnt")))
-
-constexpr int kLanes = 16;
 constexpr int kMaxRows = 32;
-// A vector of boards has at most 32 children a lane, and comes to a pile that lacks a
-// vector; what is written behind the last of them is one vector more.
-constexpr size_t kPile = kLanes - 1 + 32 * kLanes + kLanes;
-// From this many rows up two more rows are looked at (see n_queens.cc).
-constexpr int kLookAheadRows = 4;
 // Vectors between looks at the stop token: less than a millisecond.
 constexpr int kVectorsBetweenLooks = 1 << 14;
 
-// Boards with the same number of rows left.
-struct Pile {
+// Boards in a pile at most: those of less than a vector, the children of a vector, and
+// what is written behind the last of them, a vector again.
+constexpr size_t PileSize(size_t lanes) { return lanes - 1 + kMaxRows * lanes + lanes; }
+
+// A pile with an array for each word, for paths that pack the lanes of a vector. Not
+// initialized but for its size.
+template <size_t kLanes>
+struct WordPile {
+  WordPile() {}  // NOLINT(modernize-use-equals-default): `= default` would zero it all
+  void Add(const LanesBoard& board) {
+    open[size] = board.open;
+    rising[size] = board.rising;
+    falling[size++] = board.falling;
+  }
+  void Close(size_t i) { open[i] = 0; }
+
   size_t size = 0;
-  alignas(64) uint32_t columns[kPile];
-  alignas(64) uint32_t rising[kPile];
-  alignas(64) uint32_t falling[kPile];
+  alignas(64) uint32_t open[PileSize(kLanes)];
+  alignas(64) uint32_t rising[PileSize(kLanes)];
+  alignas(64) uint32_t falling[PileSize(kLanes)];
 };
 
-class Lanes {
- public:
-  SKEP_LANES Lanes(uint32_t board, int rows) : board_(board), rows_(rows) {}
-
-  SKEP_LANES void Push(uint32_t columns, uint32_t rising, uint32_t falling) {
-    Pile& pile = piles_[rows_];
-    pile.columns[pile.size] = columns;
-    pile.rising[pile.size] = rising;
-    pile.falling[pile.size++] = falling;
+namespace plain {
+#define SKEP_TARGET
+constexpr size_t kLanes = 4;
+typedef uint32_t Vec __attribute__((vector_size(16)));
+struct Boards {
+  Vec open, rising, falling;
+};
+inline Vec Free(Vec open, Vec rising, Vec falling) {
+  return open & ~(rising | falling);
+}
+inline uint32_t NotZero(Vec x) {
+  return 15u ^ static_cast<uint32_t>(_mm_movemask_ps((__m128)(x == 0)));
+}
+inline uint64_t CountLanes(uint32_t lanes) {
+  return 0x4332322132212110 >> (4 * lanes) & 15;
+}
+// Board by board, since SSE2 packs nothing: every child is stored, and kept by moving
+// the end past it.
+struct Pile {
+  Pile() {}  // NOLINT(modernize-use-equals-default)
+  void Add(const LanesBoard& board) {
+    boards[size++] = Vec{board.open, board.rising, board.falling, 0};
+  }
+  void Close(size_t i) { boards[i] = Vec{}; }
+  Boards Load(size_t at) const {
+    const Vec *b = boards + at, low01 = Low(b[0], b[1]), low23 = Low(b[2], b[3]);
+    return {LowPairs(low01, low23), HighPairs(low01, low23),
+            LowPairs(High(b[0], b[1]), High(b[2], b[3]))};
+  }
+  size_t Store(size_t at, uint32_t keep, const Boards& b) {
+    const Vec low = Low(b.open, b.rising), high = High(b.open, b.rising);
+    Vec* out = boards + at;
+    *out = LowPairs(low, Low(b.falling, b.falling));
+    out += keep & 1;
+    *out = HighPairs(low, Low(b.falling, b.falling));
+    out += keep >> 1 & 1;
+    *out = LowPairs(high, High(b.falling, b.falling));
+    out += keep >> 2 & 1;
+    *out = HighPairs(high, High(b.falling, b.falling));
+    out += keep >> 3;
+    return static_cast<size_t>(out - (boards + at));
   }
 
-  SKEP_LANES uint64_t Count(const std::stop_token& stop, bool* stopped) {
-    int vectors = 0;
-    for (int rows = rows_; rows <= rows_;) {
-      if (++vectors == kVectorsBetweenLooks) {
-        vectors = 0;
-        if (*stopped = stop.stop_requested(); *stopped) return 0;
-      }
-      if (rows == 2) {
-        FinishTwo();
-      } else if (rows >= kLookAheadRows) {
-        Step<true>(rows);
-      } else {
-        Step<false>(rows);
-      }
-      // The children, if they fill a vector; else whoever does; else, from the top,
-      // those whose children may fill one.
-      if (rows > 2 && piles_[rows - 1].size >= kLanes) {
-        --rows;
-        continue;
-      }
-      while (rows <= rows_ && piles_[rows].size < kLanes) ++rows;
-      if (rows > rows_) {
-        rows = rows_;
-        while (rows >= 2 && piles_[rows].size == 0) --rows;
-        if (rows < 2) break;
-      }
+  size_t size = 0;
+  Vec boards[PileSize(kLanes)];  // open, rising, falling, any
+
+ private:
+  static Vec Low(Vec a, Vec b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
+  static Vec High(Vec a, Vec b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
+  static Vec LowPairs(Vec a, Vec b) {
+    return __builtin_shufflevector(a, b, 0, 1, 4, 5);
+  }
+  static Vec HighPairs(Vec a, Vec b) {
+    return __builtin_shufflevector(a, b, 2, 3, 6, 7);
+  }
+};
+#include "jobs/kernels/queens_lanes.inc"
+#undef SKEP_TARGET
+}  // namespace plain
+
+namespace avx2 {
+#define SKEP_TARGET __attribute__((target("avx2,bmi,bmi2,popcnt")))
+constexpr size_t kLanes = 8;
+typedef uint32_t Vec __attribute__((vector_size(32)));
+struct Boards {
+  Vec open, rising, falling;
+};
+// kPacked[keep]: the lanes of `keep`, the lowest first; then any.
+constexpr std::array<std::array<uint8_t, 8>, 256> MakePacked() {
+  std::array<std::array<uint8_t, 8>, 256> packed{};
+  for (int keep = 0; keep < 256; ++keep) {
+    int size = 0;
+    for (int lane = 0; lane < 8; ++lane) {
+      if ((keep >> lane & 1) != 0) packed[keep][size++] = static_cast<uint8_t>(lane);
     }
-    return count_;
+  }
+  return packed;
+}
+constexpr auto kPacked = MakePacked();
+
+SKEP_TARGET inline Vec Free(Vec open, Vec rising, Vec falling) {
+  return open & ~(rising | falling);
+}
+SKEP_TARGET inline uint32_t NotZero(Vec x) {
+  return 255u ^ static_cast<uint32_t>(_mm256_movemask_ps((__m256)(x == 0)));
+}
+SKEP_TARGET inline uint64_t CountLanes(uint32_t lanes) {
+  return static_cast<uint64_t>(__builtin_popcount(lanes));
+}
+SKEP_TARGET inline Vec LoadWords(const uint32_t* words) {
+  return (Vec)_mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
+}
+struct Pile : WordPile<kLanes> {
+  SKEP_TARGET Boards Load(size_t at) const {
+    return {LoadWords(open + at), LoadWords(rising + at), LoadWords(falling + at)};
+  }
+  SKEP_TARGET size_t Store(size_t at, uint32_t keep, const Boards& b) {
+    const __m256i order = _mm256_cvtepu8_epi32(
+        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kPacked[keep].data())));
+    Put(open + at, b.open, order);
+    Put(rising + at, b.rising, order);
+    Put(falling + at, b.falling, order);
+    return CountLanes(keep);
   }
 
  private:
-  struct Boards {
-    __m512i columns, rising, falling;
-    __mmask16 some;
-  };
-
-  // Takes the last boards of a pile, a vector at most.
-  SKEP_LANES Boards Take(Pile& pile) {
-    const size_t taken = pile.size < kLanes ? pile.size : kLanes;
-    pile.size -= taken;
-    const auto some = static_cast<__mmask16>((1u << taken) - 1);
-    return {_mm512_loadu_si512(pile.columns + pile.size),
-            _mm512_loadu_si512(pile.rising + pile.size),
-            _mm512_loadu_si512(pile.falling + pile.size), some};
+  SKEP_TARGET static void Put(uint32_t* words, Vec x, __m256i order) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(words),
+                        _mm256_permutevar8x32_epi32((__m256i)x, order));
   }
-
-  template <bool kLookAhead>
-  SKEP_LANES void Step(int rows) {
-    const __m512i board = _mm512_set1_epi32(static_cast<int>(board_));
-    const Boards b = Take(piles_[rows]);
-    Pile& children = piles_[rows - 1];
-    size_t size = children.size;
-    // 0x01: none of the three.
-    __m512i free = _mm512_and_si512(
-        board, _mm512_ternarylogic_epi32(b.columns, b.rising, b.falling, 0x01));
-    __mmask16 live = _mm512_mask_test_epi32_mask(b.some, free, free);
-    while (live != 0) {
-      const __m512i rest =
-          _mm512_and_si512(free, _mm512_sub_epi32(free, _mm512_set1_epi32(1)));
-      const __m512i queen = _mm512_xor_si512(free, rest);
-      free = rest;
-      const __m512i c = _mm512_or_si512(b.columns, queen);
-      const __m512i r = _mm512_slli_epi32(_mm512_or_si512(b.rising, queen), 1);
-      const __m512i f = _mm512_srli_epi32(_mm512_or_si512(b.falling, queen), 1);
-      __mmask16 keep = _mm512_mask_test_epi32_mask(
-          live, board, _mm512_ternarylogic_epi32(c, r, f, 0x01));
-      if constexpr (kLookAhead) {
-        keep = _mm512_mask_test_epi32_mask(
-            keep, board,
-            _mm512_ternarylogic_epi32(c, _mm512_slli_epi32(r, 1),
-                                      _mm512_srli_epi32(f, 1), 0x01));
-        keep = _mm512_mask_test_epi32_mask(
-            keep, board,
-            _mm512_ternarylogic_epi32(c, _mm512_slli_epi32(r, 2),
-                                      _mm512_srli_epi32(f, 2), 0x01));
-      }
-      // Whole vectors: the lanes behind those kept are overwritten by the next.
-      _mm512_storeu_si512(children.columns + size,
-                          _mm512_maskz_compress_epi32(keep, c));
-      _mm512_storeu_si512(children.rising + size, _mm512_maskz_compress_epi32(keep, r));
-      _mm512_storeu_si512(children.falling + size,
-                          _mm512_maskz_compress_epi32(keep, f));
-      size += static_cast<size_t>(std::popcount(static_cast<uint32_t>(keep)));
-      live = _mm512_mask_test_epi32_mask(live, free, free);
-    }
-    children.size = size;
-  }
-
-  // Two rows and two columns are left: each queen of the first row leaves at most one
-  // square for that of the second.
-  SKEP_LANES void FinishTwo() {
-    const __m512i board = _mm512_set1_epi32(static_cast<int>(board_));
-    const Boards b = Take(piles_[2]);
-    __m512i free = _mm512_and_si512(
-        board, _mm512_ternarylogic_epi32(b.columns, b.rising, b.falling, 0x01));
-    __mmask16 live = _mm512_mask_test_epi32_mask(b.some, free, free);
-    while (live != 0) {
-      const __m512i rest =
-          _mm512_and_si512(free, _mm512_sub_epi32(free, _mm512_set1_epi32(1)));
-      const __m512i queen = _mm512_xor_si512(free, rest);
-      free = rest;
-      const __mmask16 solved = _mm512_mask_test_epi32_mask(
-          live, board,
-          _mm512_ternarylogic_epi32(
-              _mm512_or_si512(b.columns, queen),
-              _mm512_slli_epi32(_mm512_or_si512(b.rising, queen), 1),
-              _mm512_srli_epi32(_mm512_or_si512(b.falling, queen), 1), 0x01));
-      count_ += static_cast<uint64_t>(std::popcount(static_cast<uint32_t>(solved)));
-      live = _mm512_mask_test_epi32_mask(live, free, free);
-    }
-  }
-
-  const uint32_t board_;
-  const int rows_;
-  uint64_t count_ = 0;
-  Pile piles_[kMaxRows + 1];
 };
+#include "jobs/kernels/queens_lanes.inc"
+#undef SKEP_TARGET
+}  // namespace avx2
+
+namespace avx512 {
+#define SKEP_TARGET __attribute__((target("avx512f,bmi,bmi2,popcnt")))
+constexpr size_t kLanes = 16;
+typedef uint32_t Vec __attribute__((vector_size(64)));
+struct Boards {
+  Vec open, rising, falling;
+};
+SKEP_TARGET inline Vec Free(Vec open, Vec rising, Vec falling) {
+  // 0x10: the first without the others.
+  return (Vec)_mm512_ternarylogic_epi32((__m512i)open, (__m512i)rising,
+                                        (__m512i)falling, 0x10);
+}
+SKEP_TARGET inline uint32_t NotZero(Vec x) {
+  return _mm512_test_epi32_mask((__m512i)x, (__m512i)x);
+}
+SKEP_TARGET inline uint64_t CountLanes(uint32_t lanes) {
+  return static_cast<uint64_t>(__builtin_popcount(lanes));
+}
+struct Pile : WordPile<kLanes> {
+  SKEP_TARGET Boards Load(size_t at) const {
+    return {(Vec)_mm512_loadu_si512(open + at), (Vec)_mm512_loadu_si512(rising + at),
+            (Vec)_mm512_loadu_si512(falling + at)};
+  }
+  SKEP_TARGET size_t Store(size_t at, uint32_t keep, const Boards& b) {
+    Put(open + at, keep, b.open);
+    Put(rising + at, keep, b.rising);
+    Put(falling + at, keep, b.falling);
+    return CountLanes(keep);
+  }
+
+ private:
+  // Whole vectors: the lanes behind those kept are overwritten by the next.
+  SKEP_TARGET static void Put(uint32_t* words, uint32_t keep, Vec x) {
+    _mm512_storeu_si512(
+        words, _mm512_maskz_compress_epi32(static_cast<__mmask16>(keep), (__m512i)x));
+  }
+};
+#include "jobs/kernels/queens_lanes.inc"
+#undef SKEP_TARGET
+}  // namespace avx512
 
 }  // namespace
 
-uint64_t CountQueensInLanes(uint32_t board, int rows, uint32_t columns, uint32_t rising,
-                            uint32_t falling, const std::stop_token& stop,
-                            bool* stopped) {
-  static_assert(sizeof(Lanes) < 256 << 10, "it stands on the stack");
-  Lanes lanes(board, rows);
-  lanes.Push(columns, rising, falling);
-  return lanes.Count(stop, stopped);
+uint64_t CountQueensInLanes(const LanesBoard& board, const std::stop_token& stop,
+                            bool* stopped, CpuPath path) {
+  // The piles stand on the stack.
+  static_assert(sizeof(avx512::Pile) * (kMaxRows + 1) < 256 << 10);
+  switch (path) {
+    case CpuPath::kAvx512:
+      return avx512::Count(board, stop, stopped);
+    case CpuPath::kAvx2:
+      return avx2::Count(board, stop, stopped);
+    case CpuPath::kScalar:
+      break;
+  }
+  return plain::Count(board, stop, stopped);
 }
 
 }  // namespace skep
