@@ -29,11 +29,8 @@ class SolveLines final : public Mapper {
   absl::Status Map(const Block& block, MapContext& context) override {
     const bool rate = context.options().GetBool("rate");
     const bool unique = rate || context.options().GetBool("unique");
-    const SudokuOptions options{
-        .limit = unique ? 2u : 1u,
-        .stop = context.stop_token(),
-        // Whose guesses are the same on every machine.
-        .method = rate ? SudokuMethod::kBoxes : SudokuMethod::kFastest};
+    const SudokuOptions options{.limit = unique ? 2u : 1u,
+                                .stop = context.stop_token()};
     std::string out;
     bool stopped = false;
     ForEachLine(block.bytes, [&](std::string_view line) {

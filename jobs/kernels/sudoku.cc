@@ -1,15 +1,11 @@
 #include "jobs/kernels/sudoku.h"
 
-#include <algorithm>
 #include <array>
 
 #include "jobs/kernels/sudoku_search.h"
 
 namespace skep {
 namespace {
-
-// Without vectors the bands are as fast as boxes at about so many guesses.
-constexpr uint64_t kFewGuesses = 6;
 
 constexpr uint8_t kDot = 1, kNoCell = 2;
 // What is not a digit.
@@ -31,39 +27,20 @@ bool IsMalformed(std::string_view puzzle, bool dots) {
   return (faults & (dots ? kNoCell : kNoCell | kDot)) != 0;
 }
 
-void Conclude(const SudokuSearch& search, SudokuResult* result) {
-  result->outcome = search.stopped()        ? SudokuOutcome::kStopped
-                    : result->solutions > 0 ? SudokuOutcome::kSolved
-                                            : SudokuOutcome::kNoSolution;
-}
-
-// By the bands, if that is quick and leaves no choice which solution is the first.
-// False if not.
-bool SolveQuickly(std::string_view puzzle, SudokuOptions options,
-                  SudokuResult* result) {
-  options.limit = std::max<uint64_t>(options.limit, 2);
-  SudokuSearch search(options, result, kFewGuesses);
-  SearchSudokuByBands(puzzle, search);
-  Conclude(search, result);
-  return !search.gave_up() && result->solutions < 2;
-}
-
 }  // namespace
 
 SudokuResult SolveSudoku(std::string_view puzzle, const SudokuOptions& options) {
   SudokuResult result;
   if (IsMalformed(puzzle, options.dots)) return result;
-  if (options.method == SudokuMethod::kFastest && options.path == CpuPath::kScalar) {
-    if (SolveQuickly(puzzle, options, &result)) return result;
-    result = SudokuResult();
-  }
   SudokuSearch search(options, &result);
   if (options.method == SudokuMethod::kBands) {
     SearchSudokuByBands(puzzle, search);
   } else {
     SearchSudokuByBoxes(puzzle, options.path, search);
   }
-  Conclude(search, &result);
+  result.outcome = search.stopped()       ? SudokuOutcome::kStopped
+                   : result.solutions > 0 ? SudokuOutcome::kSolved
+                                          : SudokuOutcome::kNoSolution;
   return result;
 }
 

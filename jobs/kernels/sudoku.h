@@ -29,11 +29,8 @@ enum class SudokuOutcome {
 };
 
 enum class SudokuMethod {
-  // Boxes; without AVX2 the bands first, which a puzzle of one solution or none that
-  // takes few guesses does not get past.
-  kFastest,
-  kBoxes,
-  kBands,
+  kBoxes,  // the fastest; guesses, and finds the first solution, alike on every path
+  kBands,  // for comparison; of several solutions it may find another one first
 };
 
 struct SudokuOptions {
@@ -45,9 +42,7 @@ struct SudokuOptions {
   bool dots = true;
   // Looked at every few hundred guesses: a hostile puzzle can take seconds.
   std::stop_token stop;
-  // Of several solutions boxes find the same one first on every path, and kFastest the
-  // one of boxes; bands may find another.
-  SudokuMethod method = SudokuMethod::kFastest;
+  SudokuMethod method = SudokuMethod::kBoxes;
   CpuPath path = BestCpuPath();
 };
 

@@ -23,17 +23,12 @@ namespace {
 //
 // Each digit is in exactly one lane of each of the first three rows and columns. A cell
 // holds one digit, and from three cells six are missing.
-typedef uint16_t Box __attribute__((vector_size(32)));
+typedef uint16_t WideBox __attribute__((vector_size(32)));
 // Of a band of three boxes: by lane, the digits that may still be placed so. A digit
 // stands in another row of each box: in row (box - lane) mod 3 for lanes 0 to 2,
 // (lane - box) mod 3 for lanes 3 to 5. Three boxes above each other are a band too,
 // of columns.
 typedef uint16_t Half __attribute__((vector_size(16)));
-
-struct alignas(64) Grid {
-  Box boxes[9];
-  Half bands[2][3];  // [direction]: 0 of rows, 1 of columns
-};
 
 constexpr int kBoxRow[9] = {0, 0, 0, 1, 1, 1, 2, 2, 2};
 constexpr int kBoxColumn[9] = {0, 1, 2, 0, 1, 2, 0, 1, 2};
@@ -41,6 +36,7 @@ constexpr int kBoxColumn[9] = {0, 1, 2, 0, 1, 2, 0, 1, 2};
 constexpr uint16_t D = 0x1ff;  // all digits
 using Lanes = std::array<uint16_t, 16>;
 alignas(32) constexpr Lanes kAll = {D, D, D, D, D, D, D, D, D, D, D, D, D, D, D, D};
+alignas(32) constexpr Lanes kOnes = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 alignas(32) constexpr Lanes kAllButLast = {D, D, D, D, D, D, D, D,
                                            D, D, D, D, D, D, D, 0};
 alignas(32) constexpr Lanes kCells = {D, D, D, 0, D, D, D, 0, D, D, D, 0, 0, 0, 0, 0};
@@ -108,33 +104,6 @@ constexpr Tables MakeTables() {
 }
 constexpr Tables kTables = MakeTables();
 
-// The same for machines without such shuffles.
-struct Masks {
-  // [direction][box in the band][placement]: where it allows a digit to be.
-  alignas(32) Lanes allowed[2][3][6];
-  // [box in the band][row]: the placements with a digit there.
-  alignas(32) Lanes with[3][3];
-};
-constexpr Masks MakeMasks() {
-  Masks m{};
-  for (int box = 0; box < 3; ++box) {
-    for (int direction = 0; direction < 2; ++direction) {
-      for (const auto& bytes : kTables.allowed[direction][box]) {
-        for (int lane = 0; lane < 16; ++lane) {
-          if (bytes[2 * lane] == kNothing) continue;
-          m.allowed[direction][box][bytes[2 * lane] / 2][lane] = D;
-        }
-      }
-    }
-    for (int row = 0; row < 3; ++row) {
-      m.with[box][row][(box - row + 3) % 3] = D;
-      m.with[box][row][3 + (box + row) % 3] = D;
-    }
-  }
-  return m;
-}
-constexpr Masks kMasks = MakeMasks();
-
 // That in a band `digit` (as a bit; 0: none, the grid is solved) is in `placement`.
 struct Guess {
   int direction = 0;
@@ -155,23 +124,21 @@ constexpr std::array<uint8_t, kSudokuCells> MakePlaces() {
 }
 constexpr auto kPlaces = MakePlaces();
 
-void Read(std::string_view puzzle, Grid* grid) {
+// `boxes` is the nine of a grid: sixteen lanes each.
+void Read(std::string_view puzzle, void* boxes) {
   uint16_t lanes[9 * 16];
   for (uint16_t& lane : lanes) lane = D;
   for (int cell = 0; cell < kSudokuCells; ++cell) {
     const unsigned digit = static_cast<unsigned char>(puzzle[cell]) - '1';
     if (digit < 9) lanes[kPlaces[cell]] = static_cast<uint16_t>(1u << digit);
   }
-  std::memcpy(grid->boxes, lanes, sizeof lanes);
-  for (auto& bands : grid->bands) {
-    for (Half& band : bands) band = Half{D, D, D, D, D, D};
-  }
+  std::memcpy(boxes, lanes, sizeof lanes);
 }
 
 // Requires a solved grid.
-void Write(const Grid& grid, char* out) {
+void Write(const void* boxes, char* out) {
   uint16_t lanes[9 * 16];
-  std::memcpy(lanes, grid.boxes, sizeof lanes);
+  std::memcpy(lanes, boxes, sizeof lanes);
   for (int cell = 0; cell < kSudokuCells; ++cell) {
     out[cell] = static_cast<char>('1' + std::countr_zero(lanes[kPlaces[cell]]));
   }
@@ -184,31 +151,141 @@ void Write(const Grid& grid, char* out) {
 #define SKEP_UNROLL _Pragma("GCC unroll 8")
 #endif
 
+// With the SSE2 of every x86-64: a box is two vectors. (As one of 32 bytes the compiler
+// would keep it in memory, and shuffle it lane by lane.)
 namespace plain {
 #define SKEP_TARGET
-inline Box Counts(Box x) {
+#define SKEP_PLAIN inline __attribute__((always_inline))
+struct Box {
+  Half low, high;  // rows 0 and 1, rows 2 and 3
+};
+SKEP_PLAIN Box operator&(Box x, Box y) { return {x.low & y.low, x.high & y.high}; }
+SKEP_PLAIN Box operator|(Box x, Box y) { return {x.low | y.low, x.high | y.high}; }
+SKEP_PLAIN Box operator^(Box x, Box y) { return {x.low ^ y.low, x.high ^ y.high}; }
+SKEP_PLAIN Box operator-(Box x, Box y) { return {x.low - y.low, x.high - y.high}; }
+SKEP_PLAIN Box operator~(Box x) { return {~x.low, ~x.high}; }
+SKEP_PLAIN Box& operator&=(Box& x, Box y) { return x = x & y; }
+// Of lanes below 2^15.
+SKEP_PLAIN Half Less(Half x, Half y) {
+  return (Half)_mm_cmplt_epi16((__m128i)x, (__m128i)y);
+}
+SKEP_PLAIN Box Less(Box x, Box y) { return {Less(x.low, y.low), Less(x.high, y.high)}; }
+SKEP_PLAIN Box Equal(Box x, Box y) {
+  return {(Half)(x.low == y.low), (Half)(x.high == y.high)};
+}
+SKEP_PLAIN Half LoadHalf(const uint16_t* lanes) {
+  return (Half)_mm_load_si128(reinterpret_cast<const __m128i*>(lanes));
+}
+SKEP_PLAIN Box Load(const Lanes& lanes) {
+  return {LoadHalf(lanes.data()), LoadHalf(lanes.data() + 8)};
+}
+SKEP_PLAIN Half Counts(Half x) {
   x -= x >> 1 & 0x5555;
   x = (x & 0x3333) + (x >> 2 & 0x3333);
   x = (x + (x >> 4)) & 0x0f0f;
   return (x + (x >> 8)) & 0x1f;
 }
-inline bool Any(Half x) {
-  uint64_t words[2];
-  std::memcpy(words, &x, sizeof words);
-  return (words[0] | words[1]) != 0;
+SKEP_PLAIN Box Counts(Box x) { return {Counts(x.low), Counts(x.high)}; }
+SKEP_PLAIN bool Any(Half x) { return _mm_movemask_epi8((__m128i)(x == 0)) != 0xffff; }
+SKEP_PLAIN bool Any(Box x) { return Any(x.low | x.high); }
+
+// In both rows the lanes a, b, c, d of the row.
+template <int a, int b, int c, int d>
+SKEP_PLAIN Half InRows(Half x) {
+  constexpr int kOrder = a | b << 2 | c << 4 | d << 6;
+  return (Half)_mm_shufflehi_epi16(_mm_shufflelo_epi16((__m128i)x, kOrder), kOrder);
 }
-inline bool Any(Box x) {
-  uint64_t words[4];
-  std::memcpy(words, &x, sizeof words);
-  return (words[0] | words[1] | words[2] | words[3]) != 0;
+// The upper half of x, the lower half of y.
+SKEP_PLAIN Half Between(Half x, Half y) {
+  return (Half)_mm_shuffle_pd((__m128d)x, (__m128d)y, 1);
+}
+SKEP_PLAIN Half OthersInRow(Half x) {
+  const Half next = InRows<1, 2, 3, 0>(x);
+  return next | InRows<2, 3, 0, 1>(x | next);
+}
+SKEP_PLAIN Box OthersInRow(Box x) { return {OthersInRow(x.low), OthersInRow(x.high)}; }
+SKEP_PLAIN Box OthersInColumn(Box x) {
+  const Half both = Between(x.low, x.high) | Between(x.high, x.low);
+  return {both | x.high, both | x.low};
+}
+
+// Four lanes by their numbers modulo 3, as the lower or the upper half is shuffled.
+constexpr int Order(int a, int b, int c, int d) {
+  return (a + 3) % 3 | (b + 3) % 3 << 2 | (c + 3) % 3 << 4 | (d + 3) % 3 << 6;
+}
+template <int kOrder>
+SKEP_PLAIN Half InLower(Half x) {
+  return (Half)_mm_shufflelo_epi16((__m128i)x, kOrder);
+}
+template <int kOrder>
+SKEP_PLAIN Half InUpper(Half x) {
+  return (Half)_mm_shufflehi_epi16((__m128i)x, kOrder);
+}
+// The unions of the other two of lanes 0 to 2.
+SKEP_PLAIN Half Others(Half x) {
+  return InLower<Order(1, 2, 0, 0)>(x) | InLower<Order(2, 0, 1, 0)>(x);
+}
+SKEP_PLAIN Half Lower(Half x, Half y) {
+  return (Half)_mm_unpacklo_epi64((__m128i)x, (__m128i)y);
+}
+SKEP_PLAIN Half InterleaveLower(Half x, Half y) {
+  return (Half)_mm_unpacklo_epi16((__m128i)x, (__m128i)y);
+}
+SKEP_PLAIN Half InterleaveUpper(Half x, Half y) {
+  return (Half)_mm_unpackhi_epi16((__m128i)x, (__m128i)y);
+}
+template <int kOrder>
+SKEP_PLAIN Half InPairs(Half x) {
+  return (Half)_mm_shuffle_epi32((__m128i)x, kOrder);
+}
+
+// As those of SKEP_WIDE in sudoku_boxes.inc, without tables: row r of box i holds the
+// digits placed by i - r or by 3 + (i + r), modulo 3, and misses those of the others.
+template <int i>
+SKEP_PLAIN Box Allowed(Half placements, int direction) {
+  const Half even = placements;
+  const Half odd = (Half)_mm_srli_si128((__m128i)placements, 6);
+  constexpr int kEven = Order(i, i - 1, i - 2, 0), kOdd = Order(i, i + 1, i + 2, 0);
+  // By row: what is in it, and in the upper half what is missing from it.
+  const Half rows = InUpper<kEven>(InLower<kEven>(Lower(even, Others(even)))) |
+                    InUpper<kOdd>(InLower<kOdd>(Lower(odd, Others(odd))));
+  if (direction == 1) return {Lower(rows, rows), rows};
+  const Half pairs = InterleaveLower(rows, InPairs<0x0e>(rows));
+  constexpr int kThrice = Order(0, 0, 0, 1);
+  return {InUpper<kThrice>(InLower<kThrice>(InPairs<0x50>(pairs))),
+          InUpper<kThrice>(InLower<kThrice>(InPairs<0xfa>(pairs)))};
+}
+SKEP_PLAIN Box Allowed(Half placements, int direction, int i) {
+  return i == 0   ? Allowed<0>(placements, direction)
+         : i == 1 ? Allowed<1>(placements, direction)
+                  : Allowed<2>(placements, direction);
+}
+template <int i>
+SKEP_PLAIN Half Offered(Half by_row) {
+  return InUpper<Order(1 - i, 2 - i, 0, 0)>(
+      InLower<Order(i, i - 1, i - 2, -i)>(Lower(by_row, by_row)));
+}
+SKEP_PLAIN Half Offered(Box x, int direction, int i) {
+  if (direction == 0) {  // turned, so that triads are columns
+    const Half even = InterleaveLower(x.low, x.high);
+    const Half odd = InterleaveUpper(x.low, x.high);
+    x = {InterleaveLower(even, odd), InterleaveUpper(even, odd)};
+  }
+  const Half cells = x.low | InPairs<0x4e>(x.low) | x.high;
+  const Half missing = InPairs<0x4e>(x.high);
+  const Half by_row =
+      cells & InLower<Order(1, 2, 0, 0)>(missing) & InLower<Order(2, 0, 1, 0)>(missing);
+  return i == 0 ? Offered<0>(by_row) : i == 1 ? Offered<1>(by_row) : Offered<2>(by_row);
 }
 #include "jobs/kernels/sudoku_boxes.inc"
+#undef SKEP_PLAIN
 #undef SKEP_TARGET
 }  // namespace plain
 
-#define SKEP_SHUFFLES
+#define SKEP_WIDE
 
 namespace avx2 {
+using Box = WideBox;
 #define SKEP_TARGET __attribute__((target("avx2,bmi,bmi2,popcnt")))
 SKEP_TARGET inline Box Shuffle(Box x, const uint8_t* bytes) {
   const __m256i order = _mm256_load_si256(reinterpret_cast<const __m256i*>(bytes));
@@ -239,6 +316,7 @@ SKEP_TARGET inline bool Any(Box x) {
 }  // namespace avx2
 
 namespace avx512 {
+using Box = WideBox;
 #define SKEP_TARGET                                            \
   __attribute__((                                              \
       target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512vl," \
@@ -266,15 +344,12 @@ SKEP_TARGET inline bool Any(Box x) {
 
 void SearchSudokuByBoxes(std::string_view puzzle, CpuPath path, SudokuSearch& search) {
   static const bool counts_bits = __builtin_cpu_supports("avx512bitalg");
-  constexpr uint32_t kAllBoxes = 0x1ff;
-  Grid grid;
-  Read(puzzle, &grid);
   if (path == CpuPath::kAvx512 && counts_bits) {
-    avx512::Run(grid, kAllBoxes, 0, search);
+    avx512::Search(puzzle, search);
   } else if (path != CpuPath::kScalar) {
-    avx2::Run(grid, kAllBoxes, 0, search);
+    avx2::Search(puzzle, search);
   } else {
-    plain::Run(grid, kAllBoxes, 0, search);
+    plain::Search(puzzle, search);
   }
 }
 

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <string_view>
 
 #include "base/cpu_path.h"
@@ -17,10 +16,9 @@ namespace skep {
 // Counts guesses and solutions, and says when that is enough.
 class SudokuSearch {
  public:
-  // Both are borrowed. Gives up after `max_guesses`.
-  SudokuSearch(const SudokuOptions& options, SudokuResult* result,
-               uint64_t max_guesses = std::numeric_limits<uint64_t>::max())
-      : options_(options), result_(*result), max_guesses_(max_guesses) {}
+  // Both are borrowed.
+  SudokuSearch(const SudokuOptions& options, SudokuResult* result)
+      : options_(options), result_(*result) {}
 
   // Before a guess on top of `depth` others.
   void BeginGuess(uint32_t depth) {
@@ -28,26 +26,20 @@ class SudokuSearch {
     if (++result_.guesses % kGuessesBetweenStops == 0) {
       stopped_ = options_.stop.stop_requested();
     }
-    gave_up_ = result_.guesses > max_guesses_;
   }
   // Where to write the solution that was found; null unless it is the first.
   char* AddSolution() {
     return result_.solutions++ == 0 ? result_.cells.data() : nullptr;
   }
-  bool over() const {
-    return stopped_ || gave_up_ || result_.solutions >= options_.limit;
-  }
+  bool over() const { return stopped_ || result_.solutions >= options_.limit; }
   bool stopped() const { return stopped_; }
-  bool gave_up() const { return gave_up_; }
 
  private:
   static constexpr uint64_t kGuessesBetweenStops = 256;
 
   const SudokuOptions& options_;
   SudokuResult& result_;
-  const uint64_t max_guesses_;
   bool stopped_ = false;
-  bool gave_up_ = false;
 };
 
 // Both take 81 characters of which '1' to '9' are clues, and search until all solutions
