@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "base/status.h"
 #include "base/strings.h"
@@ -37,6 +39,15 @@ struct Figures {
 
 bool LessIsBetter(const KernelRow& row) {
   return row.unit == "s" || row.unit == "ns/item" || row.unit == "%";
+}
+
+// Letters and digits alone, the former small: `nqueens` asks for N-Queens.
+std::string Bare(std::string_view text) {
+  std::string bare;
+  for (const char c : text) {
+    if (absl::ascii_isalnum(c)) bare += absl::ascii_tolower(c);
+  }
+  return bare;
 }
 
 // Does the row's work once. In its unit.
@@ -123,9 +134,9 @@ std::vector<CpuPath> PathsOf(const KernelRow& row, const KernelBenchOptions& opt
 
 // Returns how many rows it printed.
 int RunFamily(const std::vector<KernelRow>& rows, const KernelBenchOptions& options) {
-  const auto wanted = [&options](const KernelRow& row) {
-    return row.name.find(options.only) != std::string::npos ||
-           row.family.find(options.only) != std::string::npos;
+  const auto wanted = [only = Bare(options.only)](const KernelRow& row) {
+    return Bare(row.name).find(only) != std::string::npos ||
+           Bare(row.family).find(only) != std::string::npos;
   };
   int printed = 0;
   std::map<std::string, double> baselines;
@@ -176,12 +187,14 @@ absl::Status RunKernelBench(const KernelBenchOptions& options) {
       {"N-Queens", QueensRows}, {"Sudoku", SudokuRows}, {"Words", WordRows},
       {"Sort", SortRows},       {"Grep", GrepRows},     {"Numbers", NumberRows},
       {"Sketches", SketchRows}};
-  const bool one = std::any_of(
-      std::begin(families), std::end(families),
-      [&options](const auto& family) { return family.first == options.only; });
+  const bool one = std::any_of(std::begin(families), std::end(families),
+                               [&options](const auto& family) {
+                                 return Bare(family.first) == Bare(options.only);
+                               });
   // One family's input at a time, and none that is not wanted.
   for (const auto& [name, rows] : families) {
-    if (!one || name == options.only) printed += RunFamily(rows(options), options);
+    if (!one || Bare(name) == Bare(options.only))
+      printed += RunFamily(rows(options), options);
   }
   if (printed == 0) {
     return InvalidArgument("no row's name and no family's contains \"", options.only,
