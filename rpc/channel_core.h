@@ -169,14 +169,14 @@ class ChannelCore final : public Channel,
   size_t OnDelegateData(std::string_view bytes);
   // False: the frame is no good, and *fault says why.
   bool HandleBody(std::string_view body, absl::Time now,
-                  const std::shared_ptr<ChannelCore>& self, std::string* fault);
+                  const std::shared_ptr<Channel>& self, std::string* fault);
   void HandleEnvelope(const Envelope& envelope, absl::Time now,
-                      const std::shared_ptr<ChannelCore>& self);
+                      const std::shared_ptr<Channel>& self);
   // The same for large_, of which all has come.
-  bool HandleLarge(absl::Time now, const std::shared_ptr<ChannelCore>& self,
+  bool HandleLarge(absl::Time now, const std::shared_ptr<Channel>& self,
                    std::string* fault);
   void OnRequest(const Envelope& request, absl::Time now,
-                 const std::shared_ptr<ChannelCore>& self);
+                 const std::shared_ptr<Channel>& self);
   void Fault(std::string_view what);
   // Of a client that speaks TLS where there is none.
   void RefuseTls();

@@ -46,7 +46,9 @@ size_t ChannelCore::OnData(std::string_view bytes) {
   const absl::Time now = Now();
   last_activity_ = now;
   handling_ = true;
-  const std::shared_ptr<ChannelCore> self = shared_from_this();
+  // As handlers hold it: each conversion would count a reference.
+  const std::shared_ptr<Channel> self = shared_from_this();
+  const ServerLoad::Batch batch(*load_);
   size_t used = 0;
   while (reading_ && !discarding_) {
     if (large_ != nullptr) {
@@ -99,8 +101,7 @@ size_t ChannelCore::OnDelegateData(std::string_view bytes) {
 }
 
 bool ChannelCore::HandleBody(std::string_view body, absl::Time now,
-                             const std::shared_ptr<ChannelCore>& self,
-                             std::string* fault) {
+                             const std::shared_ptr<Channel>& self, std::string* fault) {
   if (IsPbBody(body)) {
     PbMessage message;
     if (!ParsePb(body, &message)) {
@@ -127,7 +128,7 @@ bool ChannelCore::HandleBody(std::string_view body, absl::Time now,
 }
 
 void ChannelCore::HandleEnvelope(const Envelope& envelope, absl::Time now,
-                                 const std::shared_ptr<ChannelCore>& self) {
+                                 const std::shared_ptr<Channel>& self) {
   switch (envelope.type) {
     case MessageType::kRequest:
       OnRequest(envelope, now, self);
@@ -141,7 +142,7 @@ void ChannelCore::HandleEnvelope(const Envelope& envelope, absl::Time now,
   }
 }
 
-bool ChannelCore::HandleLarge(absl::Time now, const std::shared_ptr<ChannelCore>& self,
+bool ChannelCore::HandleLarge(absl::Time now, const std::shared_ptr<Channel>& self,
                               std::string* fault) {
   // Out of the way: what it leads to may end the connection.
   const std::unique_ptr<LargeFrame> frame = std::move(large_);
@@ -165,7 +166,7 @@ void ChannelCore::OnFilled(size_t count) {
 }
 
 void ChannelCore::OnRequest(const Envelope& request, absl::Time now,
-                            const std::shared_ptr<ChannelCore>& self) {
+                            const std::shared_ptr<Channel>& self) {
   if (request.service == Control::descriptor()->full_name()) {
     OnControl(request);
     // Answers to these fill the connection as any others do.

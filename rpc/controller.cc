@@ -44,7 +44,9 @@ void Controller::Reset() {
   request_attachment_.clear();
   response_attachment_.clear();
   if (on_cancel_ != nullptr) on_cancel_ = nullptr;
-  if (stop_token_.stop_possible()) stop_token_ = std::stop_token();
+  // One that nobody saw, and nobody stopped, may be the next call's, too.
+  if (stop_token_taken_ || stop_token_.stop_requested())
+    stop_token_ = std::stop_token();
   stop_token_taken_ = false;
   peer_ = &kNoPeer;
 }

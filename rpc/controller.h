@@ -82,7 +82,10 @@ class Controller final : public google::protobuf::RpcController {
     deadline_ = deadline;
     clock_ = &clock;
   }
-  void set_stop_token(std::stop_token token) { stop_token_ = std::move(token); }
+  // A token that is the last call's costs no reference.
+  void set_stop_token(const std::stop_token& token) {
+    if (!(token == stop_token_)) stop_token_ = token;
+  }
   // Borrowed until Reset.
   void set_peer(const std::shared_ptr<Channel>* peer) { peer_ = peer; }
 

@@ -5,6 +5,8 @@
 
 namespace skep {
 
+constinit thread_local ServerLoad::Batch* ServerLoad::Batch::current_ = nullptr;
+
 absl::Status ServerLoad::Admit(size_t bytes) const {
   const size_t held = this->held();
   if (held == 0 || held + bytes <= max_memory_bytes_) return absl::OkStatus();

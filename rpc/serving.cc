@@ -45,7 +45,10 @@ uint32_t Serving::Begin(uint64_t id, size_t bytes, absl::Time deadline) {
   if (cancels_) by_id_.Add(index, id);
   slot.bytes = bytes;
   slot.live = true;
-  if (!slot.stop.stop_possible()) slot.stop = std::stop_source();
+  if (!slot.stop.stop_possible()) {
+    slot.stop = std::stop_source();
+    slot.token = slot.stop.get_token();
+  }
   deadlines_.Set(index, deadline);
   ++live_;
   request_bytes_ += bytes;
@@ -88,6 +91,7 @@ void Serving::Handle(const Envelope& request, absl::Time now, bool extended,
   absl::Status admitted = load_->Admit(bytes);
   ServerCall* const call = ServerCall::Take(*method);
   call->Begin(*method, origin, name, bytes, now, peer, sink, *load_, clock_);
+  call->controller().set_stop_token(slots_[slot].token);
   if (!admitted.ok()) return call->FailFull(std::move(admitted));
   if (!ParseMessage(request.request, &call->request())) {
     call->Fail(InvalidArgument(method->method->full_name(), ": the request of ",
@@ -99,7 +103,6 @@ void Serving::Handle(const Envelope& request, absl::Time now, bool extended,
   Controller& controller = call->controller();
   controller.mutable_request_attachment() = TakeAttachment(request);
   controller.set_deadline(deadline, clock_);
-  controller.set_stop_token(slots_[slot].stop.get_token());
   call->Dispatch(pool_, now, load_);
 }
 
@@ -123,13 +126,13 @@ void Serving::HandlePb(const PbMessage& request, const std::shared_ptr<Channel>&
   const absl::Time now = clock_.Now();
   ServerCall* const call = ServerCall::Take(*method);
   call->Begin(*method, origin, name, bytes, now, peer, sink, *load_, clock_);
+  call->controller().set_stop_token(slots_[slot].token);
   if (!admitted.ok()) return call->FailFull(std::move(admitted));
   if (!ParseMessage(request.request(), &call->request())) {
     call->Fail(InvalidArgument("the request is not a ", request.typename_()),
                WireError::kInvalidRequest);
     return;
   }
-  call->controller().set_stop_token(slots_[slot].stop.get_token());
   call->Dispatch(pool_, now, load_);
 }
 

@@ -111,6 +111,7 @@ class Serving {
     bool live = false;
     // Serves one call after another until somebody took its token or it was stopped.
     std::stop_source stop{std::nostopstate};
+    std::stop_token token;  // of it
   };
   uint32_t Begin(uint64_t id, size_t bytes, absl::Time deadline);
 

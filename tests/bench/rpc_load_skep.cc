@@ -111,7 +111,7 @@ class Caller {
                       if (meter_->timed()) {
                         meter_->CountTimed(SteadyClock::now() - lane->started);
                       } else {
-                        meter_->Count();
+                        meter_->CountAlone();  // on the transport's one loop
                       }
                       Call(lane);
                     });
@@ -150,7 +150,7 @@ class CallingThread {
           method_, request_, response, {}, [this, response](const Controller& outcome) {
             CHECK(outcome.status().ok()) << outcome.status();
             CHECK_EQ(response->payload().size(), request_.payload().size());
-            meter_->Count();
+            meter_->CountAlone();  // on the transport's one loop
             Completed(response);
           });
     }

@@ -23,6 +23,8 @@ constexpr absl::Duration kWarmUp = absl::Milliseconds(300);
 // many, for at most so long.
 constexpr uint64_t kLeastCalls = 10;
 constexpr absl::Duration kLongest = absl::Seconds(10);
+// Until the first call has completed; a system that takes longer has failed.
+constexpr absl::Duration kLongestWarmUp = absl::Seconds(30);
 
 void PinTo(int core) {
   cpu_set_t cores;
@@ -123,7 +125,9 @@ Measurement Drive(const RpcSystem& system, const RpcLoad& load, int port, pid_t 
   busy.idle_connections = 0;
   system.drive(busy, port, &meter);
   absl::SleepFor(kWarmUp);
-  while (meter.calls() == 0) absl::SleepFor(kWarmUp);
+  const absl::Time given_up = absl::Now() + kLongestWarmUp;
+  while (meter.calls() == 0 && absl::Now() < given_up) absl::SleepFor(kWarmUp);
+  if (meter.calls() == 0) return m;
   const double server_before = CpuSeconds(server);
   const double client_before = CpuSeconds(getpid());
   const double balancer_before = balancer_seconds();
