@@ -62,9 +62,16 @@ std::optional<size_t> PickLeastPending(const Choice& from, Random& random) {
 }
 
 // Start-time fair queueing: each has its turn after 1 / weight of the time that the
-// others' turns take, and who was away does not make up for it.
+// others' turns take, and who was away does not make up for it. The first turns are
+// anywhere in that time, so that those who balance side by side do not go from backend
+// to backend in step.
 std::optional<size_t> PickRoundRobin(const Choice& from, PickState& state) {
-  if (state.turns.size() != from.size()) state.turns.assign(from.size(), state.turn);
+  if (state.turns.size() != from.size()) {
+    state.turns.resize(from.size());
+    for (size_t i = 0; i < from.size(); ++i) {
+      state.turns[i] = state.turn + state.random.Unit() / from[i].weight;
+    }
+  }
   std::optional<size_t> next;
   for (size_t i = 0; i < from.size(); ++i) {
     if (!from.Has(i)) continue;

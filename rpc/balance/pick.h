@@ -7,7 +7,7 @@
 // Least pending breaks ties at random, in proportion to weight: always taking the
 // lowest index makes every balancer of a fleet send its next call to the same backend.
 // Round robin is weighted by start-time fair queueing: Goyal, Vin, Cheng, "Start-time
-// Fair Queuing", SIGCOMM 1996.
+// Fair Queuing", SIGCOMM 1996; the order of the turns is drawn, for the same reason.
 // Power of two choices: Mitzenmacher, "The Power of Two Choices in Randomized Load
 // Balancing", IEEE TPDS 12(10), 2001.
 

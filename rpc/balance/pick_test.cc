@@ -1,6 +1,8 @@
 #include "rpc/balance/pick.h"
 
+#include <algorithm>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -102,14 +104,32 @@ TEST(RoundRobin, TakesTurnsAndSkipsTheUnusable) {
   std::vector<Candidate> candidates = Pending({9, 0, 5});
   PickState state(1);
   std::vector<size_t> picked;
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 6; ++i) {
     picked.push_back(*Pick(PickPolicy::kRoundRobin, candidates, state));
   }
+  // All have had their turn, and have it again in the same order.
+  EXPECT_EQ(std::set<size_t>(picked.begin(), picked.begin() + 3).size(), 3);
+  EXPECT_TRUE(std::equal(picked.begin(), picked.begin() + 3, picked.begin() + 3));
   candidates[2].usable = false;
-  for (int i = 0; i < 3; ++i) {
-    picked.push_back(*Pick(PickPolicy::kRoundRobin, candidates, state));
+  const size_t next = *Pick(PickPolicy::kRoundRobin, candidates, state);
+  EXPECT_NE(next, 2);
+  EXPECT_EQ(*Pick(PickPolicy::kRoundRobin, candidates, state), 1 - next);
+  EXPECT_EQ(*Pick(PickPolicy::kRoundRobin, candidates, state), next);
+}
+
+// Or all loops and all balancers of a fleet would meet at every backend.
+TEST(RoundRobin, BeginsAnywhereAndGoesRoundInAnyOrder) {
+  const std::vector<Candidate> candidates = Pending({0, 0, 0});
+  std::set<std::vector<size_t>> orders;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    PickState state(seed);
+    std::vector<size_t> order;
+    for (int i = 0; i < 3; ++i) {
+      order.push_back(*Pick(PickPolicy::kRoundRobin, candidates, state));
+    }
+    orders.insert(order);
   }
-  EXPECT_EQ(picked, (std::vector<size_t>{0, 1, 2, 0, 1, 0, 1}));
+  EXPECT_EQ(orders.size(), 6);
 }
 
 TEST(RandomPolicy, IsUniform) {
