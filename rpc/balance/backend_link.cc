@@ -10,6 +10,7 @@
 #include "rpc/balance/balancer_client.h"
 #include "rpc/balance/control_frames.h"
 #include "rpc/balance/forwarded_frame.h"
+#include "rpc/balance/late_window.h"
 #include "rpc/frame.h"
 #include "rpc/tls_record.h"
 
@@ -43,11 +44,9 @@ bool BackendLink::Usable() const {
 }
 
 bool BackendLink::HasWindow(bool held_too, absl::Time now) const {
-  const int64_t taken =
-      outstanding_ + (held_too ? backend_->held_errors.Count(now) : 0);
-  return static_cast<double>(taken) <
-         std::max(1.0, shard_.options().window *
-                           backend_->weight.load(std::memory_order_relaxed));
+  return HasLateWindow(outstanding_, held_too ? backend_->held_errors.Count(now) : 0,
+                       held_too, shard_.options().window,
+                       backend_->weight.load(std::memory_order_relaxed));
 }
 
 // --- The connection ------------------------------------------------------------------

@@ -31,7 +31,7 @@ std::optional<size_t> BalancedChannel::State::PickFor(const Call& call, Aim aim,
                           .weight = WeightNow(backend.weight, now - backend.up_since,
                                               options.slow_start),
                           .usable = backend.usable(),
-                          .ejected = health.IsEjected(i, now)});
+                          .ejected = health.IsEjected(backend.serial, now)});
   }
   // Those that it was on come last, and a second one beside them is no hedge.
   if (AnyUsable(&call)) {
@@ -119,6 +119,7 @@ void BalancedChannel::State::OnAttempt(uint64_t id, const Attempt& attempt,
     --backend.pending;
     const absl::Status& status = outcome.status();
     Judge(attempt.backend, status, now);
+    FreeIfLeft(attempt.backend);
     const auto it = calls.find(id);
     if (it == calls.end()) return;  // it lost
     Call& call = *it->second;
@@ -146,18 +147,36 @@ void BalancedChannel::State::Judge(size_t index, const absl::Status& status,
                                    absl::Time now) {
   Backend& backend = backends[index];
   if (status.ok()) {
-    if (health.errors(index) > 0) health.OnSuccess(index, now);
+    backend.answered = now;
+    if (health.errors(backend.serial) > 0) health.OnSuccess(backend.serial, now);
     return;
   }
-  backend.phantoms.Ended(status.code(), now);
+  const bool late = absl::IsDeadlineExceeded(status);
+  if (late || absl::IsCancelled(status)) {
+    // Given up here, or lost to a hedge: whether the backend still has it is not known.
+    backend.phantoms.Hold(now);
+  } else {
+    backend.phantoms.Ended(status.code(), now);
+  }
   // Of what never reached it nothing is concluded but that.
-  if (!Health::SpeaksAgainst(status.code()) || NeverSent(status) ||
-      !health.OnError(index, now)) {
-    return;
-  }
-  backend.up_since = health.ejected_until(index);
+  const bool against = late
+                           ? SilentAlone(index)
+                           : Health::SpeaksAgainst(status.code()) && !NeverSent(status);
+  if (!against) return;
+  if (late) backend.blamed = now;
+  if (!health.OnError(backend.serial, now)) return;
+  backend.up_since = health.ejected_until(backend.serial);
   LOG(WARNING) << "backend_ejected backend=" << backend.address.ToString()
-               << " for=" << backend.up_since - now << " reason=\"errors\"";
+               << " for=" << backend.up_since - now << " reason=\""
+               << (late ? "silent while others answer" : "errors") << "\"";
+}
+
+bool BalancedChannel::State::SilentAlone(size_t index) const {
+  const absl::Time since = std::max(backends[index].answered, backends[index].blamed);
+  for (size_t i = 0; i < backends.size(); ++i) {
+    if (i != index && backends[i].answered > since) return true;
+  }
+  return false;
 }
 
 bool BalancedChannel::State::GoesOn(uint64_t id, Call& call,

@@ -21,28 +21,7 @@ std::shared_ptr<BalancedChannel> BalancedChannel::Create(
     Transport& transport, const std::vector<BackendSpec>& backends,
     BalancedOptions options) {
   auto state = std::make_shared<State>(transport, std::move(options));
-  {
-    MutexLock lock(state->mutex);
-    for (size_t i = 0; i < backends.size(); ++i) {
-      State::Backend& backend = state->backends.emplace_back();
-      backend.weight = backends[i].weight;
-      backend.phantoms = PhantomPending(state->options.error_hold);
-      state->health.Add(i);
-    }
-  }
-  for (size_t i = 0; i < backends.size(); ++i) {
-    ConnectOptions connect = state->options.connect;
-    connect.wait_for_ready = false;
-    connect.on_state = [weak = std::weak_ptr<State>(state), i](bool connected) {
-      if (const std::shared_ptr<State> self = weak.lock())
-        self->SetConnected(i, connected);
-    };
-    std::shared_ptr<Channel> channel =
-        Connect(transport, backends[i].address, std::move(connect));
-    MutexLock lock(state->mutex);
-    state->backends[i].address = backends[i].address;
-    state->backends[i].channel = std::move(channel);
-  }
+  state->SetBackends(backends);
   return std::shared_ptr<BalancedChannel>(new BalancedChannel(std::move(state)));
 }
 
@@ -81,6 +60,7 @@ std::string BalancedChannel::peer() const {
   MutexLock lock(state_->mutex);
   std::vector<std::string> names;
   for (const State::Backend& backend : state_->backends) {
+    if (backend.leaving || backend.serial == 0) continue;
     names.push_back(backend.address.ToString());
   }
   return absl::StrJoin(names, ",");
@@ -95,12 +75,18 @@ bool BalancedChannel::OnExecutor() const {
   return false;
 }
 
+void BalancedChannel::SetBackends(const std::vector<BackendSpec>& backends) {
+  state_->SetBackends(backends);
+}
+
 absl::Status BalancedChannel::SetDraining(const Address& backend, bool draining) {
   {
     MutexLock lock(state_->mutex);
     const auto known =
         std::find_if(state_->backends.begin(), state_->backends.end(),
-                     [&](const State::Backend& one) { return one.address == backend; });
+                     [&](const State::Backend& one) {
+                       return one.serial != 0 && !one.leaving && one.address == backend;
+                     });
     if (known == state_->backends.end()) {
       return NotFound("no backend ", backend, " among ", state_->backends.size());
     }
@@ -114,12 +100,12 @@ std::vector<BalancedChannel::BackendState> BalancedChannel::backends() const {
   MutexLock lock(state_->mutex);
   const absl::Time now = state_->executor.clock().Now();
   std::vector<BackendState> states;
-  for (size_t i = 0; i < state_->backends.size(); ++i) {
-    const State::Backend& backend = state_->backends[i];
+  for (const State::Backend& backend : state_->backends) {
+    if (backend.serial == 0) continue;
     states.push_back({.address = backend.address,
                       .connected = backend.connected,
-                      .draining = backend.draining,
-                      .ejected = state_->health.IsEjected(i, now),
+                      .draining = backend.draining || backend.leaving,
+                      .ejected = state_->health.IsEjected(backend.serial, now),
                       .weight = backend.weight,
                       .pending = backend.pending,
                       .started = backend.started});

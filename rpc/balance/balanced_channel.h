@@ -33,12 +33,15 @@ struct BalancedOptions {
   // channel's own business and ignored.
   ConnectOptions connect;
   // How long an error of a backend counts as a call outstanding on it
-  // (phantom_pending.h): much longer than calls take. Zero: not at all.
+  // (phantom_pending.h): much longer than calls take. So does a call that was given up
+  // before the backend answered it: at its deadline, cancelled, or lost to a hedge.
+  // Zero: not at all.
   absl::Duration error_hold = absl::Seconds(1);
   // How long a backend that comes (back) takes to get its whole share (slow_start.h).
   absl::Duration slow_start = absl::ZeroDuration();
-  // When errors leave a backend out for a while (health.h). Nothing checks backends or
-  // compares their latencies here.
+  // When errors leave a backend out for a while (health.h). A call that is not answered
+  // in its time counts as one if other backends have answered meanwhile. Nothing checks
+  // backends or compares their latencies here.
   HealthOptions health;
   // Whether a call made while no backend is connected waits for one until its deadline,
   // else it fails with Unavailable at once.
@@ -86,6 +89,12 @@ class BalancedChannel final : public Channel {
   std::string peer() const override;
   bool OnExecutor() const override;
 
+  // From now on these are the backends. Those that were there before, by address, keep
+  // their connection and all that is known of them (and take the weight given here);
+  // others connect; those that are missing get no new calls, finish what they have and
+  // are then disconnected. Does nothing to a channel that is closed.
+  void SetBackends(const std::vector<BackendSpec>& backends);
+
   // Takes a backend out of (or back into) the choice; what it has is finished. NotFound
   // if there is no such backend.
   absl::Status SetDraining(const Address& backend, bool draining);
@@ -99,6 +108,7 @@ class BalancedChannel final : public Channel {
     int pending = 0;
     uint64_t started = 0;  // calls given to it so far
   };
+  // Those that leave are among them, draining, until their last call has ended.
   std::vector<BackendState> backends() const;
   BalancedCounters balanced_counters() const;
 

@@ -2,6 +2,7 @@
 
 #include "rpc/balance/balanced_state.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -10,8 +11,9 @@
 
 namespace skep {
 
-BalancedChannel::State::State(Transport& transport, BalancedOptions given)
-    : executor(transport.executor()),
+BalancedChannel::State::State(Transport& over, BalancedOptions given)
+    : transport(over),
+      executor(over.executor()),
       options(std::move(given)),
       pick(options.seed),
       health(options.health),
@@ -84,7 +86,10 @@ absl::Status BalancedChannel::State::Wait(uint64_t id, Call& call,
                                           const Message& request) {
   if (closed) return Unavailable("the channel is closed");
   if (!options.wait_for_ready) {
-    return Unavailable("none of ", backends.size(), " backends is connected");
+    const auto wanted = std::count_if(
+        backends.begin(), backends.end(),
+        [](const Backend& backend) { return backend.serial != 0 && !backend.leaving; });
+    return Unavailable("none of ", wanted, " backends is connected");
   }
   if (waiting.size() >= options.max_waiting) {
     return ResourceExhausted(waiting.size(), " calls already wait for a backend");
@@ -120,9 +125,11 @@ void BalancedChannel::State::DispatchWaiting() {
   }
 }
 
-void BalancedChannel::State::SetConnected(size_t index, bool connected) {
+void BalancedChannel::State::SetConnected(size_t index, uint64_t serial,
+                                          bool connected) {
   {
     MutexLock lock(mutex);
+    if (backends[index].serial != serial) return;  // it has left
     backends[index].connected = connected;
     if (connected) backends[index].up_since = executor.clock().Now();
   }
@@ -205,7 +212,9 @@ void BalancedChannel::State::Close(const absl::Status& reason) {
   {
     MutexLock lock(mutex);
     closed = true;
-    for (const Backend& backend : backends) channels.push_back(backend.channel);
+    for (const Backend& backend : backends) {
+      if (backend.channel != nullptr) channels.push_back(backend.channel);
+    }
     for (const auto& [id, call] : calls) {
       if (call->live.empty()) idle.push_back(id);
     }

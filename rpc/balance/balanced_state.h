@@ -30,17 +30,26 @@ struct BalancedChannel::State : std::enable_shared_from_this<State> {
   State(Transport& transport, BalancedOptions options);
 
   struct Backend {
+    // Of it alone, and never used again: its place in `backends` may be another's once
+    // it has left and all its calls have ended.
+    uint64_t serial = 0;
     Address address;
-    std::shared_ptr<Channel> channel;
+    std::shared_ptr<Channel> channel;  // null: the place is free, or not yet connecting
     bool connected = false;
     bool draining = false;
+    bool leaving = false;  // no longer wanted; what it has is finished
     double weight = 1;
+    // Its last answer that was good, and the last silence that spoke against it.
+    absl::Time answered = absl::InfinitePast();
+    absl::Time blamed = absl::InfinitePast();
     absl::Time up_since = absl::InfinitePast();  // for slow start
     int pending = 0;
     uint64_t started = 0;
     PhantomPending phantoms{absl::ZeroDuration()};
 
-    bool usable() const { return connected && !draining; }
+    bool usable() const {
+      return connected && channel != nullptr && !draining && !leaving;
+    }
   };
 
   // One try of a call on one backend.
@@ -92,7 +101,14 @@ struct BalancedChannel::State : std::enable_shared_from_this<State> {
   absl::Status Wait(uint64_t id, Call& call, const Message& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void DispatchWaiting();
-  void SetConnected(size_t index, bool connected);
+  void SetConnected(size_t index, uint64_t serial, bool connected);
+  // balanced_backends.cc: those that come and go.
+  void SetBackends(const std::vector<BackendSpec>& specs);
+  // A place for a backend that comes; its connection is to be made.
+  size_t AddBackend(const BackendSpec& spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void ConnectBackend(size_t index, uint64_t serial, const Address& address);
+  // Frees the place of a backend that was to leave, if nothing is outstanding on it.
+  void FreeIfLeft(size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Cancel(uint64_t id);
   void Close(const absl::Status& reason);
   // Ends a call that no backend has. One that a backend has ends through its channel
@@ -116,19 +132,25 @@ struct BalancedChannel::State : std::enable_shared_from_this<State> {
   // What the end of an attempt says about its backend.
   void Judge(size_t backend, const absl::Status& status, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Whether a call that a backend did not answer in time speaks against it: since its
+  // last good answer, and since the last time that this was found, another backend has
+  // answered. (Where none does, the calls or the network are at fault.)
+  bool SilentAlone(size_t backend) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // What a failed attempt leads to: true, and the call goes on.
   bool GoesOn(uint64_t id, Call& call, const Controller& outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Retry(uint64_t id);
   void Hedge(uint64_t id);
 
+  Transport& transport;
   Executor& executor;
   const BalancedOptions options;
 
   mutable Mutex mutex;
   std::vector<Backend> backends ABSL_GUARDED_BY(mutex);
   PickState pick ABSL_GUARDED_BY(mutex);
-  Health health ABSL_GUARDED_BY(mutex);  // by index
+  Health health ABSL_GUARDED_BY(mutex);  // by serial
+  uint64_t next_serial ABSL_GUARDED_BY(mutex) = 1;
   Random random ABSL_GUARDED_BY(mutex);
   RetryBudget retry_budget ABSL_GUARDED_BY(mutex);
   RetryBudget hedge_budget ABSL_GUARDED_BY(mutex);

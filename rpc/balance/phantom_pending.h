@@ -1,4 +1,5 @@
-// Errors of one backend, each counted for a while as a call that is still outstanding.
+// Errors of one backend, and calls that it owes, each counted for a while as a call
+// that is still outstanding.
 //
 // A backend that fails at once always has the fewest calls outstanding, and so least
 // pending would send it nearly everything. If an error keeps its place for a hold time,
@@ -32,7 +33,12 @@ class PhantomPending {
 
   // A call ended so at `now`, which never goes back.
   void Ended(absl::StatusCode code, absl::Time now) {
-    if (hold_ <= absl::ZeroDuration() || !IsBackendsFault(code)) return;
+    if (IsBackendsFault(code)) Hold(now);
+  }
+  // A call was given up at `now` though the backend has not answered it: it is still
+  // the backend's, and a backend that is frozen must not look idle.
+  void Hold(absl::Time now) {
+    if (hold_ <= absl::ZeroDuration()) return;
     if (held_.size() == kMost) held_.pop_front();
     held_.push_back(now + hold_);
   }

@@ -42,5 +42,15 @@ TEST(PhantomPendingTest, IsBounded) {
   EXPECT_EQ(phantoms.Count(kStart), 10'000);
 }
 
+TEST(PhantomPending, HoldsCallsThatWereGivenUp) {
+  PhantomPending phantoms(absl::Seconds(1));
+  const absl::Time now = absl::UnixEpoch();
+  phantoms.Ended(absl::StatusCode::kDeadlineExceeded, now);
+  EXPECT_EQ(phantoms.Count(now), 0) << "of itself it may be the caller's fault";
+  phantoms.Hold(now);
+  EXPECT_EQ(phantoms.Count(now), 1);
+  EXPECT_EQ(phantoms.Count(now + absl::Seconds(1)), 0);
+}
+
 }  // namespace
 }  // namespace skep
