@@ -89,28 +89,6 @@ bool ByHalves(const Options& options) {
   return n >= kMinHalvesQueens && n <= kMaxHalvesQueens;
 }
 
-// Said before the job starts.
-std::string Announce(const Options& options) {
-  constexpr double kWorthSaying = 30;  // seconds
-  const int64_t n = options.GetInt("n");
-  const bool halves = ByHalves(options);
-  const double seconds = halves ? CostOfHalves(n).seconds : SecondsOfPrefixes(n);
-  if (seconds < kWorthSaying || options.GetInt("show") > 0) return "";
-  std::string line = StrCat(
-      "nqueens: this takes about ", InWords(absl::Seconds(seconds * Slowness(halves))),
-      " on one core like this one, divided by how many there are");
-  if (halves) {
-    StrAppend(&line, ", and ", CostOfHalves(n).megabytes, " MB in each process");
-  } else if (n <= kMaxHalvesQueens) {
-    StrAppend(&line, "; --algorithm halves would take ",
-              InWords(absl::Seconds(CostOfHalves(n).seconds * Slowness(true))));
-  }
-  return line;
-}
-
-// --- By prefixes
-// -----------------------------------------------------------------------
-
 // Enough tasks to keep a fleet busy to the end, few enough that none is over in less
 // than the time it takes to send it. The number of prefixes grows tenfold with each
 // queen.
@@ -119,6 +97,33 @@ int PrefixDepth(int64_t n) {
   if (n < 19) return 2;
   return n < 21 ? 3 : 4;
 }
+
+// Said before the job starts.
+std::string Announce(const Options& options) {
+  constexpr double kWorthSaying = 30;  // seconds
+  const int64_t n = options.GetInt("n");
+  const bool halves = ByHalves(options);
+  const double seconds =
+      (halves ? CostOfHalves(n).seconds : SecondsOfPrefixes(n)) * Slowness(halves);
+  if (seconds < kWorthSaying || options.GetInt("show") > 0) return "";
+  std::string line =
+      StrCat("nqueens: this takes about ", InWords(absl::Seconds(seconds)),
+             " on one core like this one, divided by how many there are");
+  if (halves) {
+    StrAppend(&line, ", and ", CostOfHalves(n).megabytes, " MB in each process");
+  } else if (n > kMaxHalvesQueens) {
+    const auto tasks =
+        static_cast<double>(QueensPrefixes(static_cast<int>(n), PrefixDepth(n)).size());
+    StrAppend(&line, "; the first partial total comes after a task of about ",
+              InWords(absl::Seconds(seconds / tasks)));
+  } else {
+    StrAppend(&line, "; --algorithm halves would take ",
+              InWords(absl::Seconds(CostOfHalves(n).seconds * Slowness(true))));
+  }
+  return line;
+}
+
+// --- By prefixes -------------------------------------------------------------------
 
 // A task's payload or result: varints.
 std::string Encode(const std::vector<uint64_t>& numbers) {
@@ -175,8 +180,7 @@ class CountPrefix final : public Mapper {
   }
 };
 
-// --- By halves
-// ---------------------------------------------------------------------------
+// --- By halves ---------------------------------------------------------------------
 
 // So many that a few workers end together, of no less than a twentieth of a second and
 // no more than half of one; of a second at 22, where more tasks would be a burden.
@@ -363,7 +367,7 @@ void NQueens(Job& job) {
            .value_name = "N",
            .help = StrCat("The side of the board, ", kMinQueens, " to ", kMaxQueens,
                           "; a core takes a minute for 20, an hour or "
-                          "two for 22, centuries for 27"),
+                          "two for 22, a century for 27"),
            .check =
                [](const std::string& value) {
                  return CheckQueens(std::atoi(value.c_str()));

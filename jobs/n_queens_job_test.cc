@@ -80,6 +80,8 @@ TEST(NQueens, SaysWhatALargeBoardTakes) {
   EXPECT_NE(announcement("21", "prefixes").find("--algorithm halves"),
             std::string::npos);
   EXPECT_NE(announcement("27", "auto").find("years"), std::string::npos);
+  EXPECT_NE(announcement("24", "auto").find("the first partial total comes after"),
+            std::string::npos);
 }
 
 TEST(NQueens, TellsWhatItHasCountedSoFar) {

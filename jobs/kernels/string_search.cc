@@ -191,11 +191,13 @@ size_t StringFinder::FindPlain(std::string_view text, size_t from) const {
     return found == nullptr ? kNone : static_cast<const char*>(found) - text.data();
   }
   if (text.size() - from < needle_.size()) return kNone;
-  // A slice at a time is folded, then memmem finds in it.
-  constexpr size_t kSlice = 4096;
+  // A slice at a time is folded, then memmem finds in it. The first are short: what
+  // stands in every line is near.
+  size_t places = 64;
   std::string folded;
-  for (; from + needle_.size() <= text.size(); from += kSlice) {
-    const std::string_view slice = text.substr(from, kSlice + needle_.size() - 1);
+  for (; from + needle_.size() <= text.size();
+       from += places, places = std::min<size_t>(2 * places, 4096)) {
+    const std::string_view slice = text.substr(from, places + needle_.size() - 1);
     folded.resize(slice.size());
     std::transform(slice.begin(), slice.end(), folded.begin(), Fold);
     const void* found =
