@@ -89,11 +89,12 @@ struct StatsReport {
   // One method or one backend.
   struct Row {
     std::string name;
-    std::string state;     // a backend's: up, down, draining
-    uint64_t calls = 0;    // begun
-    int64_t pending = 0;   // begun and not ended
-    CountsByCode ended{};  // by absl::StatusCode
-    Histogram latency;     // nanoseconds
+    std::string state;        // a backend's: up, down, draining; "": it is none
+    uint64_t calls = 0;       // begun
+    int64_t pending = 0;      // begun and not ended
+    int64_t held_errors = 0;  // of a backend: that count as calls for a while
+    CountsByCode ended{};     // by absl::StatusCode
+    Histogram latency;        // nanoseconds
 
     uint64_t failed() const;
   };
@@ -106,6 +107,7 @@ struct StatsReport {
   int connections = 0;
   std::string kind = "method";  // what the rows are: "method", "backend"
   std::vector<Row> rows;
+  std::vector<Row> methods;  // of a balancer: the same calls by method
   uint64_t unknown = 0;
   std::string slow_rule;
   std::vector<SlowCall> slow;  // newest first

@@ -19,9 +19,10 @@
 namespace skep {
 
 struct SlowCall {
-  absl::Time ended;    // when it was answered
-  std::string method;  // or the backend
-  std::string peer;    // the caller
+  absl::Time ended;  // when it was answered
+  std::string method;
+  std::string backend;  // a balancer's choice; "": it had none
+  std::string peer;     // the caller
   absl::StatusCode code = absl::StatusCode::kOk;
   size_t request_bytes = 0;  // messages and attachments
   size_t reply_bytes = 0;

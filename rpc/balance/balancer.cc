@@ -168,7 +168,12 @@ class BalancerImpl final : public Balancer {
                                  : backend->links == 0                 ? "down"
                                  : backend->ejected_until.IsAfter(now) ? "ejected"
                                                                        : "up";
+      // What Pick goes by: also calls that nobody waits for any more.
+      report.rows.back().pending = backend->pending;
+      report.rows.back().held_errors = backend->held_errors.Count(now);
     }
+    report.rows.push_back(StatsReport::RowOf("balancer", shared.own));
+    report.methods = shared.methods.Rows();
     return report;
   }
 
@@ -190,8 +195,7 @@ class BalancerImpl final : public Balancer {
         next.push_back(*known);
         continue;
       }
-      next.push_back(
-          std::make_shared<SharedBackend>(++last_id_, spec, shared.options.error_hold));
+      next.push_back(std::make_shared<SharedBackend>(++last_id_, spec));
       shared.health.Add(last_id_);
     }
     for (const auto& backend : shared.backends) {

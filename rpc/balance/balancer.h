@@ -24,6 +24,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,8 +87,9 @@ struct BalancerOptions {
   size_t max_queued_bytes = 64 << 20;
 
   // How long an error of a backend counts as a call outstanding on it
-  // (phantom_pending.h): much longer than calls take. Zero: not at all.
-  absl::Duration error_hold = absl::Seconds(1);
+  // (phantom_pending.h): much longer than calls take. Zero: not at all; unset: 50 times
+  // as long as calls that succeed take lately, at least 1 s and at most 30 s.
+  std::optional<absl::Duration> error_hold;
   // How long a backend that comes (back) takes to get its whole share.
   absl::Duration slow_start = absl::ZeroDuration();
 
@@ -156,7 +158,8 @@ class Balancer {
     uint64_t failed = 0;  // of these, answered by us: it died, or their time was over
   };
   virtual std::vector<BackendState> backends() const = 0;
-  // A row for each backend, and the connections.
+  // A row for each backend; one, "balancer", for the calls that no backend was given
+  // and the replies that no client took, by how they ended; all calls by method.
   virtual StatsReport Stats() const = 0;
   virtual int connections() const = 0;
   // Of max_bytes.

@@ -89,6 +89,31 @@ TEST_F(BalancerTest, AQuietBackendThatIgnoresWhatItDoesNotServeStaysIn) {
   }
 }
 
+TEST_F(BalancerTest, AnErrorCountsForFiftyTimesWhatCallsTake) {
+  SimBackend& good = AddBackend();
+  ForeignBackend& failing = AddForeign();
+  Listen({.health = {.errors_in_a_row = 0}});
+  const auto client = DialRaw();
+  uint64_t id = 0;
+  int failed = 0;
+  // 100 ms each: as long as a backend has one, the other gets the next.
+  const auto serve = [&](absl::Duration time) {
+    for (const absl::Time end = clock_.Now() + time; clock_.Now() < end;) {
+      client->Write(EchoRequestFrame(++id, "hold"));
+      Run(absl::Milliseconds(100));
+      good.echo.ReleaseAll();
+      while (const auto got = failing.peers.at(0)->Next()) {
+        failed += got->method == "Echo";
+        failing.peers[0]->Write(ErrorFrame(got->id, WireError::kWrongProto));
+      }
+      Run(absl::Milliseconds(1));
+    }
+  };
+  serve(absl::Seconds(60));
+  EXPECT_GE(failed, 3) << "it is tried now and then";
+  EXPECT_LE(failed, 16) << "every 5 s, not every second";
+}
+
 TEST_F(BalancerTest, ABackendThatFailsAtOnceCostsFewCalls) {
   for (int i = 0; i < 4; ++i) AddBackend();
   ForeignBackend& failing = AddForeign();

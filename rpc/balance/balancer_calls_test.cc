@@ -35,6 +35,78 @@ TEST_F(BalancerTest, ACallWhoseBudgetIsOverIsAnsweredAndCancelled) {
   EXPECT_FALSE(client->Next().has_value()) << "what comes late goes nowhere";
 }
 
+TEST_F(BalancerTest, CallsThatTimeOutOrAreCancelledAreSlowCallsToo) {
+  SimBackend& backend = AddBackend();
+  Listen({.slow = {.at_least = absl::Milliseconds(50)}});
+  const auto client = DialRaw();
+  client->Write(RequestFrame(1, "hold", absl::Milliseconds(100)));
+  Run(absl::Milliseconds(200));
+  const auto channel = Dial();
+  std::optional<Outcome> outcome;
+  const CallId id = Echo(*channel, "hold", &outcome);
+  Run(absl::Milliseconds(70));
+  channel->Cancel(id);
+  Run();
+  const StatsReport stats = balancer_->Stats();
+  ASSERT_EQ(stats.slow.size(), 2u);
+  EXPECT_EQ(stats.slow[0].code, absl::StatusCode::kCancelled);
+  EXPECT_EQ(stats.slow[1].code, absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(stats.slow[1].method, "echo.EchoService.Echo");
+  EXPECT_EQ(stats.slow[1].backend, backend.address.ToString());
+  EXPECT_GE(stats.slow[1].handler, absl::Milliseconds(100));
+  // The backend has both still, as Pick sees it.
+  EXPECT_EQ(RowOf(backend.address.ToString()).pending, 2);
+  EXPECT_EQ(Pending(), 2);
+}
+
+TEST_F(BalancerTest, WhatTheBalancerRefusesIsCounted) {
+  SimBackend& backend = AddBackend();
+  Listen({.max_calls_per_backend = 1});
+  const auto client = DialRaw();
+  client->Write(EchoRequestFrame(1, "hold"));
+  Run();
+  client->Write(EchoRequestFrame(2, "x"));
+  Run();
+  backend.server = nullptr;
+  Run(absl::Seconds(1));
+  client->Write(EchoRequestFrame(3, "x"));
+  Run();
+  const StatsReport::Row own = RowOf("balancer");
+  EXPECT_EQ(own.ended[static_cast<size_t>(absl::StatusCode::kResourceExhausted)], 1u);
+  EXPECT_EQ(own.ended[static_cast<size_t>(absl::StatusCode::kUnavailable)], 1u);
+  EXPECT_EQ(own.calls, 2u);
+  EXPECT_EQ(own.pending, 0);
+}
+
+TEST_F(BalancerTest, CallsAreCountedByMethod) {
+  AddBackend();
+  Listen();
+  const auto client = DialRaw();
+  for (int i = 1; i <= 5; ++i) client->Write(EchoRequestFrame(i, "x"));
+  // What no backend serves does not fill the table, nor what is no name.
+  Envelope e;
+  e.type = MessageType::kRequest;
+  e.service = "echo.EchoService";
+  e.Set(Envelope::kService);
+  e.Set(Envelope::kMethod);
+  const std::string long_name(300, 'x');
+  for (const std::string& method :
+       {std::string("No"), std::string("\n<a>"), long_name}) {
+    e.id = 100;
+    e.method = method;
+    client->Write(EncodeWhole(e));
+  }
+  client->Write(EchoRequestFrame(6, "x"));
+  Run();
+  const std::vector<StatsReport::Row> methods = balancer_->Stats().methods;
+  ASSERT_EQ(methods.size(), 2u);
+  EXPECT_EQ(methods[0].name, "echo.EchoService.Echo");
+  EXPECT_EQ(methods[0].ended[0], 6u);
+  EXPECT_EQ(methods[0].latency.count(), 6u);
+  EXPECT_EQ(methods[1].name, "other");
+  EXPECT_EQ(methods[1].failed(), 3u);
+}
+
 TEST_F(BalancerTest, ACallWithoutABudgetEndsByTheDefault) {
   ForeignBackend& frozen = AddForeign();
   Listen({.default_timeout = absl::Seconds(3)});

@@ -24,8 +24,6 @@ namespace {
 constexpr absl::Duration kStalledFor = absl::Seconds(30);
 // Unsent bytes up to this are not worth counting.
 constexpr size_t kFewBytes = 64 << 10;
-// Told with every refusal: long enough for a queue to move.
-constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
 
 }  // namespace
 
@@ -142,6 +140,7 @@ bool BalancerClient::Refuse(std::string_view front, size_t all) {
       front[kTypeOffset] != static_cast<char>(MessageType::kRequest)) {
     return false;
   }
+  shard_.CountOwn(absl::StatusCode::kResourceExhausted, absl::ZeroDuration());
   ReplyError(LoadLittle<uint64_t>(front.data() + kIdOffset),
              ResourceExhausted("the balancer has no room for a request of ", size,
                                " bytes: it holds ", shard_.shared().held.total(),
@@ -241,6 +240,7 @@ void BalancerClient::Reply(std::string_view frame, const Envelope& envelope,
   // A client that takes its replies is not told of the others' bytes.
   if (then > kFewBytes && unsent > 0 &&
       (then > shard_.options().max_client_bytes || !shard_.HasRoom(frame.size()))) {
+    shard_.CountOwn(absl::StatusCode::kResourceExhausted, absl::ZeroDuration());
     return ReplyError(
         id,
         ResourceExhausted("the reply of ", frame.size(), " bytes is dropped: ", unsent,
@@ -260,14 +260,13 @@ void BalancerClient::Reply(std::string_view frame, const Envelope& envelope,
   Settle();
 }
 
-void BalancerClient::ReplyError(uint64_t id, const absl::Status& status,
-                                bool extended) {
+void BalancerClient::ReplyError(uint64_t id, const absl::Status& status, bool extended,
+                                absl::Duration again) {
   if (closed_ || ClosedByFailure(extended)) return;
-  const bool again = status.code() == absl::StatusCode::kResourceExhausted ||
-                     status.code() == absl::StatusCode::kUnavailable;
+  const bool passes = status.code() == absl::StatusCode::kResourceExhausted ||
+                      status.code() == absl::StatusCode::kUnavailable;
   Send(EncodeErrorReply(id, WireErrorOf(status), status,
-                        again ? kRetryAfter : absl::ZeroDuration(),
-                        extended || is_skep_)
+                        passes ? again : absl::ZeroDuration(), extended || is_skep_)
            .ToString());
   Settle();
 }

@@ -39,8 +39,12 @@ class BalancerClient final : public StreamHandler,
   // `owned`: as WriteForwarded's.
   void Reply(std::string_view frame, const Envelope& envelope, std::string* owned,
              uint64_t id, bool extended);
-  // An error as the reply to a request; `extended`: it used skep's fields.
-  void ReplyError(uint64_t id, const absl::Status& status, bool extended);
+  // Long enough for most that stands in the way to pass.
+  static constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
+  // An error as the reply to a request; `extended`: it used skep's fields. `again`:
+  // when to try again, for errors that may pass.
+  void ReplyError(uint64_t id, const absl::Status& status, bool extended,
+                  absl::Duration again = kRetryAfter);
   // A reply that is cut through goes straight to stream(); others wait until its end.
   // False: it has to be taken in whole.
   bool BeginPassing(uint32_t place);

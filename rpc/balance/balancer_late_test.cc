@@ -48,11 +48,51 @@ TEST_F(BalancerTest, LateBindingKeepsToTheWindowAndGoesByDeadline) {
   }
   // Of the calls that took long, the last were queued and the first were not.
   const std::vector<SlowCall> slow = balancer_->Stats().slow;
-  ASSERT_EQ(slow.size(), 4u);
+  ASSERT_EQ(slow.size(), 5u);
+  EXPECT_EQ(slow[4].code, absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(slow[4].backend, "") << "it had none";
+  EXPECT_GE(slow[4].queued, absl::Seconds(1));
   EXPECT_GE(slow[0].queued, absl::Seconds(1));
   EXPECT_EQ(slow[3].queued, absl::ZeroDuration());
   EXPECT_GE(slow[3].handler, absl::Seconds(1));
   EXPECT_NE(slow[0].peer, "");
+}
+
+TEST_F(BalancerTest, AFullQueueTellsWhenToComeAgain) {
+  SimBackend& backend = AddBackend();
+  Listen({.mode = BindMode::kLate, .window = 1, .max_queued_calls = 39});
+  const auto client = DialRaw();
+  uint64_t id = 0;
+  const auto send = [&] {
+    client->Write(RequestFrame(++id, "hold", absl::Minutes(5)));
+    Run(absl::Milliseconds(1));
+  };
+  const auto refused = [&] {
+    send();
+    std::optional<Envelope> reply;
+    do {
+      reply = client->Next();
+    } while (reply && reply->error == WireError::kNone);
+    EXPECT_TRUE(reply.has_value()) << "there is room";
+    return absl::Microseconds(reply ? reply->retry_after_us : 0);
+  };
+  for (int i = 0; i < 40; ++i) send();
+  // Ten a second; the queue is kept full.
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_FALSE(backend.echo.held.empty());
+    backend.echo.Release();
+    Run(absl::Milliseconds(99));
+    send();
+  }
+  EXPECT_GT(refused(), absl::Seconds(3)) << "40 calls are before it";
+  EXPECT_LT(refused(), absl::Seconds(6));
+  // One in five seconds: minutes, of which ten seconds are told.
+  for (int i = 0; i < 4; ++i) {
+    backend.echo.Release();
+    Run(absl::Seconds(5));
+    send();
+  }
+  EXPECT_EQ(refused(), absl::Seconds(10));
 }
 
 TEST_F(BalancerTest, TheLateQueueIsBounded) {
@@ -67,6 +107,7 @@ TEST_F(BalancerTest, TheLateQueueIsBounded) {
   }
   EXPECT_EQ(CodeOf(outcomes[4]), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(CodeOf(outcomes[5]), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(RowOf("balancer").ended[8], 2u) << "refusals are counted";
   channel->Cancel(ids[1]);
   Run();
   for (int i = 0; i < 3; ++i) {

@@ -19,6 +19,15 @@ constexpr absl::Duration kOwedHold = absl::Seconds(30);
 // How long a client waits, unread, for backends that have enough unsent bytes.
 constexpr absl::Duration kBytesWait = absl::Seconds(1);
 constexpr absl::Duration kTick = absl::Seconds(1);
+// An error counts as a call for so many times as long as calls take.
+constexpr double kHoldFactor = 50;
+constexpr absl::Duration kLeastHold = absl::Seconds(1);
+constexpr absl::Duration kLongestHold = absl::Seconds(30);
+// Of the means of late, what one call, or one tick, is worth.
+constexpr double kCallsPart = 1.0 / 64;
+constexpr double kTicksPart = 0.5;
+constexpr absl::Duration kLeastRetryAfter = absl::Milliseconds(1);
+constexpr absl::Duration kLongestRetryAfter = absl::Seconds(10);
 // Where the envelope is in a frame.
 constexpr size_t kPayloadOffset = kFrameSizeBytes + kRpc0Tag.size();
 
@@ -30,7 +39,8 @@ BalancerShard::BalancerShard(Transport& transport, Executor& executor,
       executor_(executor),
       shared_(std::move(shared)),
       pick_(seed),
-      queued_bytes_(shared_->held) {}
+      queued_bytes_(shared_->held),
+      methods_(shared_->methods) {}
 
 BalancerShard::~BalancerShard() = default;
 
@@ -132,7 +142,11 @@ BalancerShard::Outcome BalancerShard::Forward(BalancerClient& client,
                                               absl::Time now) {
   const bool wants_reply = (envelope.flags & kFlagNoReply) == 0;
   const auto refuse = [&](const absl::Status& status) {
-    if (wants_reply) client.ReplyError(envelope.id, status, envelope.HasExtension());
+    CountOwn(status.code(), now - arrived);
+    if (wants_reply) {
+      client.ReplyError(envelope.id, status, envelope.HasExtension(),
+                        RetryAfter(status));
+    }
     return Outcome::kTaken;
   };
   absl::Time deadline = absl::InfiniteFuture();
@@ -183,6 +197,8 @@ uint32_t BalancerShard::AddCall(BalancerClient& client, const Envelope& envelope
   call.extended = envelope.HasExtension();
   call.arrived = arrived;
   call.sent = arrived;
+  call.method = methods_.Find(envelope.service, envelope.method);
+  if (call.method == nullptr) call.unlisted = methods_.name();
   calls_.SetDeadline(place, deadline);
   client.CallBegins(place, envelope.id);
   return place;
@@ -230,31 +246,71 @@ BalancerShard::Ended BalancerShard::End(uint32_t place, absl::StatusCode code,
   BalancerCall& call = calls_[place];
   SharedBackend& backend = call.link->backend();
   const bool passing = call.client != nullptr && call.client->Passing(place);
+  if (call.client != nullptr) Count(call, code, /*answered=*/true, now);
   const Ended ended = {.client = Detach(place),
                        .client_id = call.client_id,
                        .extended = call.extended,
                        .passing = passing};
-  if (ended.client != nullptr) {
-    const absl::Duration took = now - call.arrived;
-    backend.calls.End(code, took);
-    if (shared_->slow.Wants(took, backend.calls.p99(), now)) {
-      shared_->slow.Add({.ended = now,
-                         .method = backend.address.ToString(),
-                         .peer = ended.client->peer(),
-                         .code = code,
-                         .queued = call.sent - call.arrived,
-                         .handler = now - call.sent});
-    }
+  ++ended_;
+  if (code == absl::StatusCode::kOk) {
+    const auto took = static_cast<double>(absl::ToInt64Nanoseconds(now - call.sent));
+    mean_nanoseconds_ =
+        mean_nanoseconds_ == 0
+            ? took
+            : mean_nanoseconds_ + (took - mean_nanoseconds_) * kCallsPart;
+  } else {
+    backend.held_errors.Ended(code, now, ErrorHold());
   }
-  backend.held_errors.Ended(code, now);
   shared_->OnEnded(backend, code, now);
   call.link->Released();
   calls_.Free(place);
   return ended;
 }
 
+void BalancerShard::Count(BalancerCall& call, absl::StatusCode code, bool answered,
+                          absl::Time now) {
+  const absl::Duration took = now - call.arrived;
+  const bool queued = call.link == nullptr;
+  CallCounts& counts = queued ? shared_->own : call.link->backend().calls;
+  if (queued) counts.Begin();
+  counts.End(code, took);
+  MethodTable::Method* method = call.method;
+  if (method == nullptr) {
+    const bool served = answered && code != absl::StatusCode::kUnimplemented;
+    method = served ? &shared_->methods.List(call.unlisted) : &shared_->methods.other();
+  }
+  method->counts.End(code, took);
+  if (!shared_->slow.Wants(took, counts.p99(), now)) return;
+  shared_->slow.Add(
+      {.ended = now,
+       .method = call.method == nullptr ? call.unlisted : call.method->name,
+       .backend = queued ? "" : call.link->backend().address.ToString(),
+       .peer = call.client->peer(),
+       .code = code,
+       .queued = queued ? took : call.sent - call.arrived,
+       .handler = queued ? absl::ZeroDuration() : now - call.sent});
+}
+
+absl::Duration BalancerShard::ErrorHold() const {
+  if (options().error_hold) return *options().error_hold;
+  return std::clamp(absl::Nanoseconds(mean_nanoseconds_ * kHoldFactor), kLeastHold,
+                    kLongestHold);
+}
+
+absl::Duration BalancerShard::RetryAfter(const absl::Status& refusal) const {
+  const auto calls = static_cast<double>(calls_.live());
+  // That calls end does not bring backends back, nor take bytes from a client.
+  if (!absl::IsResourceExhausted(refusal) || calls == 0 || !HasRoom(0)) {
+    return BalancerClient::kRetryAfter;
+  }
+  const double ended = std::max(ended_per_tick_, static_cast<double>(ended_));
+  if (ended <= 0) return absl::Seconds(1);  // nothing is known yet
+  return std::clamp(kTick * (calls / ended), kLeastRetryAfter, kLongestRetryAfter);
+}
+
 void BalancerShard::Abandon(uint32_t place, absl::StatusCode code, absl::Time now) {
   BalancerCall& call = calls_[place];
+  Count(call, code, /*answered=*/false, now);
   const bool passing = call.client->Passing(place);
   BalancerClient* const client = Detach(place);
   if (call.link == nullptr) {
@@ -262,7 +318,6 @@ void BalancerShard::Abandon(uint32_t place, absl::StatusCode code, absl::Time no
     calls_.Free(place);
     return;
   }
-  call.link->backend().calls.End(code, now - call.arrived);
   call.link->SendCancel(calls_.IdOf(place));
   if (passing) {
     // It closes: it has a part of the reply, and gets nothing behind that.
@@ -345,17 +400,16 @@ BalancerShard::Outcome BalancerShard::Enqueue(BalancerClient& client,
                                               std::string* owned, absl::Time arrived,
                                               absl::Time now) {
   const absl::Status none = WhyNone(absl::ZeroDuration());
-  if (absl::IsUnavailable(none)) {
-    client.ReplyError(envelope.id, none, envelope.HasExtension());
+  const auto refuse = [&](const absl::Status& status) {
+    CountOwn(status.code(), now - arrived);
+    client.ReplyError(envelope.id, status, envelope.HasExtension(), RetryAfter(status));
     return Outcome::kTaken;
-  }
+  };
+  if (absl::IsUnavailable(none)) return refuse(none);
   if (queued_ >= options().max_queued_calls ||
       queued_size_ + frame.size() > options().max_queued_bytes) {
-    client.ReplyError(envelope.id,
-                      ResourceExhausted("the balancer's queue is full: ", queued_,
-                                        " calls of ", queued_size_, " bytes"),
-                      envelope.HasExtension());
-    return Outcome::kTaken;
+    return refuse(ResourceExhausted("the balancer's queue is full: ", queued_,
+                                    " calls of ", queued_size_, " bytes"));
   }
   const absl::Time deadline = arrived + (envelope.Has(Envelope::kBudget)
                                              ? absl::Microseconds(envelope.budget_us)
@@ -394,6 +448,7 @@ void BalancerShard::Pump(absl::Time now) {
     Unqueue(place);
     std::string frame = std::exchange(call.queued, std::string());
     const auto refuse = [&](const absl::Status& status) {
+      Count(call, status.code(), /*answered=*/false, now);
       BalancerClient* const client = Detach(place);
       client->ReplyError(call.client_id, status, call.extended);
       calls_.Free(place);
@@ -445,6 +500,8 @@ void BalancerShard::Tick() {
     if (const auto self = weak.lock()) self->Tick();
   });
   const absl::Time now = Now();
+  ended_per_tick_ +=
+      (static_cast<double>(std::exchange(ended_, 0)) - ended_per_tick_) * kTicksPart;
   for (const auto& [number, client] : clients_) client->Tick(now);
   for (const std::shared_ptr<BackendLink>& link : links_) link->Tick(now);
   for (const std::shared_ptr<BackendLink>& link : leaving_) link->Tick(now);

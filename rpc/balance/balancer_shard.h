@@ -80,6 +80,12 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
   // Whether calls are kept here until a backend has room for them.
   bool CallsWait() const { return !queue_.empty() || !waiting_.empty(); }
 
+  // A call that no backend was given has ended.
+  void CountOwn(absl::StatusCode code, absl::Duration took) {
+    shared_->own.Begin();
+    shared_->own.End(code, took);
+  }
+
   CallSlab& calls() { return calls_; }
   Transport& transport() { return transport_; }
   Executor& executor() { return executor_; }
@@ -98,6 +104,14 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
                   absl::Time now);
   uint32_t AddCall(BalancerClient& client, const Envelope& envelope, absl::Time arrived,
                    absl::Time deadline);
+  // A call whose client still waits for it ends so: for the statistics. `answered`: by
+  // its backend.
+  void Count(BalancerCall& call, absl::StatusCode code, bool answered, absl::Time now);
+  // How long an error counts as a call.
+  absl::Duration ErrorHold() const;
+  // When to come again. Where all is full, when what is here will have ended, at the
+  // rate of late.
+  absl::Duration RetryAfter(const absl::Status& refusal) const;
   // Takes the call from its client, if it has one; it is in its list no more.
   BalancerClient* Detach(uint32_t place);
   void Abandon(uint32_t place, absl::StatusCode code, absl::Time now);
@@ -124,6 +138,10 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
   size_t queued_ = 0;
   HeldPart queued_bytes_;
   size_t queued_size_ = 0;
+  MethodLookup methods_;
+  double mean_nanoseconds_ = 0;  // that a backend takes for a call, lately
+  uint64_t ended_ = 0;           // calls, since the last tick
+  double ended_per_tick_ = 0;    // lately
   TimerId timer_;
   absl::Time timer_at_ = absl::InfiniteFuture();
   TimerId tick_timer_;

@@ -12,6 +12,7 @@
 #include "base/mutex.h"
 #include "rpc/balance/balancer.h"
 #include "rpc/balance/health.h"
+#include "rpc/balance/method_table.h"
 #include "rpc/balance/phantom_pending.h"
 
 namespace skep {
@@ -20,12 +21,10 @@ namespace skep {
 // there are none, looking is one load.
 class SharedPhantoms {
  public:
-  explicit SharedPhantoms(absl::Duration hold) : phantoms_(hold) {}
-
-  void Ended(absl::StatusCode code, absl::Time now) {
+  void Ended(absl::StatusCode code, absl::Time now, absl::Duration hold) {
     if (!PhantomPending::IsBackendsFault(code)) return;
     MutexLock lock(mutex_);
-    phantoms_.Ended(code, now);
+    phantoms_.Ended(code, now, hold);
     any_.store(!phantoms_.empty(), std::memory_order_relaxed);
   }
   int64_t Count(absl::Time now) {
@@ -39,7 +38,7 @@ class SharedPhantoms {
  private:
   std::atomic<bool> any_ = false;
   Mutex mutex_;
-  PhantomPending phantoms_ ABSL_GUARDED_BY(mutex_);
+  PhantomPending phantoms_ ABSL_GUARDED_BY(mutex_){absl::ZeroDuration()};
 };
 
 // A time that other threads look at.
@@ -65,8 +64,8 @@ class AtomicTime {
 
 // What all shards know of one backend.
 struct SharedBackend {
-  SharedBackend(uint64_t id, const BackendSpec& spec, absl::Duration error_hold)
-      : id(id), address(spec.address), weight(spec.weight), held_errors(error_hold) {}
+  SharedBackend(uint64_t id, const BackendSpec& spec)
+      : id(id), address(spec.address), weight(spec.weight) {}
 
   const uint64_t id;
   const Address address;
@@ -142,6 +141,8 @@ struct BalancerShared {
   std::atomic<int> connections = 0;
   HeldBytes held;
   SlowCallLog slow;
+  CallCounts own;  // calls that no backend was given, by how they ended
+  MethodTable methods;
 
   Mutex mutex;
   CondVar idle;  // connections is 0

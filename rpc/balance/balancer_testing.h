@@ -126,6 +126,15 @@ class BalancerTest : public ::testing::Test {
     return pending;
   }
 
+  // Of the statistics: a backend's, or the balancer's own.
+  StatsReport::Row RowOf(const std::string& name) const {
+    for (const StatsReport::Row& row : balancer_->Stats().rows) {
+      if (row.name == name) return row;
+    }
+    ADD_FAILURE() << "no row " << name;
+    return {};
+  }
+
   SimulatedClock clock_;
   ManualExecutor executor_{clock_};
   SimNetwork network_;

@@ -24,6 +24,8 @@ void CallSlab::Free(uint32_t place) {
   call.live = false;
   call.link = nullptr;
   if (!call.queued.empty()) call.queued = std::string();
+  call.method = nullptr;
+  call.unlisted.clear();
   deadlines_.Clear(place);
   free_.push_back(place);
 }

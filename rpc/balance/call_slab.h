@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "rpc/balance/method_table.h"
 #include "rpc/deadline_heap.h"
 
 namespace skep {
@@ -40,6 +41,8 @@ struct BalancerCall {
   uint32_t previous = kNoPlace;
   uint32_t next = kNoPlace;
   std::string queued;  // the frame, until a backend is picked
+  MethodTable::Method* method = nullptr;
+  std::string unlisted;  // the method's name, if the table does not have it
 };
 
 class CallSlab {

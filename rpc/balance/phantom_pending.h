@@ -11,6 +11,7 @@
 #ifndef SKEP_RPC_BALANCE_PHANTOM_PENDING_H_
 #define SKEP_RPC_BALANCE_PHANTOM_PENDING_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -32,15 +33,19 @@ class PhantomPending {
   static bool IsBackendsFault(absl::StatusCode code);
 
   // A call ended so at `now`, which never goes back.
-  void Ended(absl::StatusCode code, absl::Time now) {
-    if (IsBackendsFault(code)) Hold(now);
+  void Ended(absl::StatusCode code, absl::Time now) { Ended(code, now, hold_); }
+  // The same with another hold time, but at least as long as those before have left.
+  void Ended(absl::StatusCode code, absl::Time now, absl::Duration hold) {
+    if (IsBackendsFault(code)) Hold(now, hold);
   }
   // A call was given up at `now` though the backend has not answered it: it is still
   // the backend's, and a backend that is frozen must not look idle.
-  void Hold(absl::Time now) {
-    if (hold_ <= absl::ZeroDuration()) return;
+  void Hold(absl::Time now) { Hold(now, hold_); }
+  void Hold(absl::Time now, absl::Duration hold) {
+    if (hold <= absl::ZeroDuration()) return;
     if (held_.size() == kMost) held_.pop_front();
-    held_.push_back(now + hold_);
+    const absl::Time until = now + hold;
+    held_.push_back(held_.empty() ? until : std::max(until, held_.back()));
   }
 
   bool empty() const { return held_.empty(); }

@@ -23,27 +23,14 @@ void StatsHistory::Add(const StatsReport& report, const ProcessStats& process) {
   const double seconds = first ? 0 : absl::ToDoubleSeconds(report.now - last_);
   ServerPoint all;
   Histogram all_between;
+  // A balancer's methods are its backends' calls again: `all` has them already.
+  for (const StatsReport::Row& now : report.methods) AddRow(now, first, seconds);
   for (const StatsReport::Row& now : report.rows) {
-    auto [it, is_new] = rows_.try_emplace(now.name);
-    Row& was = it->second;
-    const uint64_t failed = now.failed();
-    const uint64_t ended = now.ended[0] + failed;
-    const Histogram between = now.latency.Since(was.latency);
-    if (!first && !is_new && seconds > 0) {
-      Point point;
-      point.calls_per_second = static_cast<double>(ended - was.ended) / seconds;
-      point.failed_per_second = static_cast<double>(failed - was.failed) / seconds;
-      point.pending = static_cast<double>(now.pending);
-      SetPercentiles(between, &point);
-      all.calls_per_second += point.calls_per_second;
-      all.failed_per_second += point.failed_per_second;
-      all.pending += point.pending;
-      all_between.Merge(between);
-      Push(point, &was.points);
-    }
-    was.ended = ended;
-    was.failed = failed;
-    was.latency = now.latency;
+    const auto [point, between] = AddRow(now, first, seconds);
+    all.calls_per_second += point.calls_per_second;
+    all.failed_per_second += point.failed_per_second;
+    all.pending += point.pending;
+    all_between.Merge(between);
   }
   if (!first && seconds > 0) {
     SetPercentiles(all_between, &all);
@@ -54,6 +41,28 @@ void StatsHistory::Add(const StatsReport& report, const ProcessStats& process) {
   }
   last_ = report.now;
   last_cpu_seconds_ = process.cpu_seconds;
+}
+
+std::pair<StatsHistory::Point, Histogram> StatsHistory::AddRow(
+    const StatsReport::Row& now, bool first, double seconds) {
+  auto [it, is_new] = rows_.try_emplace(now.name);
+  Row& was = it->second;
+  const uint64_t failed = now.failed();
+  const uint64_t ended = now.ended[0] + failed;
+  std::pair<Point, Histogram> added;
+  if (!first && !is_new && seconds > 0) {
+    auto& [point, between] = added;
+    between = now.latency.Since(was.latency);
+    point.calls_per_second = static_cast<double>(ended - was.ended) / seconds;
+    point.failed_per_second = static_cast<double>(failed - was.failed) / seconds;
+    point.pending = static_cast<double>(now.pending);
+    SetPercentiles(between, &point);
+    Push(point, &was.points);
+  }
+  was.ended = ended;
+  was.failed = failed;
+  was.latency = now.latency;
+  return added;
 }
 
 const std::deque<StatsHistory::Point>* StatsHistory::Of(const std::string& row) const {

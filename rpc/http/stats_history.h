@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "absl/time/time.h"
 #include "rpc/http/process_stats.h"
@@ -48,6 +49,9 @@ class StatsHistory {
     Histogram latency;
     std::deque<Point> points;
   };
+  // Its point, and the latencies since the one before; nothing for its first reading.
+  std::pair<Point, Histogram> AddRow(const StatsReport::Row& now, bool first,
+                                     double seconds);
 
   absl::Time last_ = absl::InfinitePast();
   double last_cpu_seconds_ = 0;

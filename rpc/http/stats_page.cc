@@ -83,26 +83,32 @@ std::string Errors(const StatsReport::Row& row) {
   return text;
 }
 
-std::string CallTable(const StatsReport& report, const StatsHistory& history) {
-  if (report.rows.empty()) {
+std::string CallTable(const std::string& kind,
+                      const std::vector<StatsReport::Row>& rows,
+                      const StatsHistory& history) {
+  if (rows.empty()) {
     return "<p class=\"empty\">Nothing is measured here.</p>\n";
   }
-  const bool backends = report.kind == "backend";
+  const bool backends = kind == "backend";
   std::string out = StrCat(
-      "<div class=\"scroll\"><table><tr><th class=\"t\">", Html(report.kind), "</th>",
+      "<div class=\"scroll\"><table><tr><th class=\"t\">", Html(kind), "</th>",
       backends ? "<th class=\"t\">state</th>" : "",
       "<th>calls/s</th><th class=\"t\">two minutes</th><th>calls</th><th>pending</th>"
       "<th>failed</th><th class=\"t\">latency, 1 us to 100 s</th><th>median</th>"
       "<th>p90</th><th>p99</th><th>p99.9</th><th>max</th><th class=\"t\">errors</th>"
       "</tr>\n");
-  for (const StatsReport::Row& row : report.rows) {
+  for (const StatsReport::Row& row : rows) {
     const Histogram& h = row.latency;
     const std::deque<StatsHistory::Point>* const points = history.Of(row.name);
     StrAppend(&out, "<tr><td class=\"t name\">", Html(row.name), "</td>");
-    if (backends) {
+    if (backends && row.state.empty()) {
+      out += "<td></td>";
+    } else if (backends) {
       StrAppend(&out, "<td class=\"t\"><span class=\"chip ", Html(row.state), "\">",
                 Html(row.state), "</span></td>");
     }
+    const std::string held =
+        row.held_errors == 0 ? "" : StrCat(" + ", row.held_errors, " errors");
     StrAppend(
         &out, "<td>",
         points == nullptr ? "0" : ShortNumber(points->back().calls_per_second),
@@ -110,8 +116,8 @@ std::string CallTable(const StatsReport& report, const StatsHistory& history) {
         points == nullptr
             ? ""
             : Sparkline(Values(*points, &StatsHistory::Point::calls_per_second), ""),
-        "</td><td>", GroupedNumber(row.calls), "</td><td>", row.pending, "</td><td>",
-        GroupedNumber(row.failed()), "</td><td>", LatencyBar(h));
+        "</td><td>", GroupedNumber(row.calls), "</td><td>", row.pending, held,
+        "</td><td>", GroupedNumber(row.failed()), "</td><td>", LatencyBar(h));
     for (const double percent : {50.0, 90.0, 99.0, 99.9, 100.0}) {
       StrAppend(&out, "</td><td>",
                 ShortTime(static_cast<double>(h.Percentile(percent))));
@@ -159,8 +165,9 @@ std::string SlowTable(const StatsReport& report) {
             "</p>\n<div class=\"scroll\"><table><tr><th>ago</th><th>took</th>"
             "<th class=\"t\">stages</th><th>waited</th><th>",
             names[1].second, "</th>",
-            backends ? "" : "<th>encoding</th><th>socket</th>", "<th class=\"t\">",
-            Html(report.kind), "</th><th class=\"t\">caller</th>",
+            backends ? "" : "<th>encoding</th><th>socket</th>",
+            "<th class=\"t\">method</th>", backends ? "<th class=\"t\">at</th>" : "",
+            "<th class=\"t\">caller</th>",
             backends ? "" : "<th>request</th><th>reply</th><th class=\"t\">trace</th>",
             "<th class=\"t\">outcome</th></tr>\n");
   for (const SlowCall& call : report.slow) {
@@ -178,8 +185,12 @@ std::string SlowTable(const StatsReport& report) {
     for (size_t i = 0; i < stages; ++i) {
       StrAppend(&out, "</td><td>", TimeOf(times[i]));
     }
-    StrAppend(&out, "</td><td class=\"t\">", Html(call.method), "</td><td class=\"t\">",
-              Html(call.peer), "</td>");
+    StrAppend(&out, "</td><td class=\"t\">", Html(call.method), "</td>");
+    if (backends) {
+      StrAppend(&out, "<td class=\"t\">",
+                call.backend.empty() ? "none" : Html(call.backend), "</td>");
+    }
+    StrAppend(&out, "<td class=\"t\">", Html(call.peer), "</td>");
     if (!backends) {
       StrAppend(&out, "<td>", ShortBytes(static_cast<double>(call.request_bytes)),
                 "</td><td>", ShortBytes(static_cast<double>(call.reply_bytes)),
@@ -233,8 +244,13 @@ std::string StatsHtml(const StatsReport& report, const StatsHistory& history,
                                    " calls of what is not served here"),
       "</span></header>\n", Tiles(report, history, process), "<h2>",
       report.kind == "backend" ? "Backends" : "Methods",
-      " <small>latencies since the start</small></h2>\n", CallTable(report, history),
-      Shapes(report), SlowTable(report), Sections(report),
+      " <small>latencies since the start</small></h2>\n",
+      CallTable(report.kind, report.rows, history), Shapes(report),
+      report.methods.empty()
+          ? ""
+          : StrCat("<h2>Methods <small>calls that have ended</small></h2>\n",
+                   CallTable("method", report.methods, history)),
+      SlowTable(report), Sections(report),
       "</main>\n<footer><a href=\"/metrics\">/metrics</a> for Prometheus; in a "
       "terminal: <code>skep rpc top</code> with this address</footer>\n<script>",
       kStatsScript, "</script></body></html>\n");

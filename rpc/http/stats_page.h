@@ -23,6 +23,9 @@ std::string StatsHtml(const StatsReport& report, const StatsHistory& history,
 //   skep_calls_pending{method="s.M"}             or {backend="host:port"}
 //   skep_calls_total{method="s.M",code="OK"}     ended calls
 //   skep_backend_up{backend="host:port"}         1, or 0 when down, ejected or draining
+//   skep_backend_held_errors{backend="host:port"} errors that count as pending
+//   skep_method_calls_total{method="s.M",code="OK"}, of a balancer, and
+//   skep_method_duration_seconds{method="s.M",quantile="0.5"}, _sum, _count
 //   skep_call_duration_seconds_bucket{method="s.M",le="0.001"}, _sum, _count
 //   process_cpu_seconds_total, process_resident_memory_bytes and their like
 // and the figures of the report's sections.

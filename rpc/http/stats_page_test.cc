@@ -123,17 +123,35 @@ TEST(StatsPageTest, BackendsHaveAState) {
   report.rows.push_back({.name = "h:1", .state = "up"});
   report.rows.push_back({.name = "h:2", .state = "draining"});
   report.slow_rule = "the slow ones";
-  report.slow.push_back({.method = "h:1",
+  report.rows[1].pending = 100;
+  report.rows[1].held_errors = 4;
+  report.rows.push_back({.name = "balancer"});
+  report.rows.back().ended[8] = 5;
+  report.methods.push_back({.name = "s.M"});
+  report.methods.back().ended[0] = 9;
+  report.slow.push_back({.method = "s.M",
+                         .backend = "h:1",
                          .queued = absl::Milliseconds(3),
                          .handler = absl::Milliseconds(4)});
   const std::string html = StatsHtml(report, {}, {});
   ExpectWellFormed(html);
   EXPECT_NE(html.find("draining"), std::string::npos);
-  EXPECT_NE(html.find("<td>3 ms</td><td>4 ms</td><td class=\"t\">h:1</td>"),
+  EXPECT_NE(html.find("<td>3 ms</td><td>4 ms</td><td class=\"t\">s.M</td>"
+                      "<td class=\"t\">h:1</td>"),
             std::string::npos);
+  EXPECT_NE(html.find("100 + 4 errors"), std::string::npos);
+  EXPECT_NE(html.find("RESOURCE_EXHAUSTED 5"), std::string::npos);
   const std::string text = StatsPrometheus(report, {});
   EXPECT_NE(text.find("skep_backend_up{backend=\"h:1\"} 1\n"), std::string::npos);
   EXPECT_NE(text.find("skep_backend_up{backend=\"h:2\"} 0\n"), std::string::npos);
+  EXPECT_EQ(text.find("skep_backend_up{backend=\"balancer"), std::string::npos);
+  EXPECT_NE(text.find("skep_backend_held_errors{backend=\"h:2\"} 4\n"),
+            std::string::npos);
+  EXPECT_NE(text.find("skep_calls_total{backend=\"balancer\",code=\"RESOURCE_"
+                      "EXHAUSTED\"} 5\n"),
+            std::string::npos);
+  EXPECT_NE(text.find("skep_method_calls_total{method=\"s.M\",code=\"OK\"} 9\n"),
+            std::string::npos);
 }
 
 // What the points of a line are made of.

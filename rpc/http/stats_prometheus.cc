@@ -59,6 +59,35 @@ void WriteHistogram(const std::string& label, const Histogram& latency, Writer* 
             static_cast<double>(latency.count()));
 }
 
+// A balancer's calls again, under names of their own: sums are not to count them twice.
+void WriteMethods(const std::vector<StatsReport::Row>& methods, Writer* out) {
+  if (methods.empty()) return;
+  out->Family("skep_method_calls_total", "counter",
+              "Calls of a method that ended, by status code.");
+  for (const StatsReport::Row& row : methods) {
+    for (size_t code = 0; code < kStatusCodes; ++code) {
+      if (code > 0 && row.ended[code] == 0) continue;
+      out->Line("skep_method_calls_total",
+                StrCat("method=\"", Label(row.name), "\",code=\"", NameOf(code), "\""),
+                static_cast<double>(row.ended[code]));
+    }
+  }
+  out->Family("skep_method_duration_seconds", "summary",
+              "How long calls of a method took.");
+  for (const StatsReport::Row& row : methods) {
+    const std::string label = StrCat("method=\"", Label(row.name), "\"");
+    for (const double percent : {50.0, 90.0, 99.0}) {
+      out->Line("skep_method_duration_seconds",
+                absl::StrFormat("%s,quantile=\"%g\"", label, percent / 100),
+                static_cast<double>(row.latency.Percentile(percent)) / 1e9);
+    }
+    out->Line("skep_method_duration_seconds_sum", label,
+              static_cast<double>(row.latency.sum()) / 1e9);
+    out->Line("skep_method_duration_seconds_count", label,
+              static_cast<double>(row.latency.count()));
+  }
+}
+
 void WriteProcess(const ProcessStats& process, Writer* out) {
   out->One("process_cpu_seconds_total", "counter",
            "User and system CPU time of the process.", process.cpu_seconds);
@@ -99,13 +128,22 @@ std::string StatsPrometheus(const StatsReport& report, const ProcessStats& proce
   if (report.kind == "backend") {
     out.Family("skep_backend_up", "gauge", "Whether it gets calls.");
     for (const StatsReport::Row& row : report.rows) {
+      if (row.state.empty()) continue;
       out.Line("skep_backend_up", label(row), row.state == "up" ? 1 : 0);
+    }
+    out.Family("skep_backend_held_errors", "gauge",
+               "Errors that count as pending calls for a while.");
+    for (const StatsReport::Row& row : report.rows) {
+      if (row.state.empty()) continue;
+      out.Line("skep_backend_held_errors", label(row),
+               static_cast<double>(row.held_errors));
     }
   }
   out.Family("skep_call_duration_seconds", "histogram", "How long calls took.");
   for (const StatsReport::Row& row : report.rows) {
     WriteHistogram(label(row), row.latency, &out);
   }
+  WriteMethods(report.methods, &out);
   for (const StatsReport::Section& section : report.sections) {
     for (const StatsReport::Figure& figure : section.figures) {
       if (figure.metric.empty()) continue;

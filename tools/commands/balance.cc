@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "absl/strings/numbers.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/status.h"
@@ -50,7 +51,11 @@ struct BalanceFlags {
   bool list = false;
   SecurityFlags security;
   std::string backend_tls;
-  int64_t error_hold_ms = 1000;
+  int64_t max_connections = BalancerOptions().max_connections;
+  int64_t max_client_calls = BalancerOptions().max_calls_per_client;
+  uint64_t max_client_bytes = BalancerOptions().max_client_bytes;
+  int64_t max_queued = static_cast<int64_t>(BalancerOptions().max_queued_calls);
+  uint64_t max_queued_bytes = BalancerOptions().max_queued_bytes;
   int64_t loops = 1;
   LogOptions log;
 };
@@ -62,6 +67,11 @@ absl::StatusOr<BalancerOptions> OptionsOf(const BalanceFlags& flags) {
   if (options.mode == BindMode::kLate && flags.policy != BalanceFlags().policy) {
     return InvalidArgument("--policy picks as a call comes; --mode late does not: ",
                            "leave one of them out");
+  }
+  if (options.mode == BindMode::kLate && flags.loops > 1) {
+    return InvalidArgument(
+        "--mode late has one queue, the nearest deadline first, and so one loop: leave "
+        "--loops out");
   }
   if (options.default_timeout <= absl::ZeroDuration()) {
     return InvalidArgument("--default-timeout is over zero: say 5m");
@@ -76,7 +86,11 @@ absl::StatusOr<BalancerOptions> OptionsOf(const BalanceFlags& flags) {
   options.health.errors_in_a_row = static_cast<int>(flags.eject_errors);
   options.health.slow_factor = static_cast<double>(flags.eject_slow);
   options.max_bytes = static_cast<int64_t>(flags.max_bytes);
-  options.error_hold = absl::Milliseconds(flags.error_hold_ms);
+  options.max_connections = static_cast<int>(flags.max_connections);
+  options.max_calls_per_client = static_cast<int>(flags.max_client_calls);
+  options.max_client_bytes = flags.max_client_bytes;
+  options.max_queued_calls = static_cast<size_t>(flags.max_queued);
+  options.max_queued_bytes = flags.max_queued_bytes;
   options.seed = SystemRandom64();
   return options;
 }
@@ -271,11 +285,21 @@ void AddHealthFlags(CommandLine& line, BalanceFlags& flags) {
             "So is one whose calls take so many times as long as the median backend's; "
             "0: never",
             "FACTOR");
-  line.Flag("error-hold", &flags.error_hold_ms,
-            "An error of a backend counts as a call outstanding on it for so many "
-            "milliseconds, so that one that fails at once does not attract all; 0: "
-            "not at all",
-            "MS");
+  line.ParsedFlag(
+      "error-hold",
+      "An error of a backend counts as a call outstanding on it for so many "
+      "milliseconds, so that one that fails at once does not attract all; 0: not at "
+      "all; auto: 50 times as long as calls take, 1 s at least and 30 s at most",
+      "MS|auto", "auto", [&flags](const std::string& text) -> absl::Status {
+        flags.options.error_hold.reset();
+        if (text == "auto") return absl::OkStatus();
+        int64_t ms = 0;
+        if (!absl::SimpleAtoi(text, &ms) || ms < 0) {
+          return InvalidArgument("'", text, "' is no number of milliseconds, nor auto");
+        }
+        flags.options.error_hold = absl::Milliseconds(ms);
+        return absl::OkStatus();
+      });
   line.DurationFlag("slow-start", &flags.options.slow_start,
                     "A backend that comes, or comes back, reaches its whole share "
                     "after this time");
@@ -287,10 +311,24 @@ void AddBoundFlags(CommandLine& line, BalanceFlags& flags) {
                     "For calls that come without a deadline");
   line.SizeFlag("max-bytes", &flags.max_bytes,
                 "Of all requests and replies held; calls beyond it are refused");
-  line.Flag("window", &flags.window,
-            "Mode late: calls that a backend of weight 1 has at a time, for each loop; "
-            "its workers, and a few for the time that messages take",
+  line.Flag("max-connections", &flags.max_connections, "More are closed as they come",
             "N", 1);
+  line.Flag("max-client-calls", &flags.max_client_calls,
+            "Calls that one client may have in progress before it is no longer read",
+            "N", 1);
+  line.SizeFlag("max-client-bytes", &flags.max_client_bytes,
+                "Of replies that one client does not take; what goes beyond becomes an "
+                "error");
+  line.Flag(
+      "window", &flags.window,
+      "Mode late: calls that a backend of weight 1 has at a time; its workers, and "
+      "a few for the time that messages take",
+      "N", 1);
+  line.Flag("max-queued", &flags.max_queued,
+            "Mode late: calls that wait; more are refused, and told when to come again",
+            "N", 1);
+  line.SizeFlag("max-queued-bytes", &flags.max_queued_bytes,
+                "Mode late: bytes of the calls that wait");
   line.DurationFlag(
       "grace", &flags.grace,
       "At SIGTERM or Ctrl-C: how long calls in progress may take. Clients "
@@ -331,7 +369,8 @@ void AddFlags(CommandLine& line, BalanceFlags& flags) {
   line.Flag("stats", &flags.stats,
             "Where the statistics page is, also for Prometheus and `skep rpc top`",
             "ADDR");
-  line.Flag("loops", &flags.loops, "Event loops for connections", "N", 1);
+  line.Flag("loops", &flags.loops, "Event loops for connections; mode late has one",
+            "N", 1);
   line.ParsedFlag("slow",
                   "Which calls the page keeps as slow: p99, the slowest of each second "
                   "that is over its backend's p99; or all of a time and more",

@@ -69,6 +69,8 @@ void Put(const MetricLine& line, MetricsSample* sample) {
   if (line.name == "process_cpu_seconds_total") sample->cpu_seconds = line.value;
   if (line.name == "process_resident_memory_bytes") sample->resident_bytes = line.value;
   if (line.labels.empty()) return;
+  // A balancer's calls by method would count them twice.
+  if (line.name.starts_with("skep_method_")) return;
   const auto& [kind, name] = line.labels[0];
   if (kind != "method" && kind != "backend") return;
   sample->kind = kind;

@@ -29,6 +29,7 @@ class Server {
     report.rows.push_back(StatsReport::RowOf("a.\"B\".C", counts_));
     report.rows[0].state = kind == "backend" ? "down" : "";
     report.rows.push_back({.name = "z.Idle"});
+    if (kind == "backend") report.methods.push_back({.name = "not.a.Backend"});
     auto sample = ParseMetrics(StatsPrometheus(report, {}));
     EXPECT_TRUE(sample.ok()) << sample.status();
     return sample.ok() ? *sample : MetricsSample();
