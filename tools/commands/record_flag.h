@@ -21,11 +21,11 @@ struct RecordFlag {
   uint64_t limit = uint64_t{1} << 30;
 
   void Declare(CommandLine& line) {
-    line.Flag(
-        "record", &file,
-        "Capture every RPC request, with its payload, in this new file (mode 0600), "
-        "for `skep load --replay`",
-        "FILE");
+    line.Flag("record", &file,
+              "Capture every RPC request of at most 1 MiB, with its payload, in this "
+              "new file "
+              "(mode 0600), for `skep load --replay`",
+              "FILE");
     line.SizeFlag("record-limit", &limit, "Where the capture ends");
   }
   // Null without --record. It outlives the transport.

@@ -165,6 +165,57 @@ TEST(TrafficFileTest, DamageAndCutsAreReportedWithTheirPlace) {
   EXPECT_EQ(ReadTraffic("/no/such/file").status().code(), absl::StatusCode::kNotFound);
 }
 
+// What is large is served and not captured; what comes behind it is.
+TEST(RecordingTransportTest, KeepsNothingOfLargeFrames) {
+  const std::string path = NewPath("large");
+  SimulatedClock clock;
+  ManualExecutor executor(clock);
+  auto writer = TrafficWriter::Open(path, clock.Now(), {});
+  ASSERT_TRUE(writer.ok());
+  {
+    SimNetwork network(executor, /*seed=*/3);
+    RecordingTransport recording(network.host("s"), **writer);
+    EchoService echo;
+    ServiceTable services;
+    services.Add(&echo);
+    const Address address = Address::Tcp("s", 7000);
+    auto server = Server::Listen(recording, address, services);
+    ASSERT_TRUE(server.ok()) << server.status();
+    std::vector<std::unique_ptr<RawPeer>> peers;
+    // Thirty-two, of which 900 KiB come: more than may wait.
+    const std::string slow = EchoRequestFrame(1, std::string(900 << 10, 's'));
+    for (int i = 0; i < 33; ++i) {
+      network.host("c").Connect(address, absl::Seconds(1), [&](auto stream) {
+        ASSERT_TRUE(stream.ok());
+        peers.push_back(std::make_unique<RawPeer>(*std::move(stream)));
+      });
+      executor.RunFor(absl::Milliseconds(100));
+      ASSERT_EQ(peers.size(), i + 1u);
+      if (i > 0) peers[i]->Write(std::string_view(slow).substr(0, slow.size() - 1));
+    }
+    executor.RunFor(absl::Seconds(5));
+    EXPECT_LT(recording.waiting(), RecordingTransport::kMostWaiting + (1 << 20));
+    EXPECT_GT(recording.waiting(), RecordingTransport::kMostWaiting / 2);
+    for (int i = 1; i < 33; ++i) peers[i]->Write(slow.substr(slow.size() - 1));
+    executor.RunFor(absl::Seconds(5));
+    peers[0]->Write(EchoRequestFrame(1, std::string(3 << 20, 'l')));
+    peers[0]->Write(EchoRequestFrame(2, "small"));
+    executor.RunFor(absl::Seconds(5));
+    EXPECT_EQ(echo.calls, 34);
+    EXPECT_EQ(recording.waiting(), 0u);
+    peers.clear();
+    executor.RunFor(absl::Seconds(1));
+    (*server)->Shutdown(absl::ZeroDuration());
+    executor.RunFor(absl::Seconds(5));
+  }
+  writer->reset();
+  const auto captured = ReadTraffic(path);
+  ASSERT_TRUE(captured.ok()) << captured.status();
+  EXPECT_EQ(captured->requests.size() + captured->dropped, 34u);
+  EXPECT_GE(captured->dropped, 10u);
+  EXPECT_LT(captured->requests.back().body.size(), 200u) << "the small one";
+}
+
 // What channels send to a server, in pieces as small as one byte, arrives as ever and
 // is captured whole: requests, not hello.
 TEST(RecordingTransportTest, CapturesRequestsAndChangesNothing) {

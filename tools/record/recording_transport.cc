@@ -1,21 +1,28 @@
 #include "tools/record/recording_transport.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "base/coding.h"
 #include "rpc/control.pb.h"
 #include "rpc/frame.h"
 #include "rpc/rpc0_codec.h"
 
 namespace skep {
-namespace {
 
 class RecordingStream final : public Stream, StreamHandler {
  public:
+  using Counts = RecordingTransport::Counts;
+
   RecordingStream(std::unique_ptr<Stream> stream, TrafficWriter& writer,
-                  uint64_t connection)
-      : stream_(std::move(stream)), writer_(writer), connection_(connection) {}
+                  std::shared_ptr<Counts> counts)
+      : stream_(std::move(stream)),
+        writer_(writer),
+        counts_(std::move(counts)),
+        connection_(counts_->connections.fetch_add(1, std::memory_order_relaxed) + 1) {}
   ~RecordingStream() override {
+    Forget();
     if (gone_ != nullptr) *gone_ = true;
   }
 
@@ -62,9 +69,13 @@ class RecordingStream final : public Stream, StreamHandler {
   void Look(std::string_view bytes) {
     if (lost_ || bytes.empty()) return;
     const absl::Time now = stream_->executor().clock().Now();
+    const size_t skipped = std::min(skip_, bytes.size());
+    skip_ -= skipped;
+    bytes.remove_prefix(skipped);
     std::string_view rest = bytes;
     if (!partial_.empty()) {
       partial_ += bytes;
+      counts_->waiting.fetch_add(bytes.size(), std::memory_order_relaxed);
       rest = partial_;
     }
     while (true) {
@@ -72,16 +83,36 @@ class RecordingStream final : public Stream, StreamHandler {
       if (frame.state == Frame::State::kNeedMore) break;
       if (frame.state == Frame::State::kBad) {
         lost_ = true;
-        partial_ = std::string();
-        return;
+        return Forget();
       }
       Keep(now, frame.body);
       rest.remove_prefix(frame.length);
     }
+    if (IsTooMuch(rest)) {
+      skip_ = LoadBig32(rest.data()) + kFrameSizeBytes - rest.size();
+      writer_.Drop();
+      return Forget();
+    }
     // Of a large frame all is there already, and is not copied at every read.
     if (!partial_.empty() && rest.size() == partial_.size()) return;
     // By way of a copy: `rest` may be a view of partial_ itself.
-    partial_ = std::string(rest);
+    std::string kept(rest);
+    Forget();
+    partial_ = std::move(kept);
+    counts_->waiting.fetch_add(partial_.size(), std::memory_order_relaxed);
+  }
+
+  // Whether the rest of the frame that begins so is not to be waited for.
+  bool IsTooMuch(std::string_view front) const {
+    if (front.size() < kFrameSizeBytes + kMinFrameSize) return false;
+    return LoadBig32(front.data()) > RecordingTransport::kLargestCaptured ||
+           counts_->waiting.load(std::memory_order_relaxed) >
+               RecordingTransport::kMostWaiting;
+  }
+
+  void Forget() {
+    counts_->waiting.fetch_sub(partial_.size(), std::memory_order_relaxed);
+    partial_ = std::string();
   }
 
   void Keep(absl::Time now, std::string_view body) {
@@ -97,24 +128,22 @@ class RecordingStream final : public Stream, StreamHandler {
 
   const std::unique_ptr<Stream> stream_;
   TrafficWriter& writer_;
+  const std::shared_ptr<Counts> counts_;
   const uint64_t connection_;
   StreamHandler* handler_ = nullptr;
   size_t left_ = 0;      // offered and not consumed
   std::string partial_;  // the beginning of a frame
+  size_t skip_ = 0;      // what is still to come of a frame that is not captured
   bool lost_ = false;    // where the next frame begins is not known
   bool* gone_ = nullptr;
 };
 
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<Listener>> RecordingTransport::Listen(const Address& at,
                                                                      Accept accept) {
   return transport_.Listen(
-      at, [connections = connections_, &writer = writer_,
+      at, [counts = counts_, &writer = writer_,
            accept = std::move(accept)](std::unique_ptr<Stream> stream) mutable {
-        accept(std::make_unique<RecordingStream>(
-            std::move(stream), writer,
-            connections->fetch_add(1, std::memory_order_relaxed) + 1));
+        accept(std::make_unique<RecordingStream>(std::move(stream), writer, counts));
       });
 }
 

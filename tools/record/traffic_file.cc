@@ -130,6 +130,11 @@ void TrafficWriter::Add(absl::Time now, uint64_t connection, std::string_view bo
       {absl::ToInt64Nanoseconds(now - start_), connection, std::string(body)});
 }
 
+void TrafficWriter::Drop() {
+  MutexLock lock(mutex_);
+  if (!ended_) ++dropped_;
+}
+
 uint64_t TrafficWriter::requests() const {
   MutexLock lock(mutex_);
   return requests_;

@@ -52,6 +52,8 @@ class TrafficWriter {
   // A request's body that arrived at `now`. Does nothing once the capture has ended.
   void Add(absl::Time now, uint64_t connection, std::string_view body)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // A request that is not captured.
+  void Drop() ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t requests() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
