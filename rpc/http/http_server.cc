@@ -1,5 +1,6 @@
 #include "rpc/http/http_server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,9 @@ constexpr size_t kMaxRequestBytes = 8 << 10;
 // More are closed as they come: descriptors are shared with what the pages are about.
 constexpr int kMaxConnections = 1000;
 constexpr absl::Duration kIdleTimeout = absl::Minutes(1);
+// From a request's first byte to its last: else a byte now and then would keep one of
+// few connections for ever.
+constexpr absl::Duration kHeadTimeout = absl::Seconds(10);
 
 std::string_view ReasonOf(int status) {
   switch (status) {
@@ -99,22 +103,27 @@ class HttpSession final : public StreamHandler,
 
   void Start() {
     self_ = shared_from_this();
-    ArmIdleTimer();
+    CloseIn(kIdleTimeout);
     stream_->Start(this);
   }
 
   size_t OnData(std::string_view bytes) override {
-    ArmIdleTimer();
     size_t consumed = 0;
     while (!closing_ && stream_->unsent() <= kStreamHighWater) {
       const std::string_view rest = bytes.substr(consumed);
       const size_t end = rest.find("\r\n\r\n");
+      if (std::min(end, rest.size()) > kMaxRequestBytes) {
+        Respond(ErrorResponse(431), true, false);
+        break;
+      }
       if (end == std::string_view::npos) {
-        if (rest.size() > kMaxRequestBytes) Respond(ErrorResponse(431), true, false);
+        if (!rest.empty() && !std::exchange(in_head_, true)) CloseIn(kHeadTimeout);
         break;
       }
       Handle(ParseHead(rest.substr(0, end)));
       consumed += end + 4;
+      in_head_ = false;
+      CloseIn(kIdleTimeout);
     }
     // Answers to pipelined requests wait until the client has read those before; only
     // over this mark is OnDrained promised.
@@ -125,7 +134,7 @@ class HttpSession final : public StreamHandler,
   void OnDrained() override { stream_->SetReading(true); }
 
   void OnClosed(const absl::Status& /*reason*/) override {
-    stream_->executor().Cancel(idle_timer_);
+    stream_->executor().Cancel(close_timer_);
     const std::shared_ptr<HttpSession> last = std::move(self_);
   }
 
@@ -153,12 +162,14 @@ class HttpSession final : public StreamHandler,
     }
   }
 
-  void ArmIdleTimer() {
+  // Unless it is told again.
+  void CloseIn(absl::Duration time) {
     Executor& executor = stream_->executor();
-    executor.Cancel(idle_timer_);
-    idle_timer_ = executor.PostAfter(kIdleTimeout, [weak = weak_from_this()] {
+    executor.Cancel(close_timer_);
+    close_timer_ = executor.PostAfter(time, [weak = weak_from_this(), time] {
       if (const auto self = weak.lock()) {
-        self->stream_->Abort(DeadlineExceeded("no request for ", "one minute"));
+        self->stream_->Abort(
+            DeadlineExceeded("no whole request in ", absl::FormatDuration(time)));
       }
     });
   }
@@ -166,7 +177,8 @@ class HttpSession final : public StreamHandler,
   const std::unique_ptr<Stream> stream_;
   const std::shared_ptr<HttpServer::Pages> pages_;
   std::shared_ptr<HttpSession> self_;
-  TimerId idle_timer_;
+  TimerId close_timer_;
+  bool in_head_ = false;  // a part of a request has come
   bool closing_ = false;
 };
 

@@ -1,7 +1,8 @@
 // A small HTTP/1.1 server for pages about a server: statistics, metrics, health.
 //
 // GET and HEAD only, no bodies taken, keep-alive, pipelining. Requests over 8 KiB are
-// refused; a connection that sends nothing for a minute is closed, and more than 1000.
+// refused. A connection that asks nothing for a minute is closed, one whose request is
+// not all there after 10 s, and more than 1000.
 // Not for bulk or for strangers: it listens on loopback unless its owner says
 // otherwise.
 

@@ -9,8 +9,11 @@
 
 #include <atomic>
 
+#include "base/clock.h"
+#include "base/executor.h"
 #include "gtest/gtest.h"
 #include "rpc/http/stats_server.h"
+#include "rpc/sim_transport.h"
 #include "rpc/tcp_transport.h"
 
 namespace skep {
@@ -98,6 +101,56 @@ TEST_F(HttpServerTest, RefusesWhatItDoesNotServe) {
   EXPECT_EQ(code("nonsense\r\n\r\n"), "400");
   EXPECT_EQ(code("GET hello HTTP/1.1\r\n\r\n"), "400");
   EXPECT_EQ(code("GET /" + std::string(10'000, 'x')), "431");
+  EXPECT_EQ(code("GET /hello?" + std::string(10'000, 'x') + " HTTP/1.1\r\n\r\n"), "431")
+      << "also if all of it comes at once";
+}
+
+// A client by hand.
+class Peer final : public StreamHandler {
+ public:
+  size_t OnData(std::string_view bytes) override {
+    received += bytes;
+    return bytes.size();
+  }
+  void OnClosed(const absl::Status&) override { closed = true; }
+
+  std::string received;
+  bool closed = false;
+};
+
+TEST(HttpServerTimeTest, ARequestHasTenSecondsInAll) {
+  SimulatedClock clock;
+  ManualExecutor executor(clock);
+  SimNetwork network(executor, /*seed=*/1);
+  const Address at = Address::Tcp("s", 80);
+  HttpPages pages;
+  pages["/"] = [](const std::string&) { return HttpResponse{.body = "page"}; };
+  auto server = HttpServer::Listen(network.host("s"), at, std::move(pages));
+  ASSERT_TRUE(server.ok()) << server.status();
+  std::unique_ptr<Stream> stream;
+  Peer peer;
+  network.host("c").Connect(at, absl::Seconds(1), [&](auto connected) {
+    ASSERT_TRUE(connected.ok());
+    stream = *std::move(connected);
+    stream->Start(&peer);
+  });
+  executor.RunFor(absl::Seconds(1));
+  ASSERT_NE(stream, nullptr);
+  // Slowly, but in time; then idle for most of a minute.
+  for (const char c : std::string_view("GET / HTTP/1.1\r\n\r\n")) {
+    stream->Write(std::string_view(&c, 1));
+    executor.RunFor(absl::Milliseconds(400));
+  }
+  executor.RunFor(absl::Seconds(50));
+  EXPECT_NE(peer.received.find("page"), std::string::npos);
+  EXPECT_FALSE(peer.closed);
+  for (int i = 0; i < 12; ++i) {
+    stream->Write("G");
+    executor.RunFor(absl::Seconds(1));
+  }
+  EXPECT_TRUE(peer.closed);
+  stream = nullptr;
+  executor.RunFor(absl::Seconds(1));
 }
 
 TEST_F(HttpServerTest, AStatsServerServesItsPagesAndMore) {
