@@ -15,6 +15,9 @@ namespace {
 // From here on huge pages are worth asking for.
 constexpr size_t kHugeBytes = 4 << 20;
 constexpr uintptr_t kHugePage = 2 << 20;
+// By how much a string grows.
+constexpr size_t kFirstStep = 64 << 10;
+constexpr size_t kStep = 1 << 20;
 
 class BulkPool {
  public:
@@ -71,16 +74,23 @@ void AskForHugePages(const std::string& memory) {
 
 }  // namespace
 
-std::string TakeBulk(size_t size) {
+std::string ReserveBulk(size_t size) {
   std::string bytes;
   if (size >= kLeastBulkBytes) bytes = Pool().Take(size);
-  if (bytes.capacity() < size) {
-    bytes.reserve(size);
-    if (size >= kHugeBytes) AskForHugePages(bytes);
-  }
-  // Clears only what was never part of the string.
-  bytes.resize(size);
+  bytes.reserve(size);
+  if (bytes.size() > size) bytes.resize(size);
   return bytes;
+}
+
+void GrowBulk(std::string& bytes, size_t size) {
+  const size_t now = bytes.size();
+  if (now >= size) return;
+  const size_t next = std::min(size, std::max(kFirstStep, now + std::min(now, kStep)));
+  // One touch of a huge page costs all of it: not before as much has come.
+  if (size >= kHugeBytes && now < kHugePage && next >= kHugePage)
+    AskForHugePages(bytes);
+  // Clears only what was never part of the string.
+  bytes.resize(next);
 }
 
 std::string BulkOf(std::string_view bytes) {

@@ -18,8 +18,13 @@ namespace skep {
 inline constexpr size_t kLeastBulkBytes = 32 << 10;
 inline constexpr size_t kKeptBulkBytes = 64 << 20;
 
-// A string of `size` bytes. What they are is not said.
-std::string TakeBulk(size_t size);
+// A string with room for `size` bytes and no longer than that. None of the room is
+// touched, so that it costs no memory until GrowBulk makes it a part of the string.
+std::string ReserveBulk(size_t size);
+// Makes a string that ReserveBulk(size) gave longer, if it is not all there: by little
+// at first, since peers may announce much and send little. What comes to it is not
+// said.
+void GrowBulk(std::string& bytes, size_t size);
 // A string with a copy of `bytes`.
 std::string BulkOf(std::string_view bytes);
 // Keeps the memory of `bytes` for the next, if that is worth it.

@@ -2,8 +2,11 @@
 
 #include "rpc/bulk.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,6 +26,12 @@ namespace {
 std::string RandomBytes(Random& random, size_t size) {
   std::string bytes(size, 0);
   for (char& c : bytes) c = static_cast<char>(random());
+  return bytes;
+}
+
+std::string TakeBulk(size_t size) {
+  std::string bytes = ReserveBulk(size);
+  while (bytes.size() < size) GrowBulk(bytes, size);
   return bytes;
 }
 
@@ -180,6 +189,28 @@ TEST(LargeFrame, WhatPeersAnnounceIsBounded) {
   EXPECT_EQ(frames.size(), 4u);
   frames.pop_back();
   EXPECT_NE(LargeFrame::Begin(huge), nullptr);
+}
+
+// Bytes of this process that are in memory.
+size_t Resident() {
+  std::ifstream statm("/proc/self/statm");
+  size_t all = 0, resident = 0;
+  statm >> all >> resident;
+  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
+
+TEST(LargeFrame, WhatIsAnnouncedAndNotSentCostsNoMemory) {
+  const std::string huge = FrameOf("r", std::string(60 << 20, 'a')).substr(0, 20'000);
+  { std::string all = TakeBulk(kKeptBulkBytes); }  // not given back
+  const size_t before = Resident();
+  std::vector<std::unique_ptr<LargeFrame>> frames;
+  for (int i = 0; i < 4; ++i) {
+    frames.push_back(LargeFrame::Begin(huge));
+    ASSERT_NE(frames.back(), nullptr);
+    frames.back()->Take(huge);
+    EXPECT_FALSE(frames.back()->Room().empty());
+  }
+  EXPECT_LT(Resident(), before + (16 << 20)) << "240 MiB were announced";
 }
 
 TEST(LargeFrame, SmallOnesAndTooShortFrontsAreNot) {

@@ -49,7 +49,7 @@ std::unique_ptr<LargeFrame> LargeFrame::Begin(std::string_view in) {
 LargeFrame::LargeFrame(std::string_view head, size_t bulk_size)
     : head_(head),
       bulk_size_(bulk_size),
-      bulk_(TakeBulk(bulk_size)),
+      bulk_(ReserveBulk(bulk_size)),
       checksum_(Adler32(head.substr(kFrameSizeBytes))),
       head_left_(head.size()) {
   if (head.size() > kFrameSizeBytes) {
@@ -74,9 +74,14 @@ size_t LargeFrame::Take(std::string_view in) {
   head_left_ -= of_head;
   std::string_view rest = in.substr(of_head);
   const size_t of_bulk = std::min(bulk_size_ - filled_, rest.size());
-  std::memcpy(bulk_.data() + filled_, rest.data(), of_bulk);
-  Checksum(of_bulk);
-  rest.remove_prefix(of_bulk);
+  for (size_t left = of_bulk; left > 0;) {
+    if (filled_ == bulk_.size()) GrowBulk(bulk_, bulk_size_);
+    const size_t count = std::min(left, bulk_.size() - filled_);
+    std::memcpy(bulk_.data() + filled_, rest.data(), count);
+    Checksum(count);
+    rest.remove_prefix(count);
+    left -= count;
+  }
   const size_t of_tail = std::min(sizeof tail_ - tail_size_, rest.size());
   if (filled_ == bulk_size_) {
     std::memcpy(tail_ + tail_size_, rest.data(), of_tail);
@@ -87,6 +92,7 @@ size_t LargeFrame::Take(std::string_view in) {
 
 std::span<char> LargeFrame::Room() {
   if (head_left_ != 0) return {};
+  if (filled_ == bulk_.size()) GrowBulk(bulk_, bulk_size_);
   return std::span<char>(bulk_).subspan(filled_);
 }
 

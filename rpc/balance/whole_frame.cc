@@ -31,7 +31,7 @@ std::unique_ptr<WholeFrame> WholeFrame::Begin(std::string_view front) {
   return std::unique_ptr<WholeFrame>(new WholeFrame(size));
 }
 
-WholeFrame::WholeFrame(size_t size) : size_(size), bytes_(TakeBulk(size)) {}
+WholeFrame::WholeFrame(size_t size) : size_(size), bytes_(ReserveBulk(size)) {}
 
 WholeFrame::~WholeFrame() {
   announced.fetch_sub(size_, std::memory_order_relaxed);
@@ -39,10 +39,21 @@ WholeFrame::~WholeFrame() {
 }
 
 size_t WholeFrame::Take(std::string_view in) {
-  const size_t count = std::min(in.size(), size_ - filled_);
-  std::memcpy(bytes_.data() + filled_, in.data(), count);
-  filled_ += count;
-  return count;
+  const size_t all = std::min(in.size(), size_ - filled_);
+  for (size_t left = all; left > 0;) {
+    const std::span<char> room = Room();
+    const size_t count = std::min(left, room.size());
+    std::memcpy(room.data(), in.data(), count);
+    in.remove_prefix(count);
+    filled_ += count;
+    left -= count;
+  }
+  return all;
+}
+
+std::span<char> WholeFrame::Room() {
+  if (filled_ == bytes_.size()) GrowBulk(bytes_, size_);
+  return std::span<char>(bytes_).subspan(filled_);
 }
 
 }  // namespace skep

@@ -26,7 +26,7 @@ class WholeFrame {
   // Takes what is the frame's from the front of `in`; how many bytes that was.
   size_t Take(std::string_view in);
   // Where its next bytes belong; Filled says that so many came.
-  std::span<char> Room() { return std::span<char>(bytes_).subspan(filled_); }
+  std::span<char> Room();
   void Filled(size_t count) { filled_ += count; }
 
   size_t filled() const { return filled_; }
