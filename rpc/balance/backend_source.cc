@@ -47,6 +47,40 @@ bool Contains(const std::vector<Address>& all, const Address& one) {
 
 }  // namespace
 
+// One look at a name, on a thread that may outlive the directory: a name server that
+// hangs holds up neither the other sources nor the end of the process.
+class NameLookup {
+ public:
+  using Answer = absl::StatusOr<std::vector<Address>>;
+  static std::shared_ptr<NameLookup> Begin(
+      std::function<Answer(const Address&)> resolve, const Address& name) {
+    auto lookup = std::make_shared<NameLookup>();
+    std::thread([lookup, resolve = std::move(resolve), name] {
+      Answer answer = resolve(name);
+      MutexLock lock(lookup->mutex_);
+      lookup->answer_ = std::move(answer);
+      lookup->answered_.SignalAll();
+    }).detach();
+    return lookup;
+  }
+  // None if there is none until `end`, of the real clock. Once.
+  std::optional<Answer> Await(absl::Time end) {
+    const Clock& clock = Clock::Real();
+    MutexLock lock(mutex_);
+    while (!answer_.has_value()) {
+      const absl::Duration left = end - clock.Now();
+      if (left <= absl::ZeroDuration()) return std::nullopt;
+      answered_.WaitFor(mutex_, left);
+    }
+    return std::exchange(answer_, std::nullopt);
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar answered_;
+  std::optional<Answer> answer_ ABSL_GUARDED_BY(mutex_);
+};
+
 BackendLookups BackendLookups::Real() {
   return {.read = ReadSmallFile, .resolve = ResolveAll};
 }
@@ -74,14 +108,61 @@ absl::Status BackendDirectory::AddSource(const std::string& text) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<BackendSpec>> BackendDirectory::Look(Source& source) {
-  if (source.kind == Source::Kind::kFile) {
-    source.content.clear();
-    SKEP_ASSIGN_OR_RETURN(source.content, lookups_.read(source.name));
-    return ParseBackendList(source.content);
+std::optional<absl::StatusOr<std::vector<BackendSpec>>> BackendDirectory::Look(
+    Source& source, absl::Time end) {
+  if (source.kind == Source::Kind::kFile) return ReadList(source);
+  std::optional<NameLookup::Answer> answer = source.lookup->Await(end);
+  if (!answer.has_value()) return std::nullopt;
+  source.lookup = nullptr;
+  return SpecsOf(source, *std::move(answer));
+}
+
+bool BackendDirectory::Refresh(absl::Time now, absl::Duration resolve_interval,
+                               absl::Duration patience) {
+  const std::vector<BackendSpec> before = backends();
+  for (const std::unique_ptr<Source>& source : sources_) {
+    if (source->kind != Source::Kind::kDns || source->lookup != nullptr ||
+        now - source->resolved < resolve_interval) {
+      continue;
+    }
+    source->resolved = now;
+    source->lookup = NameLookup::Begin(lookups_.resolve, source->spec.address);
   }
-  SKEP_ASSIGN_OR_RETURN(std::vector<Address> addresses,
-                        lookups_.resolve(source.spec.address));
+  const absl::Time end = Clock::Real().Now() + patience;
+  std::vector<std::string> complaints;
+  for (const std::unique_ptr<Source>& source : sources_) {
+    if (source->kind == Source::Kind::kList) continue;
+    if (source->kind == Source::Kind::kDns && source->lookup == nullptr) continue;
+    std::optional<absl::StatusOr<std::vector<BackendSpec>>> found = Look(*source, end);
+    if (!found.has_value()) {
+      MutexLock lock(mutex_);
+      if (!source->known && first_error_.ok()) {
+        first_error_ =
+            DeadlineExceeded(source->name, ": no answer of a name server in ",
+                             absl::FormatDuration(patience));
+      }
+      continue;
+    }
+    std::string complaint = Take(*source, *std::move(found));
+    if (!complaint.empty()) complaints.push_back(std::move(complaint));
+  }
+  const std::vector<BackendSpec> now_there = backends();
+  // Where there are none at all, first_error says it to whoever asked for them.
+  if (!now_there.empty()) {
+    for (const std::string& line : complaints) LOG(WARNING) << line;
+  }
+  return now_there != before;
+}
+
+absl::StatusOr<std::vector<BackendSpec>> BackendDirectory::ReadList(Source& source) {
+  source.content.clear();
+  SKEP_ASSIGN_OR_RETURN(source.content, lookups_.read(source.name));
+  return ParseBackendList(source.content);
+}
+
+absl::StatusOr<std::vector<BackendSpec>> BackendDirectory::SpecsOf(
+    const Source& source, absl::StatusOr<std::vector<Address>> answer) {
+  SKEP_ASSIGN_OR_RETURN(std::vector<Address> addresses, std::move(answer));
   if (addresses.empty()) return NotFound(source.name, " has no address");
   // Name servers answer in any order.
   std::sort(addresses.begin(), addresses.end(),
@@ -94,44 +175,27 @@ absl::StatusOr<std::vector<BackendSpec>> BackendDirectory::Look(Source& source) 
   return specs;
 }
 
-bool BackendDirectory::Refresh(absl::Time now, absl::Duration resolve_interval) {
-  const std::vector<BackendSpec> before = backends();
-  std::vector<std::string> complaints;
-  for (const std::unique_ptr<Source>& source : sources_) {
-    if (source->kind == Source::Kind::kList) continue;
-    if (source->kind == Source::Kind::kDns) {
-      if (now - source->resolved < resolve_interval) continue;
-      source->resolved = now;
-    }
-    absl::StatusOr<std::vector<BackendSpec>> found = Look(*source);
-    if (!found.ok()) {
-      // Once for each edit, not at every look.
-      std::string wrong = StrCat(found.status().ToString(), "\n", source->content);
-      const bool news = wrong != source->said;
-      source->said = std::move(wrong);
-      if (news) {
-        complaints.push_back(
-            StrCat("backends_not_read source=", source->name, " reason=\"",
-                   found.status().ToString(), "\" ",
-                   source->known ? "what it said before is kept" : "it adds none"));
-      }
-      MutexLock lock(mutex_);
-      if (!source->known && first_error_.ok()) {
-        first_error_ = Annotate(found.status(), source->name);
-      }
-      continue;
-    }
-    source->said.clear();
+std::string BackendDirectory::Take(Source& source,
+                                   absl::StatusOr<std::vector<BackendSpec>> found) {
+  if (!found.ok()) {
+    // Once for each edit, not at every look.
+    std::string wrong = StrCat(found.status().ToString(), "\n", source.content);
+    const bool news = wrong != source.said;
+    source.said = std::move(wrong);
     MutexLock lock(mutex_);
-    source->known = true;
-    source->backends = *std::move(found);
+    if (!source.known && first_error_.ok()) {
+      first_error_ = Annotate(found.status(), source.name);
+    }
+    if (!news) return "";
+    return StrCat("backends_not_read source=", source.name, " reason=\"",
+                  found.status().ToString(), "\" ",
+                  source.known ? "what it said before is kept" : "it adds none");
   }
-  const std::vector<BackendSpec> now_there = backends();
-  // Where there are none at all, first_error says it to whoever asked for them.
-  if (!now_there.empty()) {
-    for (const std::string& line : complaints) LOG(WARNING) << line;
-  }
-  return now_there != before;
+  source.said.clear();
+  MutexLock lock(mutex_);
+  source.known = true;
+  source.backends = *std::move(found);
+  return "";
 }
 
 absl::Status BackendDirectory::first_error() const {
@@ -211,7 +275,9 @@ void BackendWatcher::Run() {
       }
       if (stop_) return;
     }
-    if (!directory_.Refresh(clock.Now(), options_.resolve)) continue;
+    if (!directory_.Refresh(clock.Now(), options_.resolve, absl::ZeroDuration())) {
+      continue;
+    }
     const absl::Status applied = ApplyNow();
     LOG_IF(WARNING, !applied.ok()) << "backends_kept reason=\"" << applied << '"';
     LOG_IF(INFO, applied.ok())

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,7 +23,8 @@
 
 namespace skep {
 
-// The world outside, as far as it names backends. Both may block.
+// The world outside, as far as it names backends. `resolve` may block for long: it runs
+// on a thread of its own, which nobody waits for to end, so it uses nothing that goes.
 struct BackendLookups {
   // A file's content.
   std::function<absl::StatusOr<std::string>(const std::string& path)> read;
@@ -33,6 +35,8 @@ struct BackendLookups {
 };
 
 // Thread-safe, but for Refresh, which one thread calls at a time.
+class NameLookup;
+
 class BackendDirectory {
  public:
   explicit BackendDirectory(BackendLookups lookups) : lookups_(std::move(lookups)) {}
@@ -44,11 +48,13 @@ class BackendDirectory {
   absl::Status AddSource(const std::string& text);
 
   // Reads files again, and resolves names that were last resolved before `now` -
-  // `resolve_interval`. A source is taken as a whole: one that cannot be read, or makes
-  // no sense, leaves what it said before, with a line in the log for each change.
-  // Returns whether backends() changed. The first error of a source that has never been
-  // read is in first_error().
-  bool Refresh(absl::Time now, absl::Duration resolve_interval);
+  // `resolve_interval`; a name server has `patience` to answer all of them, and what
+  // it answers later is taken by a later Refresh. A source is taken as a whole: one
+  // that cannot be read, or makes no sense, leaves what it said before, with a line in
+  // the log for each change. Returns whether backends() changed. The first error of a
+  // source that has never been read is in first_error().
+  bool Refresh(absl::Time now, absl::Duration resolve_interval,
+               absl::Duration patience = absl::Seconds(10));
   absl::Status first_error() const;
 
   // An operator's: added to what the sources name (or its weight changed), or left out
@@ -69,13 +75,21 @@ class BackendDirectory {
     BackendSpec spec;  // kList; kDns: the name
     // Of the thread that refreshes:
     absl::Time resolved = absl::InfinitePast();
-    std::string content;  // of the file, as last seen
-    std::string said;     // what was wrong with it, and with which content
+    std::shared_ptr<NameLookup> lookup;  // kDns: under way
+    std::string content;                 // of the file, as last seen
+    std::string said;  // what was wrong with it, and with which content
     // Under the lock: what it says.
     bool known = false;
     std::vector<BackendSpec> backends;
   };
-  absl::StatusOr<std::vector<BackendSpec>> Look(Source& source);
+  // None: its name server has not answered until `end`.
+  std::optional<absl::StatusOr<std::vector<BackendSpec>>> Look(Source& source,
+                                                               absl::Time end);
+  absl::StatusOr<std::vector<BackendSpec>> ReadList(Source& source);
+  static absl::StatusOr<std::vector<BackendSpec>> SpecsOf(
+      const Source& source, absl::StatusOr<std::vector<Address>> answer);
+  // What was found out about it; a line for the log, if there is news.
+  std::string Take(Source& source, absl::StatusOr<std::vector<BackendSpec>> found);
   std::vector<BackendSpec> Merge() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const BackendLookups lookups_;

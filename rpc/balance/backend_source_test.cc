@@ -1,10 +1,12 @@
 #include "rpc/balance/backend_source.h"
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/log_testing.h"
+#include "base/mutex.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "gtest/gtest.h"
@@ -153,6 +155,53 @@ TEST_F(BackendDirectoryTest, ANameIsResolvedNowAndThen) {
   EXPECT_FALSE(RefreshAt(20));
   EXPECT_EQ(Backends(), "10.0.0.3:80*2")
       << "a name server that is down takes none away";
+}
+
+// A name server that answers when it is told to; lives as long as whoever asked it.
+struct SlowNameServer {
+  Mutex mutex;
+  CondVar changed;
+  bool asked ABSL_GUARDED_BY(mutex) = false;
+  bool answers ABSL_GUARDED_BY(mutex) = false;
+  int reads ABSL_GUARDED_BY(mutex) = 0;
+};
+
+TEST(BackendWatcherTest, ANameServerThatHangsHoldsUpNothing) {
+  const auto server = std::make_shared<SlowNameServer>();
+  BackendDirectory directory(
+      {.read = [server](const std::string&) -> absl::StatusOr<std::string> {
+         MutexLock lock(server->mutex);
+         ++server->reads;
+         server->changed.SignalAll();
+         return StrCat("a:", server->reads, "\n");
+       },
+       .resolve = [server](const Address&) -> absl::StatusOr<std::vector<Address>> {
+         MutexLock lock(server->mutex);
+         server->asked = true;
+         server->changed.SignalAll();
+         while (!server->answers) server->changed.Wait(server->mutex);
+         return std::vector<Address>{Address::Tcp("n", 1)};
+       }});
+  ASSERT_TRUE(directory.AddSource("dns:pool:80").ok());
+  ASSERT_TRUE(directory.AddSource("file:list").ok());
+  EXPECT_TRUE(directory.Refresh(absl::UnixEpoch(), kInterval, absl::ZeroDuration()));
+  EXPECT_EQ(Text(directory.backends()), "a:1");
+  EXPECT_EQ(directory.first_error().code(), absl::StatusCode::kDeadlineExceeded);
+  {
+    BackendWatcher watcher(directory, {.poll = absl::Milliseconds(1)},
+                           [](const auto&) { return absl::OkStatus(); });
+    MutexLock lock(server->mutex);
+    while (!server->asked || server->reads < 5) server->changed.Wait(server->mutex);
+  }
+  // The watcher has ended; the answer that comes now is still taken.
+  {
+    MutexLock lock(server->mutex);
+    server->answers = true;
+    server->changed.SignalAll();
+  }
+  EXPECT_TRUE(directory.Refresh(absl::UnixEpoch(), kInterval));
+  EXPECT_TRUE(Text(directory.backends()).starts_with("n:1 "))
+      << Text(directory.backends());
 }
 
 TEST_F(BackendDirectoryTest, SourcesAndOrdersAreMerged) {
