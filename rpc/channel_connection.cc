@@ -77,14 +77,14 @@ void ChannelCore::OnStream(std::unique_ptr<Stream> stream) {
   stream_ = std::move(stream);
   serving_ = std::make_unique<Serving>(options_.connect.services, options_.connect.pool,
                                        executor_.clock(), load_, ++connection_);
-  written_ = taken_at_check_ = 0;
+  written_ = taken_at_check_ = taken_before_ = 0;
   large_ = nullptr;
   seen_data_ = discarding_ = input_ended_ = draining_ = closing_ = false;
   reading_ = true;
   watching_peer_ = still_here_ = memory_check_ = false;
   partial_frame_ = 0;
   peer_is_skep_ = scoped_ = false;
-  last_activity_ = Now();
+  last_activity_ = took_at_ = Now();
   stream_->Start(this);
   if (!options_.accepted && options_.connect.hello) SayHello();
   SetState(true);

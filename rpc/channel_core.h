@@ -48,6 +48,7 @@ struct ChannelCoreOptions {
   size_t max_request_bytes = 64 << 20;
   absl::Duration idle_timeout = absl::InfiniteDuration();
   absl::Duration frame_timeout = absl::InfiniteDuration();
+  absl::Duration stall_timeout = absl::InfiniteDuration();
   LegacyFailure legacy_failure = LegacyFailure::kError;
   std::function<std::unique_ptr<StreamHandler>(Stream&)> other_protocol;
   // Shared by the server's connections; made if null.
@@ -203,6 +204,7 @@ class ChannelCore final : public Channel,
   void NoteWholeFrame();
   void CheckFrameIn(absl::Duration delay);
   void CheckFrame();
+  void CheckTaking();
   void WatchPeer();
   void CheckPeerIn(absl::Duration delay);
   void CheckPeer();
@@ -275,6 +277,8 @@ class ChannelCore final : public Channel,
   bool still_here_ = false;      // the peer is told so soon
   bool memory_check_ = false;    // is due
   size_t counted_memory_ = 0;    // of ours, in load_
+  uint64_t taken_before_ = 0;    // bytes, by the peer, of those that it may not take
+  absl::Time took_at_;           // when it took some, or had none to take
   size_t partial_frame_ = 0;     // bytes
   absl::Time frame_began_;
   TimerId frame_timer_;

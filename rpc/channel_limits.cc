@@ -26,6 +26,7 @@ void ChannelCore::CountMemory() {
   const size_t holds = (stream_ == nullptr ? 0 : stream_->unsent()) + partial_frame_;
   const size_t counted = holds - holds % kMemoryStep;
   if (counted != counted_memory_) {
+    if (counted_memory_ == 0) took_at_ = Now();
     load_->Hold(counted, counted_memory_);
     counted_memory_ = counted;
   }
@@ -37,8 +38,26 @@ void ChannelCore::CountMemory() {
                         const std::shared_ptr<ChannelCore> self = weak.lock();
                         if (self == nullptr) return;
                         self->memory_check_ = false;
-                        if (self->connection_ == connection) self->UpdateReading();
+                        if (self->connection_ != connection) return;
+                        self->CheckTaking();
+                        self->UpdateReading();
                       });
+}
+
+// A peer that stops taking replies between two frames is told by no other timer.
+void ChannelCore::CheckTaking() {
+  if (stream_ == nullptr || delegate_ != nullptr) return;
+  const size_t unsent = stream_->unsent();
+  const uint64_t taken = written_ - std::min<uint64_t>(written_, unsent);
+  const absl::Time now = Now();
+  if (taken != std::exchange(taken_before_, taken) || unsent < kMemoryStep) {
+    took_at_ = now;
+  } else if (now - took_at_ >= options_.stall_timeout) {
+    LOG(WARNING) << "deaf_peer peer=" << peer_ << " unsent=" << unsent;
+    stream_->Abort(Unavailable(peer_, " took none of ", unsent,
+                               " bytes of replies for ",
+                               absl::FormatDuration(options_.stall_timeout)));
+  }
 }
 
 bool ChannelCore::HoldsTooMuch() const {

@@ -114,6 +114,7 @@ class Connections : public std::enable_shared_from_this<Connections> {
     core.max_request_bytes = options_.max_request_bytes_per_connection;
     core.idle_timeout = options_.idle_timeout;
     core.frame_timeout = options_.frame_timeout;
+    core.stall_timeout = options_.stall_timeout;
     core.legacy_failure = options_.legacy_failure;
     core.other_protocol = options_.other_protocol;
     core.load = load_;

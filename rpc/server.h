@@ -39,11 +39,14 @@ struct ServerOptions {
   // Bytes over all connections, of requests in progress, replies that are not sent and
   // frames that have come in part. A call beyond them is answered with
   // ResourceExhausted, unless it is alone; connections that hold some of them are not
-  // read until there is room.
+  // read while more than seven eighths are held: the last is for the others.
   size_t max_memory_bytes = 1 << 30;
   // How long a frame may take to arrive from its first byte on, beside a second for
   // each 64 KiB of it; then its connection is ended.
   absl::Duration frame_timeout = absl::Seconds(30);
+  // A peer that has more than 16 KiB to take and takes none of it for so long is hung
+  // up on.
+  absl::Duration stall_timeout = absl::Seconds(30);
   // Idle connections are kept for ever by default.
   absl::Duration idle_timeout = absl::InfiniteDuration();
   // Where handlers run that were registered with Run::kPool. Borrowed; null: inline.

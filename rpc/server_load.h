@@ -64,7 +64,8 @@ class ServerLoad {
     state_.fetch_add(now - before, std::memory_order_relaxed);
   }
   size_t held() const { return State() & (kOneCall - 1); }
-  bool full() const { return held() > max_memory_bytes_; }
+  // Whether who holds some is to hold no more: the last eighth is for the others.
+  bool full() const { return held() > max_memory_bytes_ - max_memory_bytes_ / 8; }
   // Ok if a request of `bytes` may be taken on.
   absl::Status Admit(size_t bytes) const;
 

@@ -77,8 +77,12 @@ struct BalancerOptions {
   // ResourceExhausted instead.
   size_t max_client_bytes = 128 << 20;
   // All bytes held: requests that are arriving or queued, and what has not been taken.
-  // Beyond them calls are refused.
+  // Beyond them calls are refused; those of clients that hold much themselves from
+  // seven eighths on: more than 64 KiB, and than their part of the last eighth.
   int64_t max_bytes = 1 << 30;
+  // A client that has more than 64 KiB to take and takes none of it for so long is
+  // hung up on.
+  absl::Duration stall_timeout = absl::Seconds(30);
 
   // Late mode, of each shard: calls outstanding on a backend of weight 1, and the
   // queue's bounds.

@@ -43,6 +43,46 @@ TEST_F(BalancerTest, AClientThatDoesNotReadCostsABoundedNumberOfBytes) {
   EXPECT_EQ(balancer_->held_bytes(), 0);
 }
 
+TEST_F(BalancerTest, ClientsThatNeverReadHaveNobodyElseRefused) {
+  AddBackend();
+  constexpr int64_t kMost = 8 << 20;
+  Listen({.max_bytes = kMost});
+  const std::string frame = EchoRequestFrame(1, std::string(60'000, 'x'));
+  std::vector<std::unique_ptr<RawPeer>> deaf;
+  for (int i = 0; i < 6; ++i) {
+    deaf.push_back(DialRaw());
+    deaf.back()->stream().SetReading(false);
+  }
+  int64_t most = 0;
+  for (int i = 0; i < 60; ++i) {
+    for (const auto& peer : deaf) peer->Write(frame);
+    Run(absl::Milliseconds(20));
+    most = std::max(most, balancer_->held_bytes());
+  }
+  EXPECT_GT(most, kMost * 3 / 4);
+  EXPECT_LE(most, kMost);
+  EXPECT_GT(RowOf("balancer").failed(), 0u) << "they are refused";
+  const auto channel = Dial();
+  for (const size_t size : {10, 100'000}) {
+    std::optional<Outcome> outcome;
+    Echo(*channel, std::string(size, 'g'), &outcome);
+    Run(absl::Milliseconds(200));
+    EXPECT_EQ(CodeOf(outcome), absl::StatusCode::kOk) << size;
+  }
+  // One takes a little now and then; the others go.
+  for (int i = 0; i < 40; ++i) {
+    deaf[0]->stream().SetReading(true);
+    Run(absl::Microseconds(100));
+    if (!deaf[0]->closed) deaf[0]->stream().SetReading(false);
+    Run(absl::Seconds(1));
+  }
+  EXPECT_FALSE(deaf[0]->closed.has_value());
+  EXPECT_EQ(balancer_->connections(), 2);
+  deaf[0]->stream().SetReading(true);
+  Run(absl::Seconds(5));
+  EXPECT_EQ(balancer_->held_bytes(), 0);
+}
+
 TEST_F(BalancerTest, ALargeRequestIsRefusedBeforeItIsTakenIn) {
   AddBackend();
   Listen({.max_bytes = 1 << 20});

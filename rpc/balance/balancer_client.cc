@@ -33,7 +33,8 @@ BalancerClient::BalancerClient(std::unique_ptr<Stream> stream, BalancerShard& sh
       shard_(shard),
       number_(number),
       held_in_(shard.shared().held),
-      held_out_(shard.shared().held) {}
+      held_out_(shard.shared().held),
+      took_at_(shard.Now()) {}
 
 // --- Requests ----------------------------------------------------------------------
 
@@ -90,7 +91,7 @@ void BalancerClient::OnFilled(size_t count) {
     HandleLarge(now);
     shard_.AfterRead();
     UpdateReading();
-  } else if (!shard_.HasRoom(0)) {
+  } else if (!HasRoom(0)) {
     const std::string_view front = large_->bytes();
     if (!Refuse(front, large_->filled())) Close();
   }
@@ -124,7 +125,7 @@ bool BalancerClient::AwaitRest(std::string_view front, size_t* consumed) {
   const size_t size = LoadBig32(front.data()) + kFrameSizeBytes;
   // Unless its id can be seen nobody can be told.
   if (size < kLeastBulkBytes || front.size() < kIdOffset + 8) return true;
-  if (!shard_.HasRoom(size - std::min(size, carried_))) {
+  if (!HasRoom(size - std::min(size, carried_))) {
     *consumed += front.size();
     return Refuse(front, front.size());
   }
@@ -239,7 +240,7 @@ void BalancerClient::Reply(std::string_view frame, const Envelope& envelope,
   const size_t then = unsent + frame.size();
   // A client that takes its replies is not told of the others' bytes.
   if (then > kFewBytes && unsent > 0 &&
-      (then > shard_.options().max_client_bytes || !shard_.HasRoom(frame.size()))) {
+      (then > shard_.options().max_client_bytes || !HasRoom(frame.size()))) {
     shard_.CountOwn(absl::StatusCode::kResourceExhausted, absl::ZeroDuration());
     return ReplyError(
         id,
@@ -250,6 +251,7 @@ void BalancerClient::Reply(std::string_view frame, const Envelope& envelope,
   if (passing_ == kNoPlace) {
     const absl::Status written =
         WriteForwarded(*stream_, frame, envelope, id, std::nullopt, owned);
+    if (then > kFewBytes) NoteQueued(unsent);
     if (!written.ok()) return ReplyError(id, written, extended);
   } else {
     absl::StatusOr<std::string> whole = ForwardedFrame(frame, envelope, id, owned);
@@ -276,11 +278,15 @@ void BalancerClient::Send(std::string frame) {
   if (passing_ != kNoPlace) {
     behind_bytes_ += frame.size();
     behind_.push_back(std::move(frame));
-  } else if (frame.size() >= kLeastBulkBytes) {
+    return;
+  }
+  const size_t unsent = stream_->unsent();
+  if (frame.size() >= kLeastBulkBytes) {
     stream_->WriteOwned(std::move(frame));
   } else {
     stream_->Write(frame);
   }
+  NoteQueued(unsent);
 }
 
 // --- Replies that are cut through ----------------------------------------------------
@@ -308,7 +314,7 @@ void BalancerClient::EndPassing() {
 }
 
 bool BalancerClient::HasRoomFor(size_t bytes) const {
-  return Unsent() + bytes <= shard_.options().max_client_bytes && shard_.HasRoom(bytes);
+  return Unsent() + bytes <= shard_.options().max_client_bytes && HasRoom(bytes);
 }
 
 void BalancerClient::Break(absl::Status reason) {
@@ -320,8 +326,30 @@ void BalancerClient::Break(absl::Status reason) {
   stream_->Abort(std::move(reason));
 }
 
+bool BalancerClient::Takes() {
+  const size_t unsent = stream_->unsent();
+  const int64_t there = static_cast<int64_t>(unsent_then_) + queued_;
+  // What is cut through is written, and watched over, by the link.
+  const bool takes = unsent <= kFewBytes || passing_ != kNoPlace ||
+                     static_cast<int64_t>(unsent) < there;
+  unsent_then_ = unsent;
+  queued_ = 0;
+  return takes;
+}
+
 void BalancerClient::Tick(absl::Time now) {
   CountHeld();
+  if (closed_) return;
+  if (Takes()) {
+    took_at_ = now;
+  } else if (now - took_at_ >= shard_.options().stall_timeout) {
+    LOG(WARNING) << "balancer_deaf_client client=" << stream_->peer()
+                 << " unsent=" << unsent_then_;
+    stream_->Abort(
+        DeadlineExceeded("took none of ", unsent_then_, " bytes of replies for ",
+                         absl::FormatDuration(shard_.options().stall_timeout)));
+    return;
+  }
   const bool partial = large_ != nullptr ? !large_->complete() : carried_ > kFewBytes;
   if (!partial || !MayRead() || now - last_bytes_ < kStalledFor) return;
   LOG(WARNING) << "balancer_stalled_client client=" << stream_->peer();
@@ -379,6 +407,7 @@ void BalancerClient::Drain() {
 
 void BalancerClient::OnDrained() {
   CountHeld();
+  took_at_ = shard_.Now();
   if (passing_ != kNoPlace) shard_.calls()[passing_].link->PassOn();
   UpdateReading();
 }

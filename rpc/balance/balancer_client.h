@@ -54,6 +54,10 @@ class BalancerClient final : public StreamHandler,
   void EndPassing();
   bool Passing(uint32_t place) const { return passing_ == place; }
   Stream& stream() { return *stream_; }
+  // What is counted of what it sends and does not take.
+  size_t held() const { return held_in_.bytes() + held_out_.bytes(); }
+  // Whether so many bytes more may be held.
+  bool HasRoom(size_t bytes) const { return shard_.HasRoom(bytes, held()); }
   // Whether so many bytes more may wait for it.
   bool HasRoomFor(size_t bytes) const;
   // Resets the connection: a part of a reply cannot be taken back.
@@ -61,7 +65,7 @@ class BalancerClient final : public StreamHandler,
   // Looks again at what could not be forwarded before.
   void Resume();
   // Every second: tells the shard's account what is held here, and gives up a peer that
-  // stopped in the middle of a large frame.
+  // stopped in the middle of a large frame, or that takes none of what it has to take.
   void Tick(absl::Time now);
 
   // --- StreamHandler ------------------------------------------------------------
@@ -102,6 +106,13 @@ class BalancerClient final : public StreamHandler,
   }
   void Carry(size_t consumed, size_t left, absl::Time now);
   void CountHeld();
+  // Whether it has taken any of what waited for it since the last time, or nothing
+  // much waits.
+  bool Takes();
+  // What was written has made this of what was unsent: see Takes.
+  void NoteQueued(size_t before) {
+    queued_ += static_cast<int64_t>(stream_->unsent()) - static_cast<int64_t>(before);
+  }
   void Fault(std::string_view what);
   void RefuseTls();
   bool MayRead() const;
@@ -132,10 +143,13 @@ class BalancerClient final : public StreamHandler,
   size_t behind_bytes_ = 0;
   HeldPart held_in_;
   HeldPart held_out_;
-  bool spoken_ = false;   // anything at all
-  bool is_skep_ = false;  // it said hello
-  bool scoped_ = false;   // and nothing is between it and us
-  bool waiting_ = false;  // for a backend
+  bool spoken_ = false;     // anything at all
+  absl::Time took_at_;      // when it last took something
+  size_t unsent_then_ = 0;  // when that was looked at
+  int64_t queued_ = 0;      // behind that, since then
+  bool is_skep_ = false;    // it said hello
+  bool scoped_ = false;     // and nothing is between it and us
+  bool waiting_ = false;    // for a backend
   bool reading_ = true;
   bool draining_ = false;
   bool peer_closed_ = false;

@@ -26,6 +26,8 @@ constexpr absl::Duration kLongestHold = absl::Seconds(30);
 // Of the means of late, what one call, or one tick, is worth.
 constexpr double kCallsPart = 1.0 / 64;
 constexpr double kTicksPart = 0.5;
+// Who holds no more never holds much.
+constexpr size_t kFewBytes = 64 << 10;
 constexpr absl::Duration kLeastRetryAfter = absl::Milliseconds(1);
 constexpr absl::Duration kLongestRetryAfter = absl::Seconds(10);
 // Where the envelope is in a frame.
@@ -135,6 +137,19 @@ BackendLink* BalancerShard::PickLink(bool windowed, absl::Time now) {
   return picked ? links_[*picked].get() : nullptr;
 }
 
+bool BalancerShard::HasRoom(size_t bytes, size_t mine) const {
+  // The last eighth is for those who hold little, so that some who never take their
+  // replies cannot have everybody refused.
+  const int64_t most = options().max_bytes;
+  const int64_t kept = most / 8;
+  const int64_t part =
+      kept / std::max(1, shared_->connections.load(std::memory_order_relaxed));
+  const bool much =
+      static_cast<int64_t>(bytes + mine) > std::max(part, int64_t{kFewBytes});
+  return shared_->held.total() + static_cast<int64_t>(bytes) <=
+         (much ? most - kept : most);
+}
+
 BalancerShard::Outcome BalancerShard::Forward(BalancerClient& client,
                                               std::string_view frame,
                                               const Envelope& envelope,
@@ -162,9 +177,10 @@ BalancerShard::Outcome BalancerShard::Forward(BalancerClient& client,
   } else {
     deadline = arrived + options().default_timeout;
   }
-  if (!HasRoom(0)) {
-    return refuse(ResourceExhausted("the balancer holds ", shared_->held.total(),
-                                    " bytes, over its bound of ", options().max_bytes));
+  if (!client.HasRoom(0)) {
+    return refuse(ResourceExhausted(
+        "the balancer holds ", shared_->held.total(), " bytes, of which ",
+        client.held(), " for this client, and may hold ", options().max_bytes));
   }
   if (options().mode == BindMode::kLate && wants_reply) {
     return Enqueue(client, frame, envelope, owned, arrived, now);
@@ -300,7 +316,8 @@ absl::Duration BalancerShard::ErrorHold() const {
 absl::Duration BalancerShard::RetryAfter(const absl::Status& refusal) const {
   const auto calls = static_cast<double>(calls_.live());
   // That calls end does not bring backends back, nor take bytes from a client.
-  if (!absl::IsResourceExhausted(refusal) || calls == 0 || !HasRoom(0)) {
+  if (!absl::IsResourceExhausted(refusal) || calls == 0 ||
+      shared_->held.total() > options().max_bytes * 7 / 8) {
     return BalancerClient::kRetryAfter;
   }
   const double ended = std::max(ended_per_tick_, static_cast<double>(ended_));

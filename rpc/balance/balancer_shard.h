@@ -53,11 +53,8 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
                   absl::Time now);
   // The end of a read: what it made takes effect.
   void AfterRead() { ArmTimer(); }
-  // Whether so many bytes more may be held.
-  bool HasRoom(size_t bytes) const {
-    return shared_->held.total() + static_cast<int64_t>(bytes) <=
-           shared_->options.max_bytes;
-  }
+  // Whether so many bytes more may be held for one who holds `mine` already.
+  bool HasRoom(size_t bytes, size_t mine) const;
   // The client no longer wants the answer. Cancel answers it all the same, as the
   // protocol has it.
   void Cancel(BalancerClient& client, uint32_t place);

@@ -112,6 +112,7 @@ class HeldPart {
     all_.Add(static_cast<int64_t>(bytes) - static_cast<int64_t>(bytes_));
     bytes_ = bytes;
   }
+  size_t bytes() const { return bytes_; }
 
  private:
   HeldBytes& all_;

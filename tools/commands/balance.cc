@@ -319,6 +319,9 @@ void AddBoundFlags(CommandLine& line, BalanceFlags& flags) {
   line.SizeFlag("max-client-bytes", &flags.max_client_bytes,
                 "Of replies that one client does not take; what goes beyond becomes an "
                 "error");
+  line.DurationFlag("stall-timeout", &flags.options.stall_timeout,
+                    "A client that takes none of its replies for so long, while more "
+                    "than 64K of them wait, is hung up on");
   line.Flag(
       "window", &flags.window,
       "Mode late: calls that a backend of weight 1 has at a time; its workers, and "
