@@ -35,7 +35,8 @@ Transport* NewTransport(const RpcLoad& load) {
 }
 
 std::string Filled(size_t size) {
-  std::string bytes = TakeBulk(size);
+  std::string bytes = ReserveBulk(size);
+  bytes.resize(size);
   std::fill(bytes.begin(), bytes.end(), 'a');
   return bytes;
 }
