@@ -39,7 +39,7 @@ TEST_F(BalancerTest, CallsThatTimeOutOrAreCancelledAreSlowCallsToo) {
   SimBackend& backend = AddBackend();
   Listen({.slow = {.at_least = absl::Milliseconds(50)}});
   const auto client = DialRaw();
-  client->Write(RequestFrame(1, "hold", absl::Milliseconds(100)));
+  client->Write(EchoRequestFrame(1, "hold", absl::Milliseconds(100)));
   Run(absl::Milliseconds(200));
   const auto channel = Dial();
   std::optional<Outcome> outcome;

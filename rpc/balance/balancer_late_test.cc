@@ -64,7 +64,7 @@ TEST_F(BalancerTest, AFullQueueTellsWhenToComeAgain) {
   const auto client = DialRaw();
   uint64_t id = 0;
   const auto send = [&] {
-    client->Write(RequestFrame(++id, "hold", absl::Minutes(5)));
+    client->Write(EchoRequestFrame(++id, "hold", absl::Minutes(5)));
     Run(absl::Milliseconds(1));
   };
   const auto refused = [&] {
