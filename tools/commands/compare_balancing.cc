@@ -116,6 +116,17 @@ absl::StatusOr<std::vector<BalanceRow>> Live(
   return BalanceRows(mix, policies, result.of);
 }
 
+// What a late run is worth, or nothing: then latencies are the policies'.
+std::string Warning(const Flags& flags, absl::Duration late) {
+  if (!flags.live || late <= flags.unit) return "";
+  return StrCat(
+      "calls were sent late by up to ", absl::FormatDuration(late),
+      " (p99), more than a mean service time: this machine could not keep up, "
+      "and latencies and failures are its own as much as the policies'. Run "
+      "it alone, with a longer --unit, or with fewer --backends or a lower "
+      "--load");
+}
+
 ReportLines About(const Flags& flags, absl::Duration late) {
   ReportLines lines;
   lines.emplace_back(
@@ -134,6 +145,9 @@ ReportLines About(const Flags& flags, absl::Duration late) {
                                                  absl::FormatDuration(flags.round)));
     if (late > absl::ZeroDuration()) {
       lines.emplace_back("calls were sent late by, p99", absl::FormatDuration(late));
+    }
+    if (const std::string warning = Warning(flags, late); !warning.empty()) {
+      lines.emplace_back("warning", warning);
     }
     double load[1] = {0};
     if (getloadavg(load, 1) == 1) {
@@ -194,6 +208,9 @@ absl::Status Compare(const Flags& flags) {
     std::fprintf(stderr, "calls were sent late by, p99: %s\n",
                  absl::FormatDuration(late).c_str());
   }
+  if (const std::string warning = Warning(flags, late); !warning.empty()) {
+    std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  }
   if (flags.json) std::fputs(BalanceJson(About(flags, late), rows).c_str(), stdout);
   if (flags.html.empty()) return absl::OkStatus();
   return WriteFileAtomically(FileSystem::Real(), flags.html,
@@ -208,7 +225,8 @@ std::optional<int> RunCompareBalancing(const Args& args) {
   CommandLine line(
       "compare balancing",
       "Compares the balancing policies: in simulation, or (--live) with real balancers "
-      "before real servers whose work is only time. Latencies are in mean service "
+      "before real servers whose work is only time. Latencies are of answered calls, "
+      "in mean service "
       "times, with 95 % confidence intervals.");
   line.Example("skep compare balancing --mix one-percent-slow --load 70");
   line.Example("skep compare balancing --backends 1000 --balancers 64 --rounds 5");

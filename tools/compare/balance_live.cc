@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <latch>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
@@ -134,9 +135,13 @@ class Lane {
     for (int i = 1; i <= rounds; ++i) {  // the first filled the queues
       const Round& round = rounds_[i];
       const uint64_t answered = round.latency.count();
-      samples.mean.push_back(round.latency.mean() / unit);
-      samples.p50.push_back(static_cast<double>(round.latency.Percentile(50)) / unit);
-      samples.p99.push_back(static_cast<double>(round.latency.Percentile(99)) / unit);
+      const auto latency = [&](double nanoseconds) {
+        return answered == 0 ? std::numeric_limits<double>::quiet_NaN()
+                             : nanoseconds / unit;
+      };
+      samples.mean.push_back(latency(round.latency.mean()));
+      samples.p50.push_back(latency(static_cast<double>(round.latency.Percentile(50))));
+      samples.p99.push_back(latency(static_cast<double>(round.latency.Percentile(99))));
       samples.failed.push_back(answered + round.failed == 0
                                    ? 0
                                    : static_cast<double>(round.failed) /

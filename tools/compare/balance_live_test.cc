@@ -3,6 +3,7 @@
 
 #include "tools/compare/balance_live.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "gtest/gtest.h"
@@ -85,6 +86,37 @@ TEST(BalanceReportTest, SaysTheSameThrice) {
   const std::string html = BalanceHtml({{"load", "70 %"}}, rows);
   EXPECT_NE(html.find("9 [9, 9]"), std::string::npos);
   EXPECT_NE(html.find("fixed, b: 9 (9 to 9)"), std::string::npos);
+}
+
+TEST(BalanceReportTest, RoundsWithoutAnswersHaveNoLatency) {
+  const double none = std::nan("");
+  const BalanceSamples some{.mean = {2, none, 2, none},
+                            .p50 = {1, none, 1, none},
+                            .p99 = {3, none, 3, none},
+                            .failed = {0.5, 1, 0.5, 1}};
+  const BalanceSamples all{.mean = {4, 100, none, none},
+                           .p50 = {1, 1, none, none},
+                           .p99 = {3, 3, none, none},
+                           .failed = {0, 0, 1, 1}};
+  const BalanceSamples nothing{.mean = {none, none, none, none},
+                               .p50 = {none, none, none, none},
+                               .p99 = {none, none, none, none},
+                               .failed = {1, 1, 1, 1}};
+  const std::vector<BalanceRow> rows =
+      BalanceRows(ServiceMix::kFrozenBackend,
+                  {{.name = "a"}, {.name = "b"}, {.name = "c"}}, {some, all, nothing});
+  EXPECT_EQ(rows[0].mean.estimate, 2);
+  EXPECT_EQ(rows[0].failed.estimate, 75);
+  EXPECT_EQ(rows[1].times_first.estimate, 2) << "of the one round that has both";
+  EXPECT_TRUE(std::isnan(rows[2].times_first.estimate));
+  const std::string text = BalanceTableText(rows);
+  EXPECT_NE(text.find("nothing answered in 2 of 4 rounds"), std::string::npos) << text;
+  EXPECT_NE(text.find("nothing answered in 4 of 4 rounds"), std::string::npos) << text;
+  EXPECT_EQ(text.find("nan"), std::string::npos) << text;
+  EXPECT_EQ(text.find("inf"), std::string::npos) << text;
+  const std::string json = BalanceJson({}, rows);
+  EXPECT_TRUE(nlohmann::json::parse(json)["rows"][2]["mean_latency"]["mean"].is_null());
+  EXPECT_EQ(BalanceHtml({}, rows).find("nan"), std::string::npos);
 }
 
 }  // namespace

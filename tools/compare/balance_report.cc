@@ -1,6 +1,8 @@
 #include "tools/compare/balance_report.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_format.h"
@@ -9,7 +11,36 @@
 namespace skep {
 namespace {
 
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+// Of the rounds that have a value; of none there is no estimate either.
+Interval OfRounds(std::vector<double> values) {
+  std::erase_if(values, [](double value) { return std::isnan(value); });
+  if (values.empty()) return {kNone, kNone, kNone, false};
+  return Bootstrap(values, MeanOf);
+}
+
+// By round, of those that have both.
+Interval Ratio(const std::vector<double>& above, const std::vector<double>& below) {
+  std::vector<double> as, bs;
+  for (size_t i = 0; i < std::min(above.size(), below.size()); ++i) {
+    if (std::isnan(above[i]) || std::isnan(below[i])) continue;
+    as.push_back(above[i]);
+    bs.push_back(below[i]);
+  }
+  if (as.empty()) return {kNone, kNone, kNone, false};
+  return BootstrapRatio(as, bs, MeanOf, Pairing::kPaired);
+}
+
+// What a row has to say of itself, or nothing.
+std::string NoteOf(const BalanceRow& row) {
+  if (row.empty_rounds == 0) return "";
+  return absl::StrFormat("nothing answered in %d of %d rounds", row.empty_rounds,
+                         row.rounds);
+}
+
 std::string Cell(const Interval& interval) {
+  if (std::isnan(interval.estimate)) return "-";
   if (!interval.known) return absl::StrFormat("%.3g", interval.estimate);
   return absl::StrFormat("%.3g [%.3g, %.3g]", interval.estimate, interval.low,
                          interval.high);
@@ -19,6 +50,7 @@ nlohmann::ordered_json Json(const Interval& interval) {
   const auto bound = [&interval](double value) {
     return interval.known ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
   };
+  // What is not a number is null.
   return {{"mean", interval.estimate},
           {"low", bound(interval.low)},
           {"high", bound(interval.high)}};
@@ -84,14 +116,17 @@ std::vector<BalanceRow> BalanceRows(ServiceMix mix,
   std::vector<BalanceRow> rows;
   for (size_t i = 0; i < policies.size(); ++i) {
     BalanceRow row{.mix = mix, .policy = policies[i].name};
-    row.mean = Bootstrap(samples[i].mean, MeanOf);
-    row.p50 = Bootstrap(samples[i].p50, MeanOf);
-    row.p99 = Bootstrap(samples[i].p99, MeanOf);
+    row.rounds = static_cast<int>(samples[i].mean.size());
+    row.empty_rounds =
+        static_cast<int>(std::count_if(samples[i].mean.begin(), samples[i].mean.end(),
+                                       [](double value) { return std::isnan(value); }));
+    row.mean = OfRounds(samples[i].mean);
+    row.p50 = OfRounds(samples[i].p50);
+    row.p99 = OfRounds(samples[i].p99);
     std::vector<double> percent = samples[i].failed;
     for (double& value : percent) value *= 100;
-    row.failed = Bootstrap(percent, MeanOf);
-    row.times_first =
-        BootstrapRatio(samples[i].mean, samples[0].mean, MeanOf, Pairing::kPaired);
+    row.failed = OfRounds(percent);
+    row.times_first = Ratio(samples[i].mean, samples[0].mean);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -99,17 +134,19 @@ std::vector<BalanceRow> BalanceRows(ServiceMix mix,
 
 std::string BalanceTableHeading() {
   return absl::StrFormat("%-17s %-14s %-22s %-22s %-22s %-22s %s\n", "SERVICE TIMES",
-                         "POLICY", "MEAN LATENCY", "MEDIAN", "P99", "FAILED %",
-                         "MEAN / FIRST");
+                         "POLICY", "MEAN OF ANSWERED", "MEDIAN OF ANSWERED",
+                         "P99 OF ANSWERED", "FAILED %", "MEAN / FIRST");
 }
 
 std::string BalanceTableText(const std::vector<BalanceRow>& rows) {
   std::string out;
   for (const BalanceRow& row : rows) {
-    absl::StrAppendFormat(&out, "%-17s %-14s %-22s %-22s %-22s %-22s %s\n",
+    const std::string note = NoteOf(row);
+    absl::StrAppendFormat(&out, "%-17s %-14s %-22s %-22s %-22s %-22s %s%s%s\n",
                           std::string(ServiceMixName(row.mix)), row.policy,
                           Cell(row.mean), Cell(row.p50), Cell(row.p99),
-                          Cell(row.failed), Cell(row.times_first));
+                          Cell(row.failed), Cell(row.times_first),
+                          note.empty() ? "" : "  ", note);
   }
   return out;
 }
@@ -123,6 +160,8 @@ std::string BalanceJson(const ReportLines& about, const std::vector<BalanceRow>&
     one["service_times"] = std::string(ServiceMixName(row.mix));
     one["policy"] = row.policy;
     for (const Measure& measure : kMeasures) one[measure.name] = Json(row.*measure.of);
+    one["rounds"] = row.rounds;
+    one["rounds_without_answers"] = row.empty_rounds;
     one["mean_times_first"] = Json(row.times_first);
     json["rows"].push_back(std::move(one));
   }
@@ -133,16 +172,16 @@ std::string BalanceHtml(const ReportLines& about, const std::vector<BalanceRow>&
   HtmlReport report("Balancing policies side by side");
   report.Environment(about);
   report.Paragraph(
-      "Latencies are in mean service times. Each number is a mean over rounds, with "
-      "its "
-      "95 % confidence interval (bootstrap) in brackets and as error bars.");
+      "Latencies are of answered calls, in mean service times. Each number is a mean "
+      "over rounds in which there were any, with its 95 % confidence interval "
+      "(bootstrap) in brackets and as error bars.");
   for (const Measure& measure : kMeasures) report.Plot(PlotOf(measure, rows));
   ReportTable table{.columns = {"service times", "policy", "mean latency", "median",
-                                "p99", "failed %", "mean / first"}};
+                                "p99", "failed %", "mean / first", ""}};
   for (const BalanceRow& row : rows) {
     table.rows.push_back({std::string(ServiceMixName(row.mix)), row.policy,
                           Cell(row.mean), Cell(row.p50), Cell(row.p99),
-                          Cell(row.failed), Cell(row.times_first)});
+                          Cell(row.failed), Cell(row.times_first), NoteOf(row)});
   }
   report.Section("Numbers");
   report.Table(table);

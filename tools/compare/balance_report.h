@@ -12,14 +12,18 @@
 
 namespace skep {
 
-// One policy under one mix. Latencies in mean service times, failures in percent; means
-// over rounds with their 95 % intervals.
+// One policy under one mix. Latencies of answered calls in mean service times, failures
+// in percent; means over rounds with their 95 % intervals. Rounds in which nothing was
+// answered have no latency and are left out of it; without any others the estimate is
+// not a number, and is shown as "-".
 struct BalanceRow {
   ServiceMix mix = ServiceMix::kFixed;
   std::string policy;
   Interval mean, p50, p99, failed;
   // Its mean latency over that of the first policy of the mix, by round.
   Interval times_first;
+  int rounds = 0;
+  int empty_rounds = 0;  // of these, without an answer
 };
 // `samples[i]` are those of `policies[i]`, round by round the same calls.
 std::vector<BalanceRow> BalanceRows(ServiceMix mix,

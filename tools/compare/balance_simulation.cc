@@ -12,6 +12,7 @@
 #include "base/histogram.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "rpc/balance/late_window.h"
 #include "rpc/balance/phantom_pending.h"
 
 namespace skep {
@@ -93,6 +94,7 @@ class Simulation {
     std::vector<Candidate> candidates;
     std::vector<PhantomPending> phantoms;
     std::vector<int64_t> pending;
+    int64_t under_way = 0;     // on all backends
     std::deque<double> queue;  // late binding: when the calls arrived that wait
   };
 
@@ -116,15 +118,17 @@ class Simulation {
   }
 
   // Gives backends what waits in a balancer: all, or in late mode what they have
-  // workers for.
+  // workers for (rpc's own rule, with a window as large as their number).
   void Dispatch(double now, int index) {
     BalancerSide& side = *balancers_[index];
     const absl::Time time = absl::UnixEpoch() + now * kUnit;
     while (!side.queue.empty()) {
       for (int i = 0; i < options_.backends; ++i) {
-        side.candidates[i].pending = side.pending[i] + side.phantoms[i].Count(time);
+        const int64_t held = side.phantoms[i].Count(time);
+        side.candidates[i].pending = side.pending[i] + held;
         side.candidates[i].usable =
-            !options_.late || side.pending[i] < options_.workers;
+            !options_.late || HasLateWindow(side.pending[i], held, side.under_way > 0,
+                                            options_.workers, /*weight=*/1);
       }
       const auto picked = Pick(options_.policy, side.candidates, side.pick);
       if (!picked) return;
@@ -136,6 +140,7 @@ class Simulation {
         continue;
       }
       ++side.pending[backend];
+      ++side.under_way;
       if (Frozen(backend)) continue;
       if (backends_[backend].busy < options_.workers) {
         Begin(now, call);
@@ -156,7 +161,9 @@ class Simulation {
       endings_.pop();
       const SimulatedCall& call = ending.call;
       latency_.Record(static_cast<uint64_t>((ending.at - call.arrived) * kScale));
-      --balancers_[call.balancer]->pending[call.backend];
+      BalancerSide& side = *balancers_[call.balancer];
+      --side.pending[call.backend];
+      --side.under_way;
       Backend& backend = backends_[call.backend];
       --backend.busy;
       if (!backend.waiting.empty()) {

@@ -64,7 +64,8 @@ std::vector<ComparedPolicy> ComparedPolicies();
 
 // What a policy came to under a mix: one value of each a round.
 struct BalanceSamples {
-  std::vector<double> mean;  // latency, in mean service times, of answered calls
+  // Latency, in mean service times, of answered calls: not a number where none was.
+  std::vector<double> mean;
   std::vector<double> p50;
   std::vector<double> p99;
   std::vector<double> failed;  // the share of calls that failed, or never ended

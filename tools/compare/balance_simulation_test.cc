@@ -53,6 +53,32 @@ TEST(BalanceSimulationTest, LateBindingIsOneQueueForAll) {
   EXPECT_LT(MeanLatency(busy).estimate, early);
 }
 
+// The balancer's rule: errors held take places in the window.
+TEST(BalanceSimulationTest, LateBindingIsNotDrawnToABackendThatFails) {
+  std::vector<double> samples;
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    samples.push_back(
+        SimulateBalancing(
+            {.late = true, .mix = ServiceMix::kFailingBackend, .seed = seed})
+            .failed);
+  }
+  EXPECT_LT(MeanOf(samples), 0.02);
+  EXPECT_GT(MeanOf(samples), 0) << "it is probed";
+}
+
+// 64 balancers that go round in step would meet at every backend.
+TEST(BalanceSimulationTest, RoundRobinOfManyBalancersIsNotInStep) {
+  const auto mean = [](PickPolicy policy) {
+    return SimulateBalancing({.policy = policy,
+                              .mix = ServiceMix::kFixed,
+                              .backends = 200,
+                              .balancers = 64,
+                              .calls = 20'000})
+        .mean_latency;
+  };
+  EXPECT_LT(mean(PickPolicy::kRoundRobin), mean(PickPolicy::kRandom));
+}
+
 TEST(BalanceSimulationTest, ABackendThatFailsAtOnceCostsUnderTwoPercent) {
   EXPECT_LT(FailedShare(/*error_hold=*/50), 0.02);
   EXPECT_GT(FailedShare(/*error_hold=*/0), 0.15)
