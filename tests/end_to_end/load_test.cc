@@ -137,7 +137,42 @@ TEST(LoadTest, ACaptureOfAKilledServerIsPlayedUpToTheCut) {
   }
 }
 
+TEST(LoadTest, ABoundOnFailuresIsAnExitCode) {
+  Running good(ServeArgs("echo"), "statistics on");
+  std::vector<std::string> args = ServeArgs("echo");
+  args.insert(args.end(), {"--delay", "20s", "--delay-one-in", "4"});
+  Running slow(args, "statistics on");
+  const auto load = [](const std::string& target, std::vector<std::string> more) {
+    more.insert(more.begin(), {"load", "echo", "--target", target, "--requests", "40",
+                               "--window", "40", "--deadline", "3s"});
+    return Skep(more);
+  };
+  const std::string late = slow.After("echo on ");
+  const Outcome most = load(late, {});
+  EXPECT_EQ(most.exit_code, kOk) << "it was answered";
+  EXPECT_NE(most.out.find("failed, 25 % of those sent: DEADLINE_EXCEEDED 10"),
+            std::string::npos)
+      << most.out;
+  const Outcome over = load(late, {"--max-failed", "9"});
+  EXPECT_EQ(over.exit_code, kJobFailed);
+  EXPECT_NE(over.err.find("10 of 40 calls failed, over --max-failed 9"),
+            std::string::npos)
+      << over.err;
+  EXPECT_EQ(load(late, {"--max-failed", "25%"}).exit_code, kOk);
+  const Outcome both =
+      load(late + "," + good.After("echo on "),
+           {"--hedge", "50ms", "--hedge-budget", "100", "--max-failed", "0"});
+  EXPECT_EQ(both.exit_code, kOk) << both.out << both.err;
+  EXPECT_NE(both.out.find("hedges: "), std::string::npos) << both.out;
+}
+
 TEST(LoadTest, WrongUseIsSaid) {
+  EXPECT_EQ(
+      Skep({"load", "echo", "--target", "127.0.0.1:1", "--hedge", "5ms"}).exit_code,
+      kUsage);
+  EXPECT_EQ(Skep({"load", "echo", "--target", "127.0.0.1:1", "--max-failed", "many"})
+                .exit_code,
+            kUsage);
   EXPECT_EQ(Skep({"load", "echo"}).exit_code, kUsage);
   EXPECT_EQ(Skep({"load", "chess", "--target", "127.0.0.1:1"}).exit_code, kUsage);
   EXPECT_EQ(

@@ -35,6 +35,9 @@ struct LoadFlags {
   std::string rates;
   std::string replay;
   std::string speed = "1";
+  absl::Duration hedge = absl::InfiniteDuration();
+  double hedge_budget = 10;  // percent of calls
+  std::string max_failed;
   int64_t threads = 1;
   absl::Duration spin;
   absl::Duration duration = absl::InfiniteDuration();
@@ -111,7 +114,13 @@ absl::StatusOr<LoadOptions> OptionsOf(const LoadFlags& flags, const std::string&
   if (flags.replay.empty()) {
     SKEP_ASSIGN_OR_RETURN(options.factory, FactoryOf(flags));
   }
-  SKEP_ASSIGN_OR_RETURN(options.link.target, Address::Parse(target));
+  for (const absl::string_view one : absl::StrSplit(target, ',')) {
+    SKEP_ASSIGN_OR_RETURN(options.link.backends.emplace_back(),
+                          Address::Parse(ToStd(one)));
+  }
+  options.link.target = options.link.backends[0];
+  options.link.hedge.delay = flags.hedge;
+  options.link.hedge.budget.ratio = flags.hedge_budget / 100;
   if (rate > 0 && flags.window > 1) {
     return InvalidArgument(
         "--window keeps requests outstanding, --rate sends them whatever happens: "
@@ -168,6 +177,23 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
   return absl::OkStatus();
 }
 
+// "20" or "0.5%": how many of so many requests may fail.
+absl::StatusOr<double> MostFailed(const std::string& text, uint64_t sent) {
+  char* end = nullptr;
+  double most = std::strtod(text.c_str(), &end);
+  const bool percent = *end == '%';
+  if (percent) most *= static_cast<double>(sent) / 100, ++end;
+  if (end == text.c_str() || *end != '\0' || !(most >= 0)) {
+    return InvalidArgument("--max-failed ", text,
+                           " is neither a number nor a share: ", "say 20 or 0.5%");
+  }
+  return most;
+}
+
+bool IsSeveral(const std::string& target) {
+  return target.find(',') != std::string::npos;
+}
+
 absl::Status CheckFlags(const LoadFlags& flags) {
   if (flags.targets.empty()) {
     return InvalidArgument("name the server, for example --target 127.0.0.1:8888");
@@ -192,6 +218,26 @@ absl::Status CheckFlags(const LoadFlags& flags) {
   }
   if (flags.payload != LoadFlags().payload && flags.service != "echo") {
     return InvalidArgument("--payload is of echo");
+  }
+  if (!flags.max_failed.empty()) {
+    SKEP_RETURN_IF_ERROR(MostFailed(flags.max_failed, 0).status());
+  }
+  const bool several =
+      std::any_of(flags.targets.begin(), flags.targets.end(), IsSeveral);
+  if (several && (flags.protocol != "rpc" || !flags.replay.empty())) {
+    return InvalidArgument(
+        "several addresses in one --target are a balanced channel: leave out "
+        "--protocol text and --replay, or repeat --target to compare");
+  }
+  const bool hedged = flags.hedge < absl::InfiniteDuration();
+  if (hedged && !several) {
+    return InvalidArgument("--hedge is of several backends: --target ADDR,ADDR");
+  }
+  if (!hedged && flags.hedge_budget != LoadFlags().hedge_budget) {
+    return InvalidArgument("--hedge-budget is of --hedge TIME");
+  }
+  if (!(flags.hedge_budget >= 0 && flags.hedge_budget <= 100)) {
+    return InvalidArgument("--hedge-budget is a share of calls: 0 to 100 percent");
   }
   // Latencies at different rates, or of different servers, are no one distribution.
   if (!flags.histogram.empty() && (!flags.rates.empty() || flags.targets.size() > 1)) {
@@ -226,7 +272,9 @@ absl::StatusOr<std::vector<LoadMeasurement>> RunAll(const LoadFlags& flags) {
   for (const std::string& target : flags.targets) {
     for (const double rate : rates) {
       SKEP_ASSIGN_OR_RETURN(LoadOptions options, OptionsOf(flags, target, rate));
-      SKEP_RETURN_IF_ERROR(security.MayConnect(options.link.target));
+      for (const Address& backend : options.link.backends) {
+        SKEP_RETURN_IF_ERROR(security.MayConnect(backend));
+      }
       options.over = [&security](Transport& sockets) { return security.Over(sockets); };
       std::string what;
       if (replay) {
@@ -291,7 +339,17 @@ absl::StatusOr<int> Load(const LoadFlags& flags) {
   const auto wrong = static_cast<size_t>(absl::StatusCode::kDataLoss);
   bool good = !runs.empty();
   for (const LoadMeasurement& run : runs) {
-    good = good && run.report.stats.ok() > 0 && run.report.stats.outcomes[wrong] == 0;
+    const LoadStats& stats = run.report.stats;
+    good = good && stats.ok() > 0 && stats.outcomes[wrong] == 0;
+    if (flags.max_failed.empty()) continue;
+    const uint64_t failed = stats.failed() + stats.unanswered() + stats.not_sent;
+    const uint64_t all = stats.sent + stats.not_sent;
+    SKEP_ASSIGN_OR_RETURN(const double most, MostFailed(flags.max_failed, all));
+    if (static_cast<double>(failed) <= most) continue;
+    std::fprintf(stderr, "skep load: %s: %s of %s calls failed, over --max-failed %s\n",
+                 run.target.c_str(), StrCat(failed).c_str(), StrCat(all).c_str(),
+                 flags.max_failed.c_str());
+    good = false;
   }
   return good ? kOk : kJobFailed;
 }
@@ -304,11 +362,16 @@ void Declare(CommandLine& line, LoadFlags* flags) {
   line.Example(
       "skep load echo --target 127.0.0.1:8888 --target 127.0.0.1:8880 --rates "
       "1k,2k,5k,10k --duration 5s --plot ramp.svg");
+  line.Example(
+      "skep load echo --target 127.0.0.1:8881,127.0.0.1:8882 --hedge 5ms --max-failed "
+      "0.1%");
   line.Example("skep load --replay requests.traffic --speed 2 --target 127.0.0.1:9981");
   line.Positional("SERVICE", &flags->service, "echo or sudoku", false,
                   {"echo", "sudoku"});
   line.Flag("target", &flags->targets,
-            "The server or balancer; repeat it to compare several", "ADDR");
+            "The server or balancer; repeat it to compare several. ADDR,ADDR is one "
+            "balanced channel over several servers",
+            "ADDR");
   line.Flag("protocol", &flags->protocol, "rpc, or sudoku's own: text", "NAME");
   line.Flag("connections", &flags->connections,
             "Connections; --replay: as many as were captured, at most so many if it is "
@@ -360,7 +423,25 @@ void Declare(CommandLine& line, LoadFlags* flags) {
   line.Flag("cpu-of", &flags->cpu_of,
             "Measure the CPU time of this process too; repeat it", "PID");
   AddSecurityFlags(line, &flags->security);
+  line.Heading("Several backends in one --target");
+  time_flag("hedge",
+            "A call not answered after so long goes to a second backend too; the first "
+            "answer counts",
+            "", &flags->hedge);
+  line.ParsedFlag("hedge-budget", "At most so many percent of calls are hedged",
+                  "PERCENT", "10", [flags](const std::string& text) -> absl::Status {
+                    char* end = nullptr;
+                    flags->hedge_budget = std::strtod(text.c_str(), &end);
+                    if (end == text.c_str() || *end != '\0') {
+                      return InvalidArgument("'", text, "' is no number");
+                    }
+                    return absl::OkStatus();
+                  });
   line.Heading("Output");
+  line.Flag("max-failed", &flags->max_failed,
+            "End with 1 if more calls fail than this, 20 or 0.5%; without it a load "
+            "that is answered at all ends with 0, as those of wrk, hey and ghz do",
+            "N|P%");
   line.Flag("json", &flags->json, "One JSON object instead of text");
   line.Flag("histogram", &flags->histogram,
             "Write buckets of 5 us here: begin, count, cumulative percent", "FILE");

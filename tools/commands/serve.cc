@@ -43,6 +43,7 @@ struct ServeFlags {
   std::string numbers;
   int64_t seed = 1;
   absl::Duration delay;
+  int64_t delay_one_in = 1;
   absl::Duration grace = absl::Seconds(5);
   int64_t max_connections = ServerOptions().max_connections;
   uint64_t max_memory = ServerOptions().max_memory_bytes;
@@ -103,6 +104,9 @@ absl::Status CheckFlags(const ServeFlags& flags) {
                                  flags.service);
   };
   SKEP_RETURN_IF_ERROR(only(flags.delay > absl::ZeroDuration(), "--delay", "echo"));
+  if (flags.delay_one_in != 1 && flags.delay <= absl::ZeroDuration()) {
+    return InvalidArgument("--delay-one-in is of --delay TIME");
+  }
   SKEP_RETURN_IF_ERROR(only(!flags.numbers.empty(), "--numbers", "median"));
   return only(flags.seed != ServeFlags().seed, "--seed", "median");
 }
@@ -145,7 +149,8 @@ absl::Status Serve(const ServeFlags& flags) {
   HttpPages pages;
   if (flags.service == "echo") {
     service = flags.delay > absl::ZeroDuration()
-                  ? MakeSlowEchoService(flags.delay, transport.executor())
+                  ? MakeSlowEchoService(flags.delay, transport.executor(),
+                                        static_cast<uint64_t>(flags.delay_one_in))
                   : MakeEchoService();
     run = ServiceTable::Run::kInline;
   } else if (flags.service == "nqueens") {
@@ -237,6 +242,8 @@ int RunServe(const Args& args) {
                   });
   line.DurationFlag("delay", &flags.delay,
                     "Echo: answer this much later, to play a slow server");
+  line.Flag("delay-one-in", &flags.delay_one_in,
+            "Echo: --delay is of each N-th call, not of all", "N", 1);
   line.DurationFlag(
       "grace", &flags.grace,
       "At SIGTERM or Ctrl-C: how long calls in progress may take. Clients "

@@ -94,6 +94,9 @@ class Driver final : LinkEvents {
   const LoadStats& stats() const { return stats_; }
   // Why the link is gone, if it is.
   const absl::Status& broken() const { return broken_; }
+  BalancedCounters balanced_counters() const {
+    return link_ == nullptr ? BalancedCounters() : link_->balanced_counters();
+  }
 
  private:
   void OnReady() override;

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "rpc/address.h"
+#include "rpc/balance/balanced_channel.h"
 #include "rpc/transport.h"
 
 namespace skep {
@@ -38,6 +39,9 @@ class Link {
   virtual void Send(uint32_t slot) = 0;
   // Ends the connection: what is outstanding is answered with Cancelled or Unavailable.
   virtual void Close() = 0;
+  // Of a link to several backends: what became of its calls beyond their first
+  // attempts.
+  virtual BalancedCounters balanced_counters() const { return {}; }
 };
 
 struct LinkOptions {
@@ -47,6 +51,9 @@ struct LinkOptions {
   // Sudoku: 81 digits each, sent in turn, from `first_puzzle` on.
   std::vector<std::string> puzzles;
   size_t first_puzzle = 0;
+  // RPC: several, and the link is a balanced channel over all of them.
+  std::vector<Address> backends;
+  HedgeOptions hedge;
   int index = 0;  // of this link among the connections of its run
 };
 

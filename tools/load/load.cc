@@ -128,6 +128,12 @@ class LoadRun::Fleet {
       RunOn(lane->executor(), [&] {
         for (const auto& driver : lane->drivers) {
           report->stats.Merge(driver->stats());
+          const BalancedCounters counters = driver->balanced_counters();
+          report->balanced.retries += counters.retries;
+          report->balanced.hedges += counters.hedges;
+          report->balanced.hedges_won += counters.hedges_won;
+          report->balanced.retries_refused += counters.retries_refused;
+          report->balanced.hedges_refused += counters.hedges_refused;
           if (driver->broken().ok()) continue;
           ++report->connections_lost;
           report->lost_why = driver->broken();

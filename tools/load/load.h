@@ -53,6 +53,7 @@ struct LoadReport {
   absl::Duration elapsed;     // from the first request to the last answer
   absl::Duration client_cpu;  // of this process, user and system
   std::vector<ProcessCpu> cpu_of;
+  BalancedCounters balanced;  // of links to several backends, together
   int connections_lost = 0;
   absl::Status lost_why;  // of one of them
 };

@@ -100,6 +100,23 @@ TEST_F(LoadTest, SudokuInOpenLoopByBothProtocols) {
       << stats_.Report(0);
 }
 
+TEST_F(LoadTest, SeveralBackendsInOneChannelWithHedges) {
+  const auto slow = MakeSlowEchoService(absl::Seconds(20), transport_.executor());
+  ServiceTable services;
+  services.Add(slow.get());
+  auto second = Server::Listen(transport_, Address::Tcp("127.0.0.1", 0), services);
+  ASSERT_TRUE(second.ok()) << second.status();
+  LoadOptions options = Options(MakeEchoLink);
+  options.link.backends = {server_->address(), (*second)->address()};
+  options.link.hedge.delay = absl::Milliseconds(20);
+  options.requests = 200;
+  const LoadReport report = Run(std::move(options));
+  EXPECT_EQ(report.stats.ok(), 200);
+  EXPECT_LT(report.stats.latency.greatest(), 15e9) << "none waited for the slow one";
+  EXPECT_GT(report.balanced.hedges_won, 0u);
+  EXPECT_EQ((*second)->connections(), 0) << "it left with the load";
+}
+
 TEST_F(LoadTest, StopEndsARun) {
   LoadRun run(Options(MakeEchoLink));
   std::thread stopper([&] {

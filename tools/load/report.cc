@@ -26,6 +26,16 @@ std::string NameOf(size_t outcome) {
   return absl::StatusCodeToString(static_cast<absl::StatusCode>(outcome));
 }
 
+// "UNAVAILABLE 1260, DEADLINE_EXCEEDED 3"; empty: all went well.
+std::string FailuresByCode(const LoadStats& stats) {
+  std::string out;
+  for (size_t i = 1; i < stats.outcomes.size(); ++i) {
+    if (stats.outcomes[i] == 0) continue;
+    StrAppend(&out, out.empty() ? "" : ", ", NameOf(i), " ", stats.outcomes[i]);
+  }
+  return out;
+}
+
 std::string LatencyLine(const Histogram& h) {
   return absl::StrFormat(
       "latency (us): min %.1f  max %.1f  average %.1f  median %.1f  p90 %.1f  "
@@ -39,9 +49,15 @@ std::string LatencyLine(const Histogram& h) {
 std::string LoadReportText(const std::string& what, const LoadReport& report) {
   const LoadStats& stats = report.stats;
   std::string out = what + "\n";
-  out += absl::StrFormat(
-      "sent %d  received %d (%.0f/s)  failed %d  unanswered %d\n", stats.sent,
-      stats.ok(), Rate(report), stats.failed(), stats.unanswered());
+  out += absl::StrFormat("sent %d  received %d (%.0f/s)  failed %d  unanswered %d\n",
+                         stats.sent, stats.ok(), Rate(report), stats.failed(),
+                         stats.unanswered());
+  if (stats.failed() > 0) {
+    out += absl::StrFormat(
+        "failed, %.3g %% of those sent: %s\n",
+        100 * static_cast<double>(stats.failed()) / static_cast<double>(stats.sent),
+        FailuresByCode(stats));
+  }
   out += LatencyLine(stats.latency);
   if (stats.lag.count() > 0) {
     out += absl::StrFormat(
@@ -55,9 +71,15 @@ std::string LoadReportText(const std::string& what, const LoadReport& report) {
                            process.pid);
   }
   out += "\n";
-  for (size_t i = 1; i < stats.outcomes.size(); ++i) {
-    if (stats.outcomes[i] == 0) continue;
-    out += absl::StrFormat("failed: %s %d\n", NameOf(i), stats.outcomes[i]);
+  if (report.balanced.hedges + report.balanced.hedges_refused > 0) {
+    out +=
+        absl::StrFormat("hedges: %d sent, %d of them won, %d refused by the budget\n",
+                        report.balanced.hedges, report.balanced.hedges_won,
+                        report.balanced.hedges_refused);
+  }
+  if (report.balanced.retries + report.balanced.retries_refused > 0) {
+    out += absl::StrFormat("retries: %d sent, %d refused by the budget\n",
+                           report.balanced.retries, report.balanced.retries_refused);
   }
   if (stats.not_sent > 0) {
     out += absl::StrFormat("not sent, too many outstanding: %d\n", stats.not_sent);
@@ -100,6 +122,11 @@ std::string LoadReportJson(const std::string& what, const LoadReport& report) {
   for (const ProcessCpu& process : report.cpu_of) {
     json["cpu_us_per_call"][std::to_string(process.pid)] = PerCall(process.used, stats);
   }
+  json["balanced"] = {{"hedges", report.balanced.hedges},
+                      {"hedges_won", report.balanced.hedges_won},
+                      {"hedges_refused", report.balanced.hedges_refused},
+                      {"retries", report.balanced.retries},
+                      {"retries_refused", report.balanced.retries_refused}};
   json["connections_lost"] = report.connections_lost;
   return json.dump(2) + "\n";
 }
@@ -119,6 +146,12 @@ std::string LoadTableText(const std::vector<LoadMeasurement>& runs) {
         run.rate > 0 ? absl::StrFormat("%.0f", run.rate) : "closed", Rate(run.report),
         stats.failed(), stats.not_sent, Us(h.Percentile(50)), Us(h.Percentile(90)),
         Us(h.Percentile(99)), Us(h.Percentile(99.9)), Us(h.greatest()));
+  }
+  for (const LoadMeasurement& run : runs) {
+    if (run.report.stats.failed() == 0) continue;
+    StrAppend(&out, "failed at ", run.target,
+              run.rate > 0 ? absl::StrFormat(", %.0f/s", run.rate) : "", ": ",
+              FailuresByCode(run.report.stats), "\n");
   }
   return out;
 }

@@ -27,10 +27,10 @@ LoadReport Example() {
 TEST(LoadReportTest, TextHasTheFamilysNumbers) {
   const std::string text = LoadReportText("echo", Example());
   for (const char* part :
-       {"echo\n", "sent 103", "received 100 (50/s)", "failed 3",
-        "unanswered 0", "min 1.0", "max 100.0", "average 50.5", "median 50.0",
-        "p90 89.9", "p99 99.1", "cpu: 2.00 us a call here, 1.00 us in process 42",
-        "failed: UNAVAILABLE 3"}) {
+       {"echo\n", "sent 103", "received 100 (50/s)", "failed 3", "unanswered 0",
+        "min 1.0", "max 100.0", "average 50.5", "median 50.0", "p90 89.9", "p99 99.1",
+        "cpu: 2.00 us a call here, 1.00 us in process 42",
+        "failed, 2.91 % of those sent: UNAVAILABLE 3"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " is not in\n" << text;
   }
   EXPECT_EQ(text.find("sent late"), std::string::npos) << "not an open loop";

@@ -2,6 +2,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/random.h"
 #include "base/status.h"
 #include "jobs/kernels/sudoku.h"
 #include "rpc/server.h"
@@ -11,6 +12,10 @@
 
 namespace skep {
 namespace {
+
+// How long a balanced link waits until all its backends are connected.
+constexpr absl::Duration kBackendsTimeout = absl::Seconds(2);
+constexpr absl::Duration kBackendsPoll = absl::Milliseconds(2);
 
 // What a channel says of a peer that will not have it: TLS there and none here, another
 // fleet (ChannelCore::Refused).
@@ -32,6 +37,16 @@ class RpcLink final : public Link {
       if (!connected || std::exchange(ready, true)) return;
       if (alive.lock()) events_.OnReady();
     };
+    if (options.backends.size() > 1) {
+      BalancedOptions balanced;
+      balanced.hedge = options.hedge;
+      balanced.seed = SystemRandom64();
+      balanced_ = BalancedChannel::Create(transport, options.backends, balanced);
+      channel_ = balanced_;
+      AwaitBackends(transport.executor(),
+                    transport.executor().clock().Now() + kBackendsTimeout);
+      return;
+    }
     channel_ = Connect(transport, options.target, std::move(connect));
   }
 
@@ -61,7 +76,27 @@ class RpcLink final : public Link {
 
   void Close() override { channel_->Close(absl::CancelledError("the load has ended")); }
 
+  BalancedCounters balanced_counters() const override {
+    return balanced_ == nullptr ? BalancedCounters() : balanced_->balanced_counters();
+  }
+
  private:
+  // Ready once all backends are there, or those that are by then.
+  void AwaitBackends(Executor& executor, absl::Time end) {
+    bool all = true;
+    for (const auto& backend : balanced_->backends()) all = all && backend.connected;
+    if (!all && executor.clock().Now() < end) {
+      executor.PostAfter(kBackendsPoll,
+                         [this, alive = std::weak_ptr<bool>(alive_), &executor, end] {
+                           if (alive.lock()) AwaitBackends(executor, end);
+                         });
+      return;
+    }
+    executor.Post([this, alive = std::weak_ptr<bool>(alive_)] {
+      if (alive.lock()) events_.OnReady();
+    });
+  }
+
   // One of each a slot, used again and again.
   struct Exchange {
     typename Traits::Request request;
@@ -77,6 +112,7 @@ class RpcLink final : public Link {
   bool answered_ = false;
   bool refused_ = false;
   std::shared_ptr<Channel> channel_;
+  std::shared_ptr<BalancedChannel> balanced_;  // the same, if it is one
 };
 
 struct EchoTraits {

@@ -1,3 +1,5 @@
+#include <atomic>
+
 #include "rpc/services/echo.pb.h"
 #include "tools/services/services.h"
 
@@ -19,16 +21,21 @@ class EchoServiceImpl : public echo::EchoService {
 
 class SlowEchoServiceImpl final : public EchoServiceImpl {
  public:
-  SlowEchoServiceImpl(absl::Duration delay, Executor& timers)
-      : delay_(delay), timers_(timers) {}
+  SlowEchoServiceImpl(absl::Duration delay, Executor& timers, uint64_t one_in)
+      : delay_(delay), timers_(timers), one_in_(one_in) {}
 
  private:
   void Finish(google::protobuf::Closure* done) override {
+    if (calls_.fetch_add(1, std::memory_order_relaxed) % one_in_ != 0) {
+      return done->Run();
+    }
     timers_.PostAfter(delay_, [done] { done->Run(); });
   }
 
   const absl::Duration delay_;
   Executor& timers_;
+  const uint64_t one_in_;
+  std::atomic<uint64_t> calls_ = 0;
 };
 
 }  // namespace
@@ -38,8 +45,9 @@ std::unique_ptr<google::protobuf::Service> MakeEchoService() {
 }
 
 std::unique_ptr<google::protobuf::Service> MakeSlowEchoService(absl::Duration delay,
-                                                               Executor& timers) {
-  return std::make_unique<SlowEchoServiceImpl>(delay, timers);
+                                                               Executor& timers,
+                                                               uint64_t one_in) {
+  return std::make_unique<SlowEchoServiceImpl>(delay, timers, one_in);
 }
 
 }  // namespace skep

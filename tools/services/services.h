@@ -17,9 +17,11 @@ namespace skep {
 
 // echo.EchoService: the request's payload comes back. Cheap: run it inline.
 std::unique_ptr<google::protobuf::Service> MakeEchoService();
-// The same `delay` later, as from a slow server. `timers` is borrowed.
+// The same, each `one_in`-th call `delay` later, as from a slow server. `timers` is
+// borrowed.
 std::unique_ptr<google::protobuf::Service> MakeSlowEchoService(absl::Duration delay,
-                                                               Executor& timers);
+                                                               Executor& timers,
+                                                               uint64_t one_in = 1);
 
 // sudoku.SudokuService; compute pool. `stats` and `clock` are borrowed.
 std::unique_ptr<google::protobuf::Service> MakeSudokuService(SudokuStats& stats,
