@@ -153,7 +153,7 @@ std::vector<Row> RpcBenchRows() {
        .load = {.connections = 100, .in_flight = 4},
        .against_grpc = false},
       {.name = "100 busy, 10000 idle",
-       .load = {.connections = 100, .idle_connections = 9'800, .in_flight = 4},
+       .load = {.connections = 100, .idle_connections = 10'000, .in_flight = 4},
        .against_grpc = false,
        .goals = {AtMost("memory an idle connection", 4096, "B",
                         [](const Measurement& m) { return m.idle_bytes; })}},
