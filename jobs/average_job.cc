@@ -86,8 +86,9 @@ std::string SumJson(const Summary& summary) {
   return integer ? Int128ToString(*integer) : JsonNumber(summary.Sum());
 }
 
-std::vector<std::string> Notes(const ExactSummary& summary,
-                               const InputAccount& account) {
+// What was left out, and which infinities there are.
+template <typename Summary>
+std::vector<std::string> Notes(const Summary& summary, const InputAccount& account) {
   std::vector<std::string> notes = account.Notes();
   const uint64_t plus = summary.positive_infinities();
   const uint64_t minus = summary.negative_infinities();
@@ -127,14 +128,16 @@ PlanResult Answer(const ExactSummary& summary, const InputAccount& account) {
 
 PlanResult Answer(const FastSummary& summary, const InputAccount& account) {
   const double error = summary.IntegerSum() ? 0 : summary.SumError();
-  std::vector<std::string> notes = account.Notes();
-  notes.push_back(
-      error == 0 ? "the sum of integers is exact"
-      : !std::isfinite(error)
-          ? "fast: the sum is not finite, or left the range of doubles on its "
-            "way; --sum exact tells which"
-          : StrCat("fast: the sum is off by at most ", DoubleToString(error),
-                   "; --sum exact is exact"));
+  std::vector<std::string> notes = Notes(summary, account);
+  if (summary.positive_infinities() + summary.negative_infinities() == 0) {
+    notes.push_back(
+        error == 0 ? "the sum of integers is exact"
+        : !std::isfinite(error)
+            ? "fast: the sum left the range of doubles, at its end or on its way; "
+              "--sum exact tells which"
+            : StrCat("fast: the sum is off by at most ", DoubleToString(error),
+                     "; --sum exact is exact"));
+  }
   return Done(StrCat("count\t", summary.count(), "\nsum\t", SumText(summary),
                      "\nmean\t", DoubleToString(summary.Mean()), "\nsum error\t",
                      DoubleToString(error), "\n"),

@@ -200,6 +200,18 @@ TEST(Average, FastSaysHowFarItMayBeOff) {
   EXPECT_NE(reals->answer.notes(reals->answer.notes_size() - 1).find("off by at most"),
             std::string::npos);
   EXPECT_NE(reals->answer.json().find("\"sum_error\":"), std::string::npos);
+  // Infinities are told in the same words.
+  for (const char* input : {"1 inf 2", "-inf inf 1", "-inf 1 -inf"}) {
+    const auto fast = RunLocally(
+        MakeJob(Average), {.options = {{"sum", "fast"}}, .files = {{"f", input}}});
+    const auto exact = RunLocally(MakeJob(Average), {.files = {{"f", input}}});
+    ASSERT_EQ(fast->answer.notes_size(), 1) << input;
+    EXPECT_EQ(fast->answer.notes(0), exact->answer.notes(0));
+  }
+  const auto far = RunLocally(
+      MakeJob(Average),
+      {.options = {{"sum", "fast"}}, .files = {{"f", "1e308 1e308 -1e308"}}});
+  EXPECT_NE(far->answer.notes(0).find("left the range"), std::string::npos);
   const Job job = MakeJob(Average);
   EXPECT_FALSE(Options(job.flags()).Set("sum", "quick").ok());
   EXPECT_FALSE(RunJob(Average, {{"sum", "fast"}, {"group-by", "1"}}, "1 2").ok());

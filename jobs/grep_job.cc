@@ -224,7 +224,7 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
 // The pattern is looked at before anything runs.
 absl::StatusOr<InputFormat> CheckPattern(const Options& flags) {
   if (flags.GetString("pattern").empty()) {
-    return InvalidArgument("grep needs a pattern: --pattern PATTERN");
+    return InvalidArgument("grep needs a pattern: -e PATTERN");
   }
   SKEP_ASSIGN_OR_RETURN(const GrepOptions options, ReadGrepOptions(flags));
   SKEP_RETURN_IF_ERROR(MakeMatcher(flags, options).status());

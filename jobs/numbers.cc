@@ -34,7 +34,8 @@ void TakeNumbers(Job& job) {
                .type = Flag::Type::kString,
                .default_value = "text",
                .value_name = "FORMAT",
-               .help = "text: numbers between white space or commas; i64, u64 or "
+               .help = "text: numbers between white space or commas, exact if whole "
+                       "and from -2^63 to 2^64 - 1, others as doubles; i64, u64 or "
                        "f64: binary, 8 bytes each, little endian",
                .check = CheckFormat})
       .AddFlag({.name = "strict",

@@ -139,6 +139,13 @@ void Sudoku(Job& job) {
                     "it the only one, and how many of them at most on top of each "
                     "other, with tabs between. Level 0 takes no guess, level N "
                     "2^(N-1) and more"})
+      .Check([](const Options& options) {
+        return options.GetBool("rate") && options.GetBool("unique")
+                   ? InvalidArgument(
+                         "--rate tells SeveralSolutions by itself: leave "
+                         "out --unique")
+                   : absl::OkStatus();
+      })
       .Output(OutputShape::kFile)
       .AddStage("solve", {.mapper = [] { return std::make_unique<SolveLines>(); }})
       .Plan(Plan);

@@ -203,30 +203,25 @@ void CommandLine::ParsedFlag(std::string name, std::string help, std::string val
                              std::function<absl::Status(const std::string&)> set,
                              char letter, bool lines) {
   const std::string names = impl_->Declare(name, true, letter, value_name);
-  CLI::Option* option = nullptr;
-  if (lines) {
-    option = impl_->app.add_option_function<std::string>(
-        names,
-        [name, set = std::move(set)](const std::string& text) {
-          ThrowIfError(name, set(StrCat(text, "\n")));
-        },
-        std::move(help));
-    option->join('\n');
-  } else {
-    option = impl_->app.add_option_function<std::vector<std::string>>(
-        names,
-        [name, set = std::move(set)](const std::vector<std::string>& given) {
-          for (const std::string& text : given) {
-            if (text == given[0]) continue;
-            // One of them would be without effect.
-            ThrowIfError(name, InvalidArgument("given twice, as '", given[0],
-                                               "' and as '", text, "'"));
-          }
-          ThrowIfError(name, set(given[0]));
-        },
-        std::move(help));
-    option->expected(1)->allow_extra_args(false)->take_all();
-  }
+  const auto take = [name, lines,
+                     set = std::move(set)](const std::vector<std::string>& given) {
+    if (lines) {
+      std::string all;
+      for (const std::string& text : given) StrAppend(&all, text, "\n");
+      ThrowIfError(name, set(all));
+      return;
+    }
+    for (const std::string& text : given) {
+      if (text == given[0]) continue;
+      // One of them would be without effect.
+      ThrowIfError(name, InvalidArgument("given twice, as '", given[0], "' and as '",
+                                         text, "'"));
+    }
+    ThrowIfError(name, set(given[0]));
+  };
+  CLI::Option* const option = impl_->app.add_option_function<std::vector<std::string>>(
+      names, take, std::move(help));
+  option->expected(1)->allow_extra_args(false)->take_all();
   option->type_name(std::move(value_name));
   if (!default_value.empty()) option->default_str(std::move(default_value));
 }

@@ -72,6 +72,9 @@ TEST(CommandLineTest, LinesEndEachValueEvenAnEmptyOne) {
   EXPECT_EQ(Parse({"-e", "a", "f", "--pattern", "b"}).patterns, "a\nb\n");
   EXPECT_EQ(Parse({"-e", "", "f"}).patterns, "\n");
   EXPECT_EQ(Parse({"-e", "", "-e", "", "f"}).patterns, "\n\n");
+  // Line ends within stay as they are.
+  EXPECT_EQ(Parse({"-e", "\n", "f"}).patterns, "\n\n");
+  EXPECT_EQ(Parse({"-e", "a\nb", "-e", "c\n", "f"}).patterns, "a\nb\nc\n\n");
   EXPECT_EQ(Parse({"f"}).patterns, "");
 }
 

@@ -64,8 +64,10 @@ Exit codes:
   1  the job failed (its message says why), or the answer is no: grep found no line
   2  the command line is wrong
   3  a server cannot be reached, or an address not be listened on
-  4  cancelled, by Ctrl-C or `skep cancel`
+  4  the job was cancelled, by Ctrl-C or `skep cancel`
   5  before or after a job: an input cannot be read, or an output not be written
+Where Ctrl-C has no job to cancel (wait, gen, bench, compare without --master) it ends
+the command as it ends any: a shell says 130. Servers and load stop in order: 0.
 )";
 
 int Help() {

@@ -21,6 +21,7 @@ namespace {
 constexpr int kNone = -1;
 std::atomic<int> wake_fd = kNone;
 std::atomic<int> signals_seen = 0;
+std::atomic<int> first_signal = SIGTERM;
 
 void Wake() {
   const int saved = errno;
@@ -41,6 +42,7 @@ int64_t MonotonicNanos() {
 
 void OnSignal(int signal) {
   if (signals_seen.fetch_add(1) == 0) {
+    first_signal = signal;
     first_signal_nanos = MonotonicNanos();
     Wake();
   } else if (signal == SIGINT ||
@@ -60,26 +62,38 @@ void Handle(void (*handler)(int)) {
 
 }  // namespace
 
-StopSignal::StopSignal(std::function<void()> on_stop) {
-  CHECK_EQ(wake_fd.load(), kNone) << "two StopSignals at a time";
-  signals_seen = 0;
-  wake_fd = eventfd(0, EFD_CLOEXEC);
-  PCHECK(wake_fd.load() >= 0) << "eventfd";
-  thread_ = std::thread([on_stop = std::move(on_stop)] {
+StopSignal::StopSignal(std::function<void()> on_stop)
+    : fd_(eventfd(0, EFD_CLOEXEC)), outer_fd_(wake_fd.load()) {
+  PCHECK(fd_ >= 0) << "eventfd";
+  if (outer_fd_ == kNone) signals_seen = 0;
+  wake_fd = fd_;
+  thread_ = std::thread([fd = fd_, on_stop = std::move(on_stop)] {
     uint64_t count;
-    while (read(wake_fd.load(), &count, sizeof count) < 0 && errno == EINTR) {
+    while (read(fd, &count, sizeof count) < 0 && errno == EINTR) {
     }
     if (signals_seen.load() > 0 && on_stop) on_stop();
   });
   Handle(OnSignal);
+  // One that came to the outer one just before.
+  if (signals_seen.load() > 0) Wake();
 }
 
 StopSignal::~StopSignal() {
   // Once a stop was asked for, a SIGTERM that repeats it changes nothing to the end.
-  if (signals_seen.load() == 0) Handle(SIG_DFL);
+  if (outer_fd_ == kNone && signals_seen.load() == 0) Handle(SIG_DFL);
   Wake();
   if (thread_.joinable()) thread_.join();
-  close(wake_fd.exchange(kNone));
+  wake_fd = outer_fd_;
+  close(fd_);
+}
+
+bool StopRequested() { return signals_seen.load() > 0; }
+
+void EndBySignal() {
+  const int number = first_signal.load();
+  Handle(SIG_DFL);
+  raise(number);
+  _exit(128 + number);
 }
 
 void StopSignal::Wait() { thread_.join(); }

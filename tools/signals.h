@@ -14,7 +14,8 @@
 
 namespace skep {
 
-// Catches SIGINT and SIGTERM for as long as it lives. One at a time in a process.
+// Catches SIGINT and SIGTERM for as long as it lives. Of several in a process, which
+// must go in the opposite order, the last one made hears of them.
 class StopSignal {
  public:
   // `on_stop` runs once, on a thread of its own, at the first signal; may be null.
@@ -27,8 +28,18 @@ class StopSignal {
   void Wait();
 
  private:
+  int fd_;
+  int outer_fd_;  // of the one that was there before
   std::thread thread_;
 };
+
+// Whether a StopSignal has heard of a signal.
+bool StopRequested();
+
+// Ends the process by the signal that a StopSignal heard of, as it would have ended
+// without one: a shell then knows (130 after Ctrl-C) and ends its script, too. For
+// commands that have nothing to stop, only something to clear away.
+[[noreturn]] void EndBySignal();
 
 // Writing to a pipe or socket that nobody reads is an error, not the end of the
 // process.

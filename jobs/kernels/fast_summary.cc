@@ -64,7 +64,13 @@ void FastSummary::Add(std::span<const double> values, CpuPath path) {
   reals_ += values.size();
   double sum = FastSum(values, path);
   // Infinities, or a sum that left the range on its way.
-  if (!std::isfinite(sum)) sum = NaiveSum(values);
+  if (!std::isfinite(sum)) {
+    sum = NaiveSum(values);
+    for (const double value : values) {
+      if (std::isinf(value))
+        ++(value > 0 ? positive_infinities_ : negative_infinities_);
+    }
+  }
   real_sum_.Add(sum);
   // Of FastSum, as its test holds it to.
   real_error_ += std::fabs(sum) * 0x1p-52 +
@@ -75,6 +81,8 @@ void FastSummary::Add(std::span<const double> values, CpuPath path) {
 void FastSummary::Merge(const FastSummary& other) {
   integers_ += other.integers_;
   reals_ += other.reals_;
+  positive_infinities_ += other.positive_infinities_;
+  negative_infinities_ += other.negative_infinities_;
   integer_sum_ += other.integer_sum_;
   real_sum_.Add(other.real_sum_.sum);
   real_sum_.Add(other.real_sum_.rest);
@@ -96,6 +104,12 @@ std::optional<__int128> FastSummary::IntegerSum() const {
 }
 
 double FastSummary::Sum() const {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (positive_infinities_ > 0 && negative_infinities_ > 0) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  if (positive_infinities_ > 0) return kInfinity;
+  if (negative_infinities_ > 0) return -kInfinity;
   const Compensated total = Total();
   return total.sum + total.rest;
 }
@@ -114,6 +128,8 @@ std::string FastSummary::Serialize() const {
   std::string bytes;
   PutVarint(&bytes, integers_);
   PutVarint(&bytes, reals_);
+  PutVarint(&bytes, positive_infinities_);
+  PutVarint(&bytes, negative_infinities_);
   const auto sum = static_cast<unsigned __int128>(integer_sum_);
   PutBig64(&bytes, static_cast<uint64_t>(sum));
   PutBig64(&bytes, static_cast<uint64_t>(sum >> 64));
@@ -127,8 +143,9 @@ absl::StatusOr<FastSummary> FastSummary::Parse(std::string_view bytes) {
   FastSummary summary;
   uint64_t low, high;
   if (!GetVarint(&bytes, &summary.integers_) || !GetVarint(&bytes, &summary.reals_) ||
-      !GetBig64(&bytes, &low) || !GetBig64(&bytes, &high) ||
-      !GetDouble(&bytes, &summary.real_sum_.sum) ||
+      !GetVarint(&bytes, &summary.positive_infinities_) ||
+      !GetVarint(&bytes, &summary.negative_infinities_) || !GetBig64(&bytes, &low) ||
+      !GetBig64(&bytes, &high) || !GetDouble(&bytes, &summary.real_sum_.sum) ||
       !GetDouble(&bytes, &summary.real_sum_.rest) ||
       !GetDouble(&bytes, &summary.real_error_) || !bytes.empty()) {
     return DataLoss("a fast summary is malformed");

@@ -30,10 +30,12 @@ class FastSummary {
   static absl::StatusOr<FastSummary> Parse(std::string_view bytes);
 
   uint64_t count() const { return integers_ + reals_; }
+  uint64_t positive_infinities() const { return positive_infinities_; }
+  uint64_t negative_infinities() const { return negative_infinities_; }
   // The exact sum if all the numbers were integers.
   std::optional<__int128> IntegerSum() const;
-  // An infinity if there were some of one sign, NaN if of both; either also if the sum
-  // left the range of doubles on its way, and SumError is then not finite.
+  // An infinity if there were some of one sign, NaN if of both; without any, either if
+  // the sum left the range of doubles on its way. SumError is then not finite.
   double Sum() const;
   // Sum() is off by at most this; not finite if the sum is not, or cannot be told.
   double SumError() const;
@@ -51,6 +53,8 @@ class FastSummary {
 
   uint64_t integers_ = 0;
   uint64_t reals_ = 0;
+  uint64_t positive_infinities_ = 0;
+  uint64_t negative_infinities_ = 0;
   __int128 integer_sum_ = 0;
   Compensated real_sum_;
   double real_error_ = 0;  // bounds that of real_sum_

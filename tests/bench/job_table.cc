@@ -23,6 +23,7 @@
 #include "tests/bench/bench_inputs.h"
 #include "tests/bench/job_rows.h"
 #include "tests/bench/machine.h"
+#include "tests/bench/row_names.h"
 
 namespace skep {
 namespace {
@@ -195,6 +196,7 @@ void PrintJson(const JobRow& row, int workers, const Run& kernel, const Run& job
   json["job"] = row.name;
   json["input"] = row.what;
   json["workers"] = workers;
+  json["machine"] = Json::parse(MachineJson());
   for (const auto& [clock, of_kernel, of_job] :
        {std::tuple("cpu_seconds", &kernel.cpu, &job.cpu),
         std::tuple("wall_seconds", &kernel.wall, &job.wall)}) {
@@ -240,15 +242,22 @@ absl::Status BenchJob(const JobRow& row, const JobBenchOptions& options,
 
 absl::Status RunJobBench(const JobBenchOptions& options) {
   SKEP_RETURN_IF_ERROR(CheckData(options.data));
+  const std::vector<JobRowMaker> rows = JobRows(options);
+  const bool any = std::any_of(rows.begin(), rows.end(), [&](const auto& row) {
+    return NameContains(row.name, options.only);
+  });
+  if (!any) {
+    std::string names;
+    for (const JobRowMaker& row : rows) StrAppend(&names, "\n  ", row.name);
+    return InvalidArgument("no row's name contains '", options.only,
+                           "'; there are:", names);
+  }
   if (!options.json) PrintHead();
-  bool any = false;
-  for (const JobRowMaker& maker : JobRows(options)) {
-    if (maker.name.find(options.only) == std::string::npos) continue;
-    any = true;
+  for (const JobRowMaker& maker : rows) {
+    if (!NameContains(maker.name, options.only)) continue;
     const BenchFolder folder;
     SKEP_RETURN_IF_ERROR(BenchJob(maker.make(folder), options, folder));
   }
-  if (!any) return NotFound("no job's name contains \"", options.only, "\"");
   return absl::OkStatus();
 }
 

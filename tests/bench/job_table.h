@@ -22,8 +22,8 @@ struct JobBenchOptions {
   std::string data;     // a folder with kjv.txt and the puzzles; "" for none
 };
 
-// Prints to standard output. NotFound names a file that `data` lacks; Internal a job
-// that failed.
+// Prints to standard output. NotFound names a file that `data` lacks; InvalidArgument
+// the rows that there are, if `only` names none; Internal a job that failed.
 absl::Status RunJobBench(const JobBenchOptions& options);
 
 }  // namespace skep

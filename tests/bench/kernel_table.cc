@@ -96,10 +96,10 @@ void PrintRow(const KernelRow& row, CpuPath path, const Figures& figures,
     absl::PrintF(
         "{\"family\":%s,\"row\":%s,\"path\":%s,\"unit\":%s,\"low\":%.6g,"
         "\"median\":%.6g,\"high\":%.6g,\"runs\":%d,\"published\":%.6g,"
-        "\"ratio\":%.4g,\"baseline_ratio\":%.4g}\n",
+        "\"ratio\":%.4g,\"baseline_ratio\":%.4g,\"machine\":%s}\n",
         JsonString(row.family), JsonString(row.name), JsonString(path_name),
         JsonString(row.unit), figures.low, figures.median, figures.high, figures.runs,
-        row.published, to_published, to_baseline);
+        row.published, to_published, to_baseline, MachineJson());
     return;
   }
   absl::PrintF("%-36s %-7s %9s %-9s +-%3.0f%%  %9s %-16s %6s %8s\n", row.name,
@@ -132,19 +132,20 @@ std::vector<CpuPath> PathsOf(const KernelRow& row, const KernelBenchOptions& opt
   return paths;
 }
 
-// Returns how many rows it printed.
-int RunFamily(const std::vector<KernelRow>& rows, const KernelBenchOptions& options) {
-  const auto wanted = [only = Bare(options.only)](const KernelRow& row) {
-    return Bare(row.name).find(only) != std::string::npos ||
-           Bare(row.family).find(only) != std::string::npos;
-  };
-  int printed = 0;
+bool Wanted(const KernelRow& row, const KernelBenchOptions& options) {
+  const std::string only = Bare(options.only);
+  return Bare(row.name).find(only) != std::string::npos ||
+         Bare(row.family).find(only) != std::string::npos;
+}
+
+void RunFamily(const std::vector<KernelRow>& rows, const KernelBenchOptions& options) {
   std::map<std::string, double> baselines;
   bool headed = options.json;
   for (const KernelRow& row : rows) {
     // A baseline is measured for those that want it.
     if (std::none_of(rows.begin(), rows.end(), [&](const KernelRow& other) {
-          return wanted(other) && (&other == &row || other.baseline == row.name);
+          return Wanted(other, options) &&
+                 (&other == &row || other.baseline == row.name);
         })) {
       continue;
     }
@@ -154,7 +155,6 @@ int RunFamily(const std::vector<KernelRow>& rows, const KernelBenchOptions& opti
       headed = true;
     }
     for (const CpuPath path : PathsOf(row, options)) {
-      ++printed;
       const Figures figures = Measure(row, path, options);
       if (row.baseline.empty()) baselines[row.name] = figures.median;
       const auto baseline = baselines.find(row.baseline);
@@ -162,7 +162,6 @@ int RunFamily(const std::vector<KernelRow>& rows, const KernelBenchOptions& opti
                options);
     }
   }
-  return printed;
 }
 
 absl::Status CheckPath(const std::string& path) {
@@ -180,27 +179,34 @@ absl::Status CheckPath(const std::string& path) {
 absl::Status RunKernelBench(const KernelBenchOptions& options) {
   SKEP_RETURN_IF_ERROR(CheckData(options.data));
   SKEP_RETURN_IF_ERROR(CheckPath(options.path));
-  PrintHead(options);
-  int printed = 0;
+  bool headed = false;
   using MakeRows = std::vector<KernelRow> (*)(const KernelBenchOptions&);
   const std::pair<std::string_view, MakeRows> families[] = {
       {"N-Queens", QueensRows}, {"Sudoku", SudokuRows}, {"Words", WordRows},
       {"Sort", SortRows},       {"Grep", GrepRows},     {"Numbers", NumberRows},
       {"Sketches", SketchRows}};
-  const bool one = std::any_of(std::begin(families), std::end(families),
-                               [&options](const auto& family) {
-                                 return Bare(family.first) == Bare(options.only);
-                               });
+  const std::string only = Bare(options.only);
+  const bool one =
+      std::any_of(std::begin(families), std::end(families),
+                  [only](const auto& family) { return Bare(family.first) == only; });
+  std::string names;
   // One family's input at a time, and none that is not wanted.
-  for (const auto& [name, rows] : families) {
-    if (!one || Bare(name) == Bare(options.only))
-      printed += RunFamily(rows(options), options);
+  for (const auto& [name, make_rows] : families) {
+    if (one && Bare(name) != only) continue;
+    const std::vector<KernelRow> rows = make_rows(options);
+    StrAppend(&names, rows.empty() ? "" : "\n  ", rows.empty() ? "" : name);
+    for (const KernelRow& row : rows) StrAppend(&names, "\n    ", row.name);
+    if (std::none_of(rows.begin(), rows.end(),
+                     [&](const KernelRow& row) { return Wanted(row, options); })) {
+      continue;
+    }
+    if (!headed) PrintHead(options);
+    headed = true;
+    RunFamily(rows, options);
   }
-  if (printed == 0) {
-    return InvalidArgument("no row's name and no family's contains \"", options.only,
-                           "\"");
-  }
-  return absl::OkStatus();
+  if (headed) return absl::OkStatus();
+  return InvalidArgument("no row's name and no family's contains '", options.only,
+                         "'; there are:", names);
 }
 
 }  // namespace skep

@@ -1,5 +1,6 @@
 #include "tests/bench/machine.h"
 
+#include <cstdlib>
 #include <fstream>
 #include <thread>
 
@@ -25,6 +26,16 @@ std::string MachineLine() {
                 std::thread::hardware_concurrency(), " cores; best path ",
                 CpuPathName(BestCpuPath()), "; load ",
                 FirstLineAfter("/proc/loadavg", ""));
+}
+
+std::string MachineJson() {
+  std::string cpu = FirstLineAfter("/proc/cpuinfo", "model name\t: ");
+  std::erase_if(cpu, [](char c) { return c == '"' || c == '\\' || c < ' '; });
+  double load = 0;
+  getloadavg(&load, 1);
+  return StrCat(
+      "{\"cpu\":\"", cpu, "\",\"cores\":", std::thread::hardware_concurrency(),
+      ",\"best_path\":\"", CpuPathName(BestCpuPath()), "\",\"load\":", load, "}");
 }
 
 }  // namespace skep

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_format.h"
 #include "base/status.h"
+#include "tests/bench/row_names.h"
 #include "tests/bench/rpc_measure.h"
 #include "tests/bench/rpc_rows.h"
 
@@ -185,23 +186,29 @@ absl::StatusOr<Result> RunRow(const Row& row, const RpcBenchOptions& options,
 
 absl::Status RunRpcBench(const RpcBenchOptions& options) {
   const std::vector<int> cores = UsableCores();
+  std::vector<Row> rows = RpcBenchRows();
+  std::string names;
+  for (const Row& row : rows) StrAppend(&names, "\n  ", row.name);
+  // A whole name is that row alone, though it may begin others'.
+  const bool whole = std::any_of(rows.begin(), rows.end(), [&](const Row& row) {
+    return IsNamed(row.name, options.only);
+  });
+  std::erase_if(rows, [&](const Row& row) {
+    return !(whole ? IsNamed(row.name, options.only)
+                   : NameContains(row.name, options.only));
+  });
+  if (rows.empty()) {
+    return InvalidArgument("no row's name contains '", options.only,
+                           "'; there are:", names);
+  }
   if (!options.json) {
     std::printf(
         "CPU of client and server together for each call: median [least..most] of "
         "%d.\nClient and server are processes, pinned; %zu cores are usable.\n\n",
         options.quick ? 1 : options.repetitions, cores.size());
   }
-  const std::vector<Row> rows = RpcBenchRows();
-  // A whole name is that row alone, though it may begin others'.
-  const bool whole = std::any_of(rows.begin(), rows.end(), [&](const Row& row) {
-    return row.name == options.only;
-  });
-  bool any = false;
   Tally tally;
   for (const Row& row : rows) {
-    if (whole && row.name != options.only) continue;
-    if (row.name.find(options.only) == std::string::npos) continue;
-    any = true;
     if (cores.size() < 2 && !row.one_core) {
       if (!options.json) std::printf("%s: needs two cores\n", row.name.c_str());
       continue;
@@ -216,11 +223,7 @@ absl::Status RunRpcBench(const RpcBenchOptions& options) {
     }
   }
   if (!options.json) PrintTally(tally);
-  if (any) return absl::OkStatus();
-  std::string names;
-  for (const Row& row : rows) StrAppend(&names, "\n  ", row.name);
-  return InvalidArgument("no row's name contains '", options.only,
-                         "'; there are:", names);
+  return absl::OkStatus();
 }
 
 }  // namespace skep

@@ -15,13 +15,13 @@ struct RpcBenchOptions {
   bool quick = false;
   // A line of JSON for each row and system, in place of the table.
   bool json = false;
-  // Runs only rows whose name contains this.
+  // Runs only rows whose name contains this, in small or capital letters.
   std::string only;
   int repetitions = 5;
   bool grpc = true;
 };
 
-// Prints to stdout. NotFound: no row has such a name.
+// Prints to stdout. InvalidArgument: no row has such a name; there are these.
 absl::Status RunRpcBench(const RpcBenchOptions& options);
 
 }  // namespace skep

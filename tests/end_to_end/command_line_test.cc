@@ -1,5 +1,6 @@
 // What the command says and how it ends when it is used wrongly, or cannot do its work.
 
+#include <signal.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -188,6 +189,9 @@ TEST(CommandLineTest, ExitCodesAreThoseOfTheTable) {
       {kFiles, "$skep balance --backend file:none"},
       {kFiles, "$skep master --listen 127.0.0.1:0 --journal /proc/none"},
       {kFiles, "$skep compare median --sizes 1K --rounds 1 --html none/x.html"},
+      {kFiles, "$skep compare balancing --rounds 1 --html none/x.html"},
+      {kFiles, "$skep compare median --sizes 1K --rounds 1 --html ."},
+      {kFiles, "$skep run nqueens --n 6 --checkpoint t"},
       {kFiles, "$skep cert show t"},
       // Addresses.
       {kUnavailable, "$skep serve echo --listen $taken"},
@@ -216,6 +220,22 @@ TEST(CommandLineTest, ExitCodesAreThoseOfTheTable) {
       {kUsage, "$skep load echo --speed 2 --target $taken"},
       {kUsage, "$skep rpc call $taken echo.EchoService.Echo {} --hedge 1ms"},
       {kOk, "$skep load echo --rate 1k --requests 5 --target $taken"},
+      {kUsage, "$skep run sudoku --rate --unique t"},
+      {kUsage, "$skep run wordcount --top 1 --words unicode --ignore-case t"},
+      {kUsage, "$skep run wordcount --top 1 --checkpoint c t"},
+      {kUsage, "$skep run sort --checkpoint c t"},
+      {kUsage, "$skep submit nqueens --detach --json"},
+      {kUsage, "$skep compare median --tls none"},
+      {kUsage, "$skep compare median --json -o table"},
+      {kUsage, "$skep compare balancing --unit 1ms"},
+      {kUsage, "$skep compare balancing --live --calls 2000"},
+      {kUsage, "$skep bench rpc --long"},
+      {kUsage, "$skep bench jobs --only none"},
+      {kUsage, "$skep gen words --distribution uniform --s 2"},
+      {kOk, "$skep run grep -c -e a --checkpoint c t && test -s c"},
+      {kOk, "$skep run grep -x -e $'b\na b a' t"},
+      {kOk, "test 2 = $(printf '\n\nx\n' | $skep run grep -c -x -e $'\n' -)"},
+      {kUsage, "$skep cert token ca --days 3"},
       {kUsage, "$skep executor"},
       {kUsage, "$skep completion fish"},
   };
@@ -281,6 +301,54 @@ TEST(CommandLineTest, CtrlCCancelsTheJob) {
   EXPECT_EQ(outcome.exit_code, kCancelled) << outcome.err;
   EXPECT_EQ(outcome.out, "");
   EXPECT_NE(outcome.err.find("was cancelled"), std::string::npos) << outcome.err;
+}
+
+// Half of its input is read, and its folder is there.
+TEST(CommandLineTest, CtrlCBeforeTheJobLeavesNothing) {
+  ProcessOptions options;
+  const std::string folder = TestFolder();
+  options.env = {"TMPDIR=" + folder};
+  Process process(
+      {"bash", "-c",
+       "(echo a; exec sleep 60) | exec " + SkepBinary() + " run wordcount --top 3 -"},
+      options);
+  const auto spooled = [&folder] {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().filename().string().starts_with("skep-stdin-")) return true;
+    }
+    return false;
+  };
+  while (!spooled() && process.running()) absl::SleepFor(absl::Milliseconds(10));
+  const std::vector<pid_t> children = ChildrenOf(process.pid());
+  for (const pid_t child : children) {
+    if (fs::read_symlink("/proc/" + std::to_string(child) + "/exe").filename() ==
+        "skep") {
+      kill(child, SIGINT);
+    }
+  }
+  while (!fs::is_empty(folder) && process.running()) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_TRUE(fs::is_empty(folder));
+  for (const pid_t child : children) kill(child, SIGTERM);
+  EXPECT_NE(process.Wait(absl::Seconds(20)).err.find("stopped"), std::string::npos);
+}
+
+// As other programs of Unix: a script that runs them ends, too.
+TEST(CommandLineTest, CtrlCEndsWhatHasNoJob) {
+  ProcessOptions options;
+  const std::string folder = TestFolder();
+  options.env = {"TMPDIR=" + folder};
+  Process gen(SkepArgv({"gen", "words", "--bytes", "2G"}));
+  Process bench(SkepArgv({"bench", "jobs", "--only", "Median"}), options);
+  while (fs::is_empty(folder) && bench.running()) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  gen.Kill(SIGINT);
+  EXPECT_EQ(gen.Wait(absl::Seconds(20)).exit_code, 128 + SIGINT);
+  bench.Kill(SIGINT);
+  EXPECT_EQ(bench.Wait(absl::Seconds(20)).exit_code, 128 + SIGINT);
+  EXPECT_TRUE(fs::is_empty(folder));
 }
 
 }  // namespace

@@ -181,5 +181,49 @@ TEST(SubmitterRestart, FindsItsJobOnTheFleetOrSubmitsWhatIsLeft) {
   EXPECT_EQ(Skep({"wait", "9", "--master", address}).exit_code, kJobFailed);
 }
 
+// A job that wants its submitter's files cannot be joined: what it came to when nobody
+// looked is taken over before it is cancelled.
+TEST(SubmitterRestart, TakesOverWhatItsJobCameTo) {
+  auto master = StartMaster("127.0.0.1:0", "");
+  const std::string address = AddressOf(*master);
+  Process worker(SkepArgv({"worker", "--master", address, "--slots", "1"}));
+  ASSERT_TRUE(worker.WaitForText("registered with")) << worker.err();
+  const std::string folder = TestFolder(), file = folder + "/sum";
+  std::string numbers;
+  for (int i = 1; i <= 200'000; ++i) numbers += std::to_string(i) + "\n";
+  WriteWholeFile(folder + "/numbers", numbers);
+  const std::vector<std::string> args =
+      SkepArgv({"submit", "average", "--master", address, "--checkpoint", file,
+                "--split-size", "4K", folder + "/numbers"});
+  const auto maps_done = [&address] {
+    const std::string status = Skep({"status", "1", "--master", address}).out;
+    const size_t at = status.find("maps ");
+    return at == std::string::npos ? 0 : std::atoi(status.c_str() + at + 5);
+  };
+  int done = 0;
+  {
+    Process killed(args);
+    const absl::Time end = absl::Now() + absl::Seconds(60);
+    while (ReadWholeFile(file).size() < 150 && absl::Now() < end) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    killed.Kill(SIGSTOP);
+    while ((done = maps_done()) < 5 && absl::Now() < end) {
+    }
+    worker.Kill(SIGSTOP);
+    done = maps_done();
+    killed.Kill(SIGKILL);
+    killed.Wait();
+  }
+  if (done == 0) GTEST_SKIP() << "the job was over before it could be looked at";
+  Process again(args);
+  ASSERT_TRUE(again.WaitForText(" tasks")) << again.err();
+  EXPECT_GE(TasksIn(again.err()), done) << again.err();
+  worker.Kill(SIGCONT);
+  const Outcome outcome = again.Wait();
+  EXPECT_EQ(outcome.exit_code, kOk) << outcome.err;
+  EXPECT_NE(outcome.out.find("sum\t20000100000\n"), std::string::npos) << outcome.out;
+}
+
 }  // namespace
 }  // namespace skep

@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/status.h"
 #include "storage/log_record.h"
+#include "tools/exit_code.h"
 
 namespace skep {
 namespace {
@@ -105,15 +106,6 @@ absl::StatusOr<CheckpointContent> ParseCheckpoint(std::string_view bytes) {
   return content;
 }
 
-absl::Status CheckResumable(const Job& job, const Options& options) {
-  if (job.output(options) == OutputShape::kNone && job.has_results_only_stage()) {
-    return absl::OkStatus();
-  }
-  return InvalidArgument("--checkpoint: ", job.name(),
-                         " leaves nothing to go on from: its tasks pass records on or "
-                         "write files; leave it out");
-}
-
 absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(FileSystem& fs,
                                                              std::string path,
                                                              const JobSpec& spec,
@@ -123,7 +115,8 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(FileSystem& fs,
   *first.mutable_header() = header;
   if (const auto there = fs.Stat(path);
       there.ok() && (there->is_special || there->is_directory)) {
-    return InvalidArgument("--checkpoint ", path, " is no file: name another");
+    return EndsWith(
+        kFiles, InvalidArgument("--checkpoint ", path, " is no file: name another"));
   }
   const std::string in_use =
       StrCat("another skep is using the checkpoint ", path, ": wait for its end");
@@ -145,9 +138,9 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(FileSystem& fs,
   }
   absl::StatusOr<CheckpointContent> content = ParseCheckpoint(bytes);
   if (!content.ok()) {
-    return InvalidArgument(path,
-                           " is not a checkpoint of skep: ", Message(content.status()),
-                           "; name another file");
+    return EndsWith(kFiles, DataLoss(path, " is not a checkpoint of skep: ",
+                                     Message(content.status()),
+                                     "; name another file, or remove this one"));
   }
   SKEP_RETURN_IF_ERROR(CheckSame(path, content->header, header));
   const size_t dropped = bytes.size() - content->good_bytes;

@@ -47,18 +47,15 @@ struct CheckpointContent {
 // DataLoss: these bytes are no checkpoint.
 absl::StatusOr<CheckpointContent> ParseCheckpoint(std::string_view bytes);
 
-// Whether it makes sense to keep one: InvalidArgument if no stage of the job leaves a
-// result only.
-absl::Status CheckResumable(const Job& job, const Options& options);
-
 // Not thread-safe.
 class Checkpoint {
  public:
   static constexpr absl::Duration kSyncInterval = absl::Seconds(1);
 
   // Makes the file, or goes on with it. `spec` is the job, complete but for its
-  // submission. InvalidArgument: the file is none, or of another job or build;
-  // AlreadyExists: another process is using it.
+  // submission. InvalidArgument: it is of another job or build, or no file; DataLoss:
+  // it is no checkpoint, or its header is damaged; AlreadyExists: another process is
+  // using it. All but the first end the command with kFiles.
   static absl::StatusOr<std::unique_ptr<Checkpoint>> Open(
       FileSystem& fs, std::string path, const JobSpec& spec,
       const Clock& clock = Clock::Real());

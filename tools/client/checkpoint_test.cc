@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "storage/faulty_file_system.h"
 #include "tools/client/outcomes.h"
+#include "tools/exit_code.h"
 
 namespace skep {
 namespace {
@@ -183,8 +184,9 @@ TEST_F(CheckpointTest, IsOfOneJobOfOneBuild) {
   spec.add_splits()->set_length(3);
   refused(spec, "the inputs of");
   Write("something else, that somebody wants to keep");
-  EXPECT_EQ(Checkpoint::Open(fs_, path_, Spec()).status().code(),
-            absl::StatusCode::kInvalidArgument);
+  const absl::Status other = Checkpoint::Open(fs_, path_, Spec()).status();
+  EXPECT_TRUE(absl::IsDataLoss(other)) << other;
+  EXPECT_EQ(ExitCodeOf(other), kFiles);
   EXPECT_EQ(Bytes(), "something else, that somebody wants to keep");
 }
 

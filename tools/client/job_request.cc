@@ -13,6 +13,7 @@
 #include "storage/record_format.h"
 #include "storage/split_planner.h"
 #include "tools/exit_code.h"
+#include "tools/signals.h"
 
 namespace skep {
 namespace {
@@ -25,19 +26,27 @@ absl::Status AboutFiles(const absl::Status& status) {
                                                         : EndsWith(kFiles, status);
 }
 
+// Whether there is something to read, waiting for it. A signal to stop does not end a
+// wait by itself.
+absl::StatusOr<bool> HasInput(int from) {
+  constexpr int kPatienceMs = 200;
+  pollfd input = {.fd = from, .events = POLLIN, .revents = 0};
+  const int ready = poll(&input, 1, kPatienceMs);
+  if (StopRequested()) return Cancelled("stopped while reading standard input");
+  return ready > 0;
+}
+
 // Splits must be re-readable by any attempt, so what comes by a pipe is kept in a file.
 absl::Status Spool(FileSystem& fs, int from, const std::string& to) {
   SKEP_ASSIGN_OR_RETURN(const auto file,
                         fs.OpenToWrite(to, FileSystem::IfExists::kFail));
   std::string buffer(1 << 20, '\0');
   while (true) {
+    SKEP_ASSIGN_OR_RETURN(const bool ready, HasInput(from));
+    if (!ready) continue;
     const ssize_t got = read(from, buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno == EAGAIN) {  // somebody else made it so
-      pollfd input = {.fd = from, .events = POLLIN, .revents = 0};
-      poll(&input, 1, -1);
-      continue;
-    }
+    // EAGAIN: somebody else made it so.
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got < 0 && errno == EBADF) {
       return FailedPrecondition("standard input is closed: give - something to read");
     }
@@ -84,7 +93,8 @@ absl::StatusOr<PreparedJob> PrepareJob(FileSystem& fs, const JobRequest& request
         fs, JoinPath(scratch, StrCat("skep-stdin-",
                                      absl::Hex(SystemRandom64(), absl::kZeroPad16))));
     const std::string& path = prepared.standard_input->path();
-    SKEP_RETURN_IF_ERROR(EndsWith(kFiles, Spool(fs, standard_input, path)));
+    const absl::Status kept = Spool(fs, standard_input, path);
+    if (!kept.ok()) return absl::IsCancelled(kept) ? kept : EndsWith(kFiles, kept);
     std::replace(inputs.begin(), inputs.end(), std::string(kStandardInput), path);
   }
   absl::StatusOr<std::vector<InputFile>> listed =

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/random.h"
 #include "base/status.h"
 #include "base/thread_pool.h"
@@ -46,15 +47,20 @@ class Session {
   absl::Status Prepare();
   int SubmitAndWait();
   absl::StatusOr<JobStatus> SubmitAndWatch();
+  // Cancels the job, now or as soon as it is submitted. From any thread.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   absl::Status CheckOutput(OutputShape shape) const;
   absl::Status CheckFree(OutputShape shape, const std::string& working_directory) const;
   absl::Status ServeFiles();
   absl::Status OpenCheckpoint();
+  absl::Status TakeFinished();
   absl::StatusOr<std::optional<uint64_t>> FindEarlier();
+  absl::Status TakeOver(uint64_t id);
   absl::StatusOr<uint64_t> SubmitOrFind();
-  absl::StatusOr<JobStatus> WatchUntilFinal(uint64_t id);
+  absl::StatusOr<JobStatus> WatchUntilFinal(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  void CancelJob(uint64_t id, JobWatch& watch);
   void TellCheckpoint(std::string_view partial, bool resumed) const;
   void KeepAnswer(const JobStatus& status);
 
@@ -72,9 +78,19 @@ class Session {
   std::unique_ptr<ThreadPool> file_pool_;
   ServiceTable services_;
   std::unique_ptr<Server> server_;
+
+  Mutex mutex_;
+  JobWatch* watch_ ABSL_GUARDED_BY(mutex_) = nullptr;  // while the job runs
+  uint64_t watched_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 absl::Status Session::CheckOutput(OutputShape shape) const {
+  if (options_.detach && options_.json) {
+    return InvalidArgument(
+        "--detach prints the job's id and no result: leave out --json, and give it to "
+        "skep wait");
+  }
   if (shape == OutputShape::kNone || !options_.output.empty()) {
     if (options_.detach && shape == OutputShape::kFile) {
       return InvalidArgument(
@@ -136,22 +152,27 @@ absl::Status Session::Prepare() {
 }
 
 absl::Status Session::OpenCheckpoint() {
-  // With the spec it travels in one message.
-  constexpr size_t kMaxBytes = size_t{60} << 20;
   if (options_.detach) {
     return InvalidArgument(
         "--detach: nobody stays to keep what is done in a --checkpoint; the fleet "
-        "keeps "
-        "it itself (skep master --journal), and skep wait finds the job again");
+        "keeps it itself (skep master --journal), and skep wait finds the job again");
   }
   if (prepared_.standard_input != nullptr) {
     return InvalidArgument(
         "--checkpoint wants inputs that will be the same again: a "
         "file, not standard input");
   }
-  SKEP_RETURN_IF_ERROR(CheckResumable(*request_.job, request_.options));
+  SKEP_ASSIGN_OR_RETURN(checkpoint_,
+                        Checkpoint::Open(fs_, options_.checkpoint, prepared_.spec));
+  return TakeFinished();
+}
+
+// What the checkpoint holds need not be done again.
+absl::Status Session::TakeFinished() {
+  // With the spec it travels in one message.
+  constexpr size_t kMaxBytes = size_t{60} << 20;
   JobSpec& spec = prepared_.spec;
-  SKEP_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::Open(fs_, options_.checkpoint, spec));
+  spec.clear_finished();
   for (const auto& [key, task] : checkpoint_->finished()) *spec.add_finished() = task;
   if (const size_t bytes = spec.ByteSizeLong(); bytes > kMaxBytes) {
     return ResourceExhausted("what ", options_.checkpoint, " holds makes a job of ",
@@ -173,8 +194,19 @@ absl::Status Session::ServeFiles() {
   return absl::OkStatus();
 }
 
+// What a job has come to that is still running, into the checkpoint and the spec.
+absl::Status Session::TakeOver(uint64_t id) {
+  JobWatch watch(jobs_, request_.job, checkpoint_.get(), {.quiet = true});
+  watch.Collect(id);
+  SKEP_RETURN_IF_ERROR(jobs_.Cancel(id, "submitted again"));
+  // While it was being cancelled, more may have ended.
+  watch.Collect(id);
+  return TakeFinished();
+}
+
 // The job that an earlier session with this checkpoint submitted, if the master still
-// has it. One that wants its submitter's files cannot be joined: it is cancelled.
+// has it. One that wants its submitter's files cannot be joined: what it has come to is
+// taken over, and it is cancelled.
 absl::StatusOr<std::optional<uint64_t>> Session::FindEarlier() {
   const std::string& submission = checkpoint_->submission();
   if (submission.empty() || !options_.find_earlier) return std::nullopt;
@@ -185,7 +217,7 @@ absl::StatusOr<std::optional<uint64_t>> Session::FindEarlier() {
     if (prepared_.spec.splits().empty() || job.state() == JOB_SUCCEEDED) {
       return job.id();
     }
-    SKEP_RETURN_IF_ERROR(jobs_.Cancel(job.id(), "submitted again"));
+    SKEP_RETURN_IF_ERROR(TakeOver(job.id()));
   }
   return std::nullopt;
 }
@@ -251,23 +283,38 @@ absl::StatusOr<JobStatus> Session::WatchUntilFinal(uint64_t id) {
                   .tell_waiting = options_.tell_waiting,
                   .outcomes = prepared_.spec.keep_outcomes()});
   if (prepared_.spec.finished_size() > 0) TellCheckpoint(watch.Partial(), true);
-  absl::StatusOr<JobStatus> status;
   {
-    StopSignal stop([this, id, &watch] {
-      WriteError("\nskep: cancelling the job; Ctrl-C again to quit at once\n");
-      // By now another job may have this id: see JobSpec.submission.
-      const auto job = jobs_.Status(id);
-      if (job.ok() && job->submission() != prepared_.spec.submission()) return;
-      if (prepared_.spec.keep_outcomes()) watch.Collect(id);
-      const absl::Status status = jobs_.Cancel(id, "cancelled by its submitter");
-      if (!status.ok()) ReportError(status);
-    });
-    status = watch.UntilFinal(id, prepared_.spec.submission());
+    MutexLock lock(mutex_);
+    watch_ = &watch;
+    watched_ = id;
+    if (stopping_) CancelJob(id, watch);
+  }
+  absl::StatusOr<JobStatus> status = watch.UntilFinal(id, prepared_.spec.submission());
+  {
+    MutexLock lock(mutex_);
+    watch_ = nullptr;
   }
   if (checkpoint_ != nullptr && (!status.ok() || status->state() != JOB_SUCCEEDED)) {
     TellCheckpoint(watch.Partial(), false);
   }
   return status;
+}
+
+void Session::Stop() {
+  MutexLock lock(mutex_);
+  stopping_ = true;
+  WriteError(StrCat("\nskep: ", watch_ == nullptr ? "stopping" : "cancelling the job",
+                    "; Ctrl-C again to quit at once\n"));
+  if (watch_ != nullptr) CancelJob(watched_, *watch_);
+}
+
+void Session::CancelJob(uint64_t id, JobWatch& watch) {
+  // By now another job may have this id: see JobSpec.submission.
+  const auto job = jobs_.Status(id);
+  if (job.ok() && job->submission() != prepared_.spec.submission()) return;
+  if (prepared_.spec.keep_outcomes()) watch.Collect(id);
+  const absl::Status status = jobs_.Cancel(id, "cancelled by its submitter");
+  if (!status.ok()) ReportError(status);
 }
 
 absl::StatusOr<JobStatus> Session::SubmitAndWatch() {
@@ -307,7 +354,10 @@ int Present(const JobStatus& status, JobOutput* output, bool json, bool quiet,
     WriteError(StrCat("skep: ", note, "\n"));
   }
   StandardOutput out;
-  const auto write = [&out](std::string_view bytes) { return out.Write(bytes); };
+  const auto write = [&out](std::string_view bytes) {
+    return StopRequested() ? Cancelled("stopped while writing the output")
+                           : out.Write(bytes);
+  };
   const bool to_terminal = output != nullptr && output->to_terminal();
   absl::Status error = JobError(status);
   if (error.ok() && output != nullptr) {
@@ -350,6 +400,7 @@ int ReportError(const absl::Status& status) {
 int RunSession(JobClient& jobs, Transport& transport, FileSystem& fs,
                const JobRequest& request, const SessionOptions& options) {
   Session session(jobs, transport, fs, request, options);
+  const StopSignal stop([&session] { session.Stop(); });
   const absl::Status prepared = session.Prepare();
   if (!prepared.ok()) return ReportError(prepared);
   return session.SubmitAndWait();
@@ -360,6 +411,7 @@ absl::StatusOr<JobStatus> RunSilently(JobClient& jobs, Transport& transport,
                                       SessionOptions options) {
   options.quiet = true;
   Session session(jobs, transport, fs, request, options);
+  const StopSignal stop([&session] { session.Stop(); });
   SKEP_RETURN_IF_ERROR(session.Prepare());
   return session.SubmitAndWatch();
 }

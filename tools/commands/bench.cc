@@ -1,7 +1,10 @@
 #include <algorithm>
+#include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "base/status.h"
+#include "storage/file_system.h"
 #include "tests/bench/job_table.h"
 #include "tests/bench/kernel_table.h"
 #include "tests/bench/rpc_bench.h"
@@ -9,8 +12,42 @@
 #include "tools/command_line.h"
 #include "tools/commands/commands.h"
 #include "tools/exit_code.h"
+#include "tools/scratch.h"
+#include "tools/scratch_folder.h"
+#include "tools/signals.h"
 
 namespace skep {
+
+namespace {
+
+// What is left of a bench that a signal ends goes with this folder, in which its own
+// folders and those of the jobs that it runs are made.
+absl::Status RunJobBenchInFolder(const JobBenchOptions& options) {
+  SKEP_ASSIGN_OR_RETURN(const ScratchFolder scratch,
+                        ScratchFolder::Make(ScratchDirectory()));
+  const StopSignal stop([&scratch] {
+    FileSystem::Real().RemoveAll(scratch.path()).IgnoreError();
+    EndBySignal();
+  });
+  setenv("TMPDIR", scratch.path().c_str(), /*overwrite=*/1);
+  return RunJobBench(options);
+}
+
+// What would be without effect.
+absl::Status CheckFlags(const std::string& what, bool alone,
+                        const KernelBenchOptions& kernels) {
+  const std::pair<bool, std::pair<const char*, const char*>> given[] = {
+      {alone && what != "rpc", {"--alone", "rpc"}},
+      {kernels.longest && what != "kernels", {"--long", "kernels"}},
+      {!kernels.path.empty() && what != "kernels", {"--path", "kernels"}},
+      {!kernels.data.empty() && what == "rpc", {"--data", "kernels and jobs"}}};
+  for (const auto& [in_vain, flag] : given) {
+    if (in_vain) return InvalidArgument(flag.first, " is of `", flag.second, "`");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 int RunBench(const Args& args) {
   std::string what;
@@ -48,12 +85,19 @@ int RunBench(const Args& args) {
       "DIR");
   line.Flag("json", &options.json, "One line of JSON for each measurement");
   line.Flag("only", &options.only,
-            "Only rows whose name contains this; kernels: or that of their family, as "
-            "Sudoku",
+            "Only rows whose name contains this, in small or capital letters; "
+            "kernels: or that of their family, as sudoku",
             "ROW");
   line.Flag("repetitions", &repetitions,
             "Measurements of each row; of jobs at most three", "N", 1);
   if (const auto code = line.Parse(args)) return *code;
+  if (what != "rpc" && what != "kernels" && what != "jobs") {
+    return ReportError(InvalidArgument("there is no `skep bench ", what,
+                                       "`: use rpc, kernels or jobs"));
+  }
+  if (const absl::Status flags = CheckFlags(what, alone, kernels); !flags.ok()) {
+    return ReportError(flags);
+  }
   options.repetitions = static_cast<int>(repetitions);
   options.grpc = !alone;
   if (what == "kernels") {
@@ -71,12 +115,8 @@ int RunBench(const Args& args) {
     jobs.data = kernels.data;
     // Each is a process or three.
     jobs.repetitions = std::min(options.repetitions, jobs.repetitions);
-    const absl::Status status = RunJobBench(jobs);
+    const absl::Status status = RunJobBenchInFolder(jobs);
     return status.ok() ? kOk : ReportError(status);
-  }
-  if (what != "rpc") {
-    return ReportError(InvalidArgument("there is no `skep bench ", what,
-                                       "`: use rpc, kernels or jobs"));
   }
   const absl::Status status = RunRpcBench(options);
   return status.ok() ? kOk : ReportError(status);

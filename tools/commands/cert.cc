@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/status.h"
@@ -122,6 +123,39 @@ absl::Status DoJoin(const CertFlags& flags) {
   return absl::OkStatus();
 }
 
+// What would be without effect on this action.
+absl::Status CheckFlags(const CertFlags& flags) {
+  struct Given {
+    bool given;
+    const char* flag;
+    std::vector<std::string> of;
+  };
+  const CertFlags by_default;
+  const Given all[] = {
+      {!flags.fleet.empty(), "--fleet", {"init"}},
+      {!flags.hosts.empty(), "--host", {"issue"}},
+      {flags.days != by_default.days, "--days", {"init", "issue", "renew"}},
+      {!flags.out.empty(), "--out", {"issue", "join"}},
+      {flags.valid_for != by_default.valid_for, "--for", {"token"}},
+      {!flags.token.empty(), "--token", {"join"}},
+      {flags.timeout_seconds != by_default.timeout_seconds,
+       "--timeout",
+       {"join", "renew"}},
+      {flags.json, "--json", {"list", "show"}}};
+  for (const Given& flag : all) {
+    if (!flag.given || std::count(flag.of.begin(), flag.of.end(), flags.action) > 0) {
+      continue;
+    }
+    std::string actions;
+    for (const std::string& action : flag.of) {
+      StrAppend(&actions, actions.empty() ? "" : ", ", action);
+    }
+    return InvalidArgument(flag.flag, " has no effect on ", flags.action, ": it is of ",
+                           actions);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Cert(const CertFlags& flags) {
   if (flags.action == "init") return Init(flags);
   if (flags.action == "issue") return Issue(flags);
@@ -204,7 +238,8 @@ int RunCert(const Args& args) {
             "same member");
   line.Flag("json", &flags.json, "show: one JSON object; list: one a line");
   if (const auto code = line.Parse(args)) return *code;
-  const absl::Status status = Cert(flags);
+  absl::Status status = CheckFlags(flags);
+  if (status.ok()) status = Cert(flags);
   return status.ok() ? kOk : ReportError(status);
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <optional>
 
 #include "base/status.h"
@@ -13,6 +12,7 @@
 #include "tools/commands/compare_fleet.h"
 #include "tools/compare/comparison.h"
 #include "tools/exit_code.h"
+#include "tools/output_file.h"
 #include "tools/security.h"
 
 namespace skep {
@@ -68,6 +68,7 @@ std::vector<std::string> NamesOf(const FleetFamily& family) {
 
 absl::Status CompareFamilyAs(const CompareFamily& family, const Flags& flags,
                              const std::string& command) {
+  SKEP_RETURN_IF_ERROR(CheckOutputFile("--html", flags.html));
   SKEP_ASSIGN_OR_RETURN(const Comparison comparison,
                         flags.master ? CompareOnFleetOf(*flags.master, flags.security,
                                                         family, flags.options)
@@ -76,13 +77,8 @@ absl::Status CompareFamilyAs(const CompareFamily& family, const Flags& flags,
       (flags.json ? ComparisonJson(comparison) : ComparisonText(comparison)).c_str(),
       stdout);
   if (flags.html.empty()) return absl::OkStatus();
-  std::ofstream file(flags.html, std::ios::binary);
-  file << ComparisonHtml(comparison, command);
-  file.close();
-  if (!file) {
-    return EndsWith(kFiles, NotFound("cannot write --html ", flags.html,
-                                     ": is its folder there, and room in it?"));
-  }
+  SKEP_RETURN_IF_ERROR(
+      WriteOutputFile("--html", flags.html, ComparisonHtml(comparison, command)));
   std::fprintf(stderr, "skep: the report is in %s\n", flags.html.c_str());
   return absl::OkStatus();
 }
@@ -101,6 +97,7 @@ std::optional<int> RunCompareAlgorithms(const Args& args) {
   const CompareFamily* family = args.empty() ? nullptr : FindCompareFamily(args[0]);
   if (family == nullptr) return std::nullopt;
   Flags flags;
+  std::string format;
   CommandLine line(StrCat("compare ", family->name),
                    StrCat("Measures algorithms for ", family->what,
                           ", interleaved, on one core, after their answers have "
@@ -116,8 +113,9 @@ std::optional<int> RunCompareAlgorithms(const Args& args) {
   for (const uint64_t size : family->sizes) {
     StrAppend(&sizes, sizes.empty() ? "" : ",", size);
   }
-  line.ParsedFlag("sizes", StrCat("How many ", family->size_name, ": 64K, 1M"), "N,...",
-                  sizes, [&flags](const std::string& text) {
+  line.ParsedFlag("sizes",
+                  StrCat("How many ", family->size_name, ": ", family->size_example),
+                  "N,...", sizes, [&flags](const std::string& text) {
                     return ParseSizes(text, &flags.options.sizes);
                   });
   line.Flag("input", &flags.options.input,
@@ -127,8 +125,8 @@ std::optional<int> RunCompareAlgorithms(const Args& args) {
   line.Flag("json", &flags.json, "One JSON object instead of tables");
   line.ParsedFlag(
       "output", "table or json", "FORMAT", "table",
-      [&flags](const std::string& text) {
-        flags.json = text == "json";
+      [&format](const std::string& text) {
+        format = text;
         if (text == "json" || text == "table") return absl::OkStatus();
         return InvalidArgument("give table or json");
       },
@@ -142,6 +140,14 @@ std::optional<int> RunCompareAlgorithms(const Args& args) {
                   });
   AddSecurityFlags(line, &flags.security);
   if (const auto code = line.Parse({args.begin() + 1, args.end()})) return *code;
+  if (!flags.master && (flags.security.plaintext || !flags.security.tls.empty())) {
+    return ReportError(InvalidArgument(
+        "--tls and --plaintext have no effect without --master: kernels run here"));
+  }
+  if (flags.json && format == "table") {
+    return ReportError(InvalidArgument("give --json or -o table, not both"));
+  }
+  flags.json = flags.json || format == "json";
   flags.options.rounds = static_cast<int>(std::min<int64_t>(flags.rounds, 1'000'000));
   flags.options.seed = static_cast<uint64_t>(flags.seed);
   std::string command = "skep compare";

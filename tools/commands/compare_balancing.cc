@@ -9,13 +9,13 @@
 #include "base/bootstrap.h"
 #include "base/logging.h"
 #include "base/status.h"
-#include "storage/file_system.h"
 #include "tools/client/session.h"
 #include "tools/command_line.h"
 #include "tools/compare/balance_live.h"
 #include "tools/compare/balance_report.h"
 #include "tools/compare/balance_simulation.h"
 #include "tools/exit_code.h"
+#include "tools/output_file.h"
 #include "tools/signals.h"
 
 namespace skep {
@@ -178,6 +178,15 @@ absl::Status Compare(const Flags& flags) {
   if (flags.live && (flags.unit < absl::Milliseconds(1) || flags.round < flags.unit)) {
     return InvalidArgument("--unit must be 1ms at least, and --round longer");
   }
+  const Flags by_default;
+  if (flags.live && flags.calls != by_default.calls) {
+    return InvalidArgument("--calls is of the simulation; live, --round says how long");
+  }
+  if (!flags.live &&
+      (flags.unit != by_default.unit || flags.round != by_default.round)) {
+    return InvalidArgument("--unit and --round have no effect without --live");
+  }
+  SKEP_RETURN_IF_ERROR(CheckOutputFile("--html", flags.html));
   SKEP_ASSIGN_OR_RETURN(const std::vector<ServiceMix> mixes, MixesOf(flags));
   SKEP_ASSIGN_OR_RETURN(const std::vector<ComparedPolicy> policies, PoliciesOf(flags));
   std::atomic<bool> stopped = false;
@@ -198,11 +207,17 @@ absl::Status Compare(const Flags& flags) {
     } else {
       more = Simulate(flags, mix, policies, stopped);
     }
+    if (stopped) break;
     if (!flags.json) {
       std::fputs(BalanceTableText(more).c_str(), stdout);
       std::fflush(stdout);
     }
     rows.insert(rows.end(), more.begin(), more.end());
+  }
+  // Half a comparison is none.
+  if (stopped) {
+    std::fflush(stdout);
+    EndBySignal();
   }
   if (flags.live && !flags.json) {
     std::fprintf(stderr, "calls were sent late by, p99: %s\n",
@@ -213,8 +228,7 @@ absl::Status Compare(const Flags& flags) {
   }
   if (flags.json) std::fputs(BalanceJson(About(flags, late), rows).c_str(), stdout);
   if (flags.html.empty()) return absl::OkStatus();
-  return WriteFileAtomically(FileSystem::Real(), flags.html,
-                             BalanceHtml(About(flags, late), rows));
+  return WriteOutputFile("--html", flags.html, BalanceHtml(About(flags, late), rows));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "tools/compare/fleet_comparison.h"
 #include "tools/scratch.h"
 #include "tools/scratch_folder.h"
+#include "tools/signals.h"
 
 namespace skep {
 namespace {
@@ -65,6 +66,11 @@ absl::StatusOr<Comparison> CompareOnFleetOf(const Address& master,
   SKEP_ASSIGN_OR_RETURN(const std::string fleet, Described(master, *jobs, digest));
   SKEP_ASSIGN_OR_RETURN(const ScratchFolder scratch,
                         ScratchFolder::Make(ScratchDirectory()));
+  // While a job runs, its own is asked: the job is cancelled.
+  const StopSignal stop_between([&scratch] {
+    FileSystem::Real().RemoveAll(scratch.path()).IgnoreError();
+    EndBySignal();
+  });
 
   const auto run = [&](const std::string& name,
                        const std::map<std::string, std::string>& flags,

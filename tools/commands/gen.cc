@@ -77,6 +77,9 @@ int GenWords(const Args& args) {
   line.SizeFlag("bytes", &options.bytes, "The size of the text; it ends at a line end");
   CountFlags(line, nullptr, &options.seed);
   if (const auto code = line.Parse(args)) return *code;
+  if (uniform && options.exponent != WordsOptions().exponent) {
+    return ReportError(InvalidArgument("--s is of --distribution zipf"));
+  }
   if (uniform) options.distribution = WordsOptions::Distribution::kUniform;
   return ToStandardOutput(
       [&options](const Sink& sink) { return GenerateWords(options, sink); });

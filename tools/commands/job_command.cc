@@ -47,6 +47,31 @@ void AddEngineFlags(CommandLine& line, JobCommand* parsed) {
                 "Input of one map task; by default as suits the input", 1);
 }
 
+// Whether there is something to go on from when the job was broken off: the answer is
+// all, and the tasks of the first stage leave results only.
+bool LeavesResults(const Job& job, const Options& options) {
+  if (job.output(options) != OutputShape::kNone) return false;
+  const std::vector<InputSplit> no_splits;
+  const std::vector<StageResult> nothing;
+  const absl::StatusOr<PlanResult> plan =
+      job.MakePlan({.options = options, .splits = no_splits, .finished = nothing});
+  return job.has_results_only_stage() && plan.ok() && plan->has_stage() &&
+         plan->stage().partitions() == 0 && !plan->stage().writes_output();
+}
+
+// Whether it keeps anything in a checkpoint.
+absl::Status CheckResumable(const Job& job, const Options& options) {
+  if (LeavesResults(job, options)) return absl::OkStatus();
+  std::string names;
+  for (const auto& [name, other] : BuiltInJobs().jobs) {
+    if (!LeavesResults(other, Options(other.flags()))) continue;
+    StrAppend(&names, names.empty() ? "" : ", ", name);
+  }
+  return InvalidArgument("--checkpoint has no effect: the tasks of this ", job.name(),
+                         " pass records on or write files, which it does not keep; ",
+                         names, ", grep --count and wordcount --approx go on from one");
+}
+
 // What would be without effect on this job.
 absl::Status CheckEngineFlags(const JobCommand& parsed) {
   const Job& job = *parsed.request.job;
@@ -57,6 +82,9 @@ absl::Status CheckEngineFlags(const JobCommand& parsed) {
   if (parsed.session.force && job.output(options) == OutputShape::kDirectory) {
     return InvalidArgument("--force replaces a file, and ", job.name(),
                            " writes a directory: remove it, or name another");
+  }
+  if (!parsed.session.checkpoint.empty()) {
+    SKEP_RETURN_IF_ERROR(CheckResumable(job, options));
   }
   SKEP_ASSIGN_OR_RETURN(const InputFormat format, job.input(options));
   if (format.kind == InputFormat::Kind::kNone && parsed.request.split_bytes > 0) {

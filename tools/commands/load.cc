@@ -19,6 +19,7 @@
 #include "tools/load/puzzle_file.h"
 #include "tools/load/replay.h"
 #include "tools/load/report.h"
+#include "tools/output_file.h"
 #include "tools/security.h"
 #include "tools/signals.h"
 
@@ -168,15 +169,6 @@ std::string Describe(const LoadFlags& flags, const std::string& target, double r
   return out;
 }
 
-absl::Status WriteFile(const std::string& path, const std::string& text) {
-  if (path.empty()) return absl::OkStatus();
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << text;
-  out.close();
-  if (!out) return EndsWith(kFiles, ErrnoToStatus(errno, "write " + path));
-  return absl::OkStatus();
-}
-
 // "20" or "0.5%": how many of so many requests may fail.
 absl::StatusOr<double> MostFailed(const std::string& text, uint64_t sent) {
   char* end = nullptr;
@@ -307,25 +299,29 @@ absl::StatusOr<std::vector<LoadMeasurement>> RunAll(const LoadFlags& flags) {
 absl::Status WriteFiles(const LoadFlags& flags,
                         const std::vector<LoadMeasurement>& runs) {
   if (!flags.histogram.empty()) {
-    SKEP_RETURN_IF_ERROR(WriteFile(
-        flags.histogram, LoadHistogramFile(runs.empty() ? std::map<uint64_t, uint64_t>()
-                                                        : runs[0].report.stats.steps)));
+    SKEP_RETURN_IF_ERROR(
+        WriteOutputFile("--histogram", flags.histogram,
+                        LoadHistogramFile(runs.empty() ? std::map<uint64_t, uint64_t>()
+                                                       : runs[0].report.stats.steps)));
   }
   if (flags.plot.empty()) return absl::OkStatus();
   if (!flags.rates.empty()) {
-    return WriteFile(flags.plot, RampPlotSvg("Latency against load", runs));
+    return WriteOutputFile("--plot", flags.plot,
+                           RampPlotSvg("Latency against load", runs));
   }
   std::vector<NamedLatency> latencies;
   for (const LoadMeasurement& run : runs) {
     latencies.push_back({run.target, run.report.stats.latency});
   }
-  return WriteFile(
-      flags.plot,
+  return WriteOutputFile(
+      "--plot", flags.plot,
       LatencyPlotSvg(runs.size() == 1 ? runs[0].what : "Latency", latencies));
 }
 
 absl::StatusOr<int> Load(const LoadFlags& flags) {
   SKEP_RETURN_IF_ERROR(CheckFlags(flags));
+  SKEP_RETURN_IF_ERROR(CheckOutputFile("--histogram", flags.histogram));
+  SKEP_RETURN_IF_ERROR(CheckOutputFile("--plot", flags.plot));
   SKEP_ASSIGN_OR_RETURN(const std::vector<LoadMeasurement> runs, RunAll(flags));
   std::string text;
   if (runs.size() == 1) {

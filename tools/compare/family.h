@@ -81,6 +81,7 @@ struct CompareFamily {
   std::string name;
   std::string what;
   std::string size_name;                // what sizes count: "keys"
+  std::string size_example = "64K,1M";  // for --help
   std::vector<uint64_t> sizes;          // by default
   std::vector<std::string> inputs;      // kinds of input, the default first
   std::vector<std::string> by_default;  // algorithms if none are named

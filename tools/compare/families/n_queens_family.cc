@@ -57,11 +57,15 @@ constexpr QueensAlgorithm kAlgorithms[] = {
      [](int n) { return CountByHalves(n, CpuPath::kScalar); }, CpuPath::kScalar},
 };
 
+// More takes hours.
+constexpr uint64_t kMaxSide = 20;
+
 absl::StatusOr<ComparedCase> MakeCase(const std::string& /*input*/, uint64_t size,
                                       uint64_t /*seed*/) {
-  if (size < kMinHalvesQueens || size > 20) {
+  if (size < kMinHalvesQueens || size > kMaxSide) {
     return InvalidArgument("a board of side ", size,
-                           ": all algorithms take sides from 4 to 20");
+                           ": all algorithms take sides from ", kMinHalvesQueens,
+                           " to ", kMaxSide);
   }
   const int n = static_cast<int>(size);
   ComparedCase all{.input = StrCat(n, " queens")};
@@ -92,6 +96,7 @@ CompareFamily QueensFamily() {
   return {.name = "nqueens",
           .what = "counting the solutions of N queens",
           .size_name = "queens",
+          .size_example = StrCat("12,14 (", kMinHalvesQueens, " to ", kMaxSide, ")"),
           .sizes = {8, 10, 11, 12, 13, 14},
           .inputs = {"board"},
           .by_default = by_default,

@@ -1,0 +1,72 @@
+#include "tools/output_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+
+#include "base/random.h"
+#include "base/status.h"
+#include "storage/file_system.h"
+#include "tools/exit_code.h"
+
+namespace skep {
+namespace {
+
+namespace fs = std::filesystem;
+
+absl::Status Refused(std::string_view flag, const std::string& path,
+                     std::string_view why) {
+  return EndsWith(kFiles,
+                  FailedPrecondition(flag, " ", path, " cannot be written: ", why));
+}
+
+bool IsSpecial(const std::string& path) {
+  std::error_code error;
+  return fs::exists(path, error) && !fs::is_regular_file(path, error);
+}
+
+// A file is replaced where it is, not the link to it.
+std::string Resolved(const std::string& path) {
+  std::error_code error;
+  const fs::path resolved = fs::canonical(path, error);
+  return error ? path : resolved.string();
+}
+
+}  // namespace
+
+absl::Status CheckOutputFile(std::string_view flag, const std::string& path) {
+  if (path.empty()) return absl::OkStatus();
+  std::error_code error;
+  if (fs::is_directory(path, error)) return Refused(flag, path, "it is a directory");
+  if (fs::exists(path, error) && access(path.c_str(), W_OK) != 0) {
+    return Refused(flag, path, Message(ErrnoToStatus(errno, "open it")));
+  }
+  if (IsSpecial(path)) return absl::OkStatus();
+  // As a file is written: beside its place, and renamed.
+  const std::string beside =
+      StrCat(Resolved(path), ".", absl::Hex(SystemRandom64(), absl::kZeroPad16));
+  const int fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd < 0) return Refused(flag, path, Message(ErrnoToStatus(errno, "make a file")));
+  close(fd);
+  unlink(beside.c_str());
+  return absl::OkStatus();
+}
+
+absl::Status WriteOutputFile(std::string_view flag, const std::string& path,
+                             std::string_view bytes) {
+  if (path.empty()) return absl::OkStatus();
+  if (IsSpecial(path)) {
+    std::ofstream file(path, std::ios::binary);
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    file.close();
+    return file ? absl::OkStatus() : Refused(flag, path, "is there room in it?");
+  }
+  const absl::Status written =
+      WriteFileAtomically(FileSystem::Real(), Resolved(path), bytes);
+  return written.ok() ? written : Refused(flag, path, Message(written));
+}
+
+}  // namespace skep
