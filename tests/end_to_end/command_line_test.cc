@@ -235,6 +235,13 @@ TEST(CommandLineTest, ExitCodesAreThoseOfTheTable) {
       {kOk, "$skep run grep -c -e a --checkpoint c t && test -s c"},
       {kOk, "$skep run grep -x -e $'b\na b a' t"},
       {kOk, "test 2 = $(printf '\n\nx\n' | $skep run grep -c -x -e $'\n' -)"},
+      // Input is bytes, and so are names of files.
+      {kOk,
+       "test $'caf\\xe9\\t2' = \"$(printf 'caf\\xe9 caf\\xe9\\n' | $skep run wordcount "
+       "--top 1 -)\""},
+      {kOk, "test 1 = $(printf '1 \\xe9 3\\n' | $skep run median -)"},
+      {kOk, "cp t $'\\xe9'; $skep run grep -c -e a t $'\\xe9'"},
+      {kOk, "$skep run wordcount --output $'o\\xe9' t && test -f $'o\\xe9'/_SUCCESS"},
       {kUsage, "$skep cert token ca --days 3"},
       {kUsage, "$skep executor"},
       {kUsage, "$skep completion fish"},
