@@ -69,7 +69,7 @@ TEST(Grep, CountsByFile) {
 
 TEST(Grep, PatternsThatCannotBeAreRefusedBeforeAnythingRuns) {
   EXPECT_EQ(OutputOf(RunJob(Grep, {}, "x")),
-            "error: grep needs a pattern: --pattern PATTERN");
+            "error: grep needs a pattern: -e PATTERN");
   const auto result = RunJob(Grep, {{"pattern", "a("}}, "x");
   EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
 }

@@ -232,10 +232,9 @@ absl::StatusOr<InputFormat> CheckFlags(const Options& options) {
                            " cannot tell the best ", options.GetInt("top"),
                            ": give more, the bound of the error is words / counters");
   }
-  if (options.GetString("words") != "bytes" && options.GetBool("ignore-case")) {
+  if (options.GetString("words") == "unicode" && options.GetBool("ignore-case")) {
     return InvalidArgument(
-        "--ignore-case is of --words bytes: --words unicode folds "
-        "case by Unicode's rules, unicode-cased keeps it");
+        "--ignore-case is in vain: --words unicode folds case by Unicode's rules");
   }
   SKEP_RETURN_IF_ERROR(WordSplitter::Create(SplitterOptions(options)).status());
   return InputFormat{};
