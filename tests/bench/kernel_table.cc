@@ -16,6 +16,7 @@
 #include "base/strings.h"
 #include "jobs/api/json_text.h"
 #include "tests/bench/bench_inputs.h"
+#include "tests/bench/kernel_references.h"
 #include "tests/bench/kernel_rows.h"
 #include "tests/bench/machine.h"
 
@@ -96,17 +97,19 @@ void PrintRow(const KernelRow& row, CpuPath path, const Figures& figures,
     absl::PrintF(
         "{\"family\":%s,\"row\":%s,\"path\":%s,\"unit\":%s,\"low\":%.6g,"
         "\"median\":%.6g,\"high\":%.6g,\"runs\":%d,\"published\":%.6g,"
-        "\"ratio\":%.4g,\"baseline_ratio\":%.4g,\"machine\":%s}\n",
+        "\"published_by\":%s,\"ratio\":%.4g,\"baseline\":%s,"
+        "\"baseline_ratio\":%.4g,\"machine\":%s}\n",
         JsonString(row.family), JsonString(row.name), JsonString(path_name),
         JsonString(row.unit), figures.low, figures.median, figures.high, figures.runs,
-        row.published, to_published, to_baseline, MachineJson());
+        row.published, JsonString(row.published_by), to_published,
+        JsonString(row.baseline), to_baseline, MachineJson());
     return;
   }
-  absl::PrintF("%-36s %-7s %9s %-9s +-%3.0f%%  %9s %-16s %6s %8s\n", row.name,
+  absl::PrintF("%-36s %-7s %9s %-9s +-%3.0f%%  %9s %-16s %6s %8s %5.1f\n", row.name,
                ToAbsl(path_name), Cell(figures.median), row.unit,
                50 * (figures.high - figures.low) / figures.median, Cell(row.published),
                row.published == 0 ? "" : row.published_by, Cell(to_published),
-               Cell(to_baseline));
+               Cell(to_baseline), MachineLoad());
   std::fflush(stdout);
 }
 
@@ -118,6 +121,16 @@ void PrintHead(const KernelBenchOptions& options) {
     absl::PrintF(
         "Without --data DIR (kjv.txt, sudoku17_20k.txt, magictour_1465.txt, "
         "hardest_1000.txt) rows are missing.\n");
+  }
+}
+
+void PrintReferences(std::string_view family) {
+  bool first = true;
+  for (const KernelReference& reference : KernelReferences()) {
+    if (reference.family != family) continue;
+    absl::PrintF("%s%-41s %s\n", first ? "public programs:\n" : "",
+                 ToAbsl(StrCat("  ", reference.program)), ToAbsl(reference.figures));
+    first = false;
   }
 }
 
@@ -150,8 +163,9 @@ void RunFamily(const std::vector<KernelRow>& rows, const KernelBenchOptions& opt
       continue;
     }
     if (!headed) {
-      absl::PrintF("\n%-36s %-7s %9s %-9s %6s  %9s %-16s %6s %8s\n", row.family, "path",
-                   "here", "", "spread", "published", "", "ratio", "baseline");
+      absl::PrintF("\n%-36s %-7s %9s %-9s %6s  %9s %-16s %6s %8s %5s\n", row.family,
+                   "path", "here", "", "spread", "published", "", "ratio", "baseline",
+                   "load");
       headed = true;
     }
     for (const CpuPath path : PathsOf(row, options)) {
@@ -162,6 +176,7 @@ void RunFamily(const std::vector<KernelRow>& rows, const KernelBenchOptions& opt
                options);
     }
   }
+  if (!options.json && headed) PrintReferences(rows.front().family);
 }
 
 absl::Status CheckPath(const std::string& path) {

@@ -31,11 +31,16 @@ std::string MachineLine() {
 std::string MachineJson() {
   std::string cpu = FirstLineAfter("/proc/cpuinfo", "model name\t: ");
   std::erase_if(cpu, [](char c) { return c == '"' || c == '\\' || c < ' '; });
+  return StrCat("{\"cpu\":\"", cpu,
+                "\",\"cores\":", std::thread::hardware_concurrency(),
+                ",\"best_path\":\"", CpuPathName(BestCpuPath()),
+                "\",\"load\":", MachineLoad(), "}");
+}
+
+double MachineLoad() {
   double load = 0;
   getloadavg(&load, 1);
-  return StrCat(
-      "{\"cpu\":\"", cpu, "\",\"cores\":", std::thread::hardware_concurrency(),
-      ",\"best_path\":\"", CpuPathName(BestCpuPath()), "\",\"load\":", load, "}");
+  return load;
 }
 
 }  // namespace skep

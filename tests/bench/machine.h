@@ -14,6 +14,9 @@ std::string MachineLine();
 //   {"cpu":"NAME","cores":2,"best_path":"avx512","load":0.41}
 std::string MachineJson();
 
+// Of the last minute.
+double MachineLoad();
+
 }  // namespace skep
 
 #endif  // SKEP_TESTS_BENCH_MACHINE_H_

@@ -276,5 +276,28 @@ TEST(RunTest, AJobsTimesAddUp) {
   EXPECT_EQ(runs, 2);
 }
 
+// Each path of the machine, beside what it is held against.
+TEST(RunTest, KernelsAreMeasuredOnEachPath) {
+  const Outcome outcome = Skep({"bench", "kernels", "--quick", "--json", "--only",
+                                "Parse Integers", "--repetitions", "1"});
+  ASSERT_EQ(outcome.exit_code, kOk) << outcome.err;
+  std::istringstream lines(outcome.out);
+  int on_a_path = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const auto row = nlohmann::json::parse(line);
+    EXPECT_GT(row["median"], 0) << line;
+    EXPECT_GE(row["machine"]["load"], 0) << line;
+    if (row["path"] == "") continue;
+    ++on_a_path;
+    EXPECT_GT(row["published"], 0) << line;
+    EXPECT_NE(row["published_by"], "") << line;
+    EXPECT_NE(row["baseline"], "") << line;
+    EXPECT_GT(row["baseline_ratio"], 0) << line;
+  }
+  EXPECT_GE(on_a_path, 1);
+  const Outcome none = Skep({"bench", "kernels", "--only", "no such row"});
+  EXPECT_EQ(none.exit_code, kUsage);
+}
+
 }  // namespace
 }  // namespace skep
