@@ -110,6 +110,7 @@ void Scheduler::EndJob(ActiveJob& job, JobState end, const absl::Status& error) 
   if (end == JOB_SUCCEEDED) {
     if (job.phase() == ActiveJob::Phase::kPublish) {
       status.mutable_output()->Assign(job.parts().begin(), job.parts().end());
+      status.set_output_directory(job.spec().output().directory());
     }
   } else {
     status.clear_answer();

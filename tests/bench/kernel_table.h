@@ -16,7 +16,7 @@ namespace skep {
 
 struct KernelBenchOptions {
   bool full = true;      // inputs as the published figures': minutes, not one
-  bool longest = false;  // N-Queens of 19 and 20, too
+  bool longest = false;  // N-Queens of 19 and 20, and 17 by plain ways
   bool json = false;     // a JSON object a row
   std::string only;      // families and rows whose name contains it, and baselines
   std::string path;      // "avx512", "avx2", "scalar"; "": every one that is here

@@ -249,6 +249,33 @@ TEST_F(FailureTest, AWorkerThatStandsStillForAMomentLosesNothing) {
   EXPECT_EQ(job["ran_again"]["map_outputs"], 0) << job;
 }
 
+TEST(Fleet, WhoWaitsForAJobIsToldItsAnswerOrWhereItIs) {
+  Fleet fleet(1);
+  const std::string folder = TestFolder();
+  WriteWholeFile(folder + "/t", "a b a\n");
+  const auto submit = [&](std::vector<std::string> args) {
+    EXPECT_EQ(fleet.Submit(std::move(args)).exit_code, kOk);
+  };
+  submit({"wordcount", "--detach", "--output", folder + "/counts", folder + "/t"});
+  submit({"sort", "--output", folder + "/sorted", folder + "/t"});
+  submit({"sort", folder + "/t"});
+  submit({"wordcount", "--top", "1", folder + "/t"});
+  const auto wait = [&](const char* id) {
+    return Skep({"wait", id, "--master", fleet.master()});
+  };
+  const std::pair<const char*, std::string> kTold[] = {
+      {"1", "output: " + folder + "/counts, 1 file of 8 bytes"},
+      {"2", "output: " + folder + "/sorted, 6 bytes"},
+      {"3", "output: standard output of its submitter, 6 bytes"}};
+  for (const auto& [id, told] : kTold) {
+    const Outcome outcome = wait(id);
+    EXPECT_EQ(outcome.exit_code, kOk) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_NE(outcome.err.find(told), std::string::npos) << outcome.err;
+  }
+  EXPECT_EQ(wait("4").out, "a\t2\n");
+}
+
 // Every family's jobs, as `skep compare` submits them.
 TEST(Fleet, ComparesAlgorithmsOfJobs) {
   Fleet fleet(2);

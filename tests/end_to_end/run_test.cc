@@ -181,6 +181,13 @@ TEST(RunTest, PlacesQueens) {
   ExpectOutput(Skep({"run", "nqueens", "--n", "14"}), "365596\n");
   ExpectOutput(Skep({"run", "nqueens", "--n", "15"}), "2279184\n");
   ExpectOutput(Skep({"run", "nqueens", "--n", "16"}), "14772512\n");
+  ExpectOutput(Skep({"run", "nqueens", "--n", "18"}), "666090624\n");
+  // Another way to the same: backtracking.
+  ExpectOutput(Skep({"run", "nqueens", "--n", "16", "--algorithm", "prefixes"}),
+               "14772512\n");
+  if (getenv("SKEP_LONG_TESTS") != nullptr) {  // a minute and more
+    ExpectOutput(Skep({"run", "nqueens", "--n", "20"}), "39029188884\n");
+  }
 }
 
 bool Solves(const std::string& solution, const std::string& puzzle) {

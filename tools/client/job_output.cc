@@ -13,6 +13,9 @@ namespace {
 
 constexpr char kTemporary[] = "_temporary";
 constexpr size_t kCopyBytes = 1 << 20;
+// Folders of our own are this, or a dot, the file's name and a dot; then random digits.
+constexpr std::string_view kOwnFolder = "skep-output-";
+constexpr size_t kRandomDigits = 16;
 
 std::string NewToken() {
   return Digest128{SystemRandom64(), SystemRandom64()}.ToString();
@@ -24,6 +27,21 @@ std::string_view ParentOf(std::string_view path) {
 }
 
 }  // namespace
+
+std::string JobOutput::PathOf(const std::string& directory) {
+  const size_t name_at = directory.rfind('/') + 1;
+  std::string_view name = std::string_view(directory).substr(name_at);
+  if (name.size() <= kRandomDigits ||
+      name.find_first_not_of("0123456789abcdef", name.size() - kRandomDigits) !=
+          name.npos) {
+    return directory;
+  }
+  name.remove_suffix(kRandomDigits);
+  if (name == kOwnFolder) return "";
+  if (name.size() < 3 || name.front() != '.' || name.back() != '.') return directory;
+  name = name.substr(1, name.size() - 2);
+  return StrCat(std::string_view(directory).substr(0, name_at), name);
+}
 
 absl::StatusOr<std::unique_ptr<JobOutput>> JobOutput::Prepare(
     FileSystem& fs, OutputShape shape, const std::string& path,
@@ -40,7 +58,7 @@ absl::StatusOr<std::unique_ptr<JobOutput>> JobOutput::Prepare(
   if (shape == OutputShape::kNone) return output;
 
   if (absolute.empty()) {
-    SKEP_RETURN_IF_ERROR(output->MakeOwnFolder(JoinPath(scratch, "skep-output-")));
+    SKEP_RETURN_IF_ERROR(output->MakeOwnFolder(JoinPath(scratch, kOwnFolder)));
   } else if (shape == OutputShape::kDirectory) {
     SKEP_RETURN_IF_ERROR(output->PrepareDirectory());
   } else {

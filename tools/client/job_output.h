@@ -27,6 +27,11 @@ class JobOutput {
   // Takes bytes for the terminal; an error ends the copying.
   using Sink = std::function<absl::Status(std::string_view)>;
 
+  // What the user calls the output that a job has in an OutputSpec's `directory`: the
+  // directory, or the file that its submitter puts together; "": it is for the
+  // submitter's standard output.
+  static std::string PathOf(const std::string& directory);
+
   // Makes the directory and its token. `path` is --output, or empty; a relative one
   // starts at `working_directory`. `scratch` is where folders of our own may be made.
   // AlreadyExists: the directory is not empty; NotFound: its parent is not there;

@@ -91,6 +91,7 @@ TEST_F(JobOutputTest, WithoutAPathThePartsGoToTheTerminalInOrder) {
 
 TEST_F(JobOutputTest, AFileAppearsWhole) {
   auto output = *Prepare(OutputShape::kFile, "solved.txt");
+  EXPECT_EQ(JobOutput::PathOf(output->spec().directory()), "/home/solved.txt");
   const OutputFile first = Publish(*output, "part-00000", "a\n");
   const OutputFile second = Publish(*output, "part-00001", "b\n");
   EXPECT_TRUE(absl::IsNotFound(fs_.Stat("/home/solved.txt").status()));

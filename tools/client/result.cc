@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_format.h"
 #include "base/status.h"
+#include "tools/client/job_output.h"
 #include "tools/client/progress.h"
 #include "tools/standard_output.h"
 
@@ -108,6 +109,20 @@ absl::Status JobError(const JobStatus& status) {
                     status.error_message());
 }
 
+std::string OutputText(const JobStatus& status) {
+  if (status.output_directory().empty()) return "";
+  const std::string path = JobOutput::PathOf(status.output_directory());
+  uint64_t bytes = 0;
+  for (const OutputFile& file : status.output()) bytes += file.bytes();
+  if (path.empty()) {
+    return StrCat("standard output of its submitter, ", bytes, " bytes");
+  }
+  if (path != status.output_directory()) return StrCat(path, ", ", bytes, " bytes");
+  const int files = status.output_size();
+  return StrCat(path, ", ", files, files == 1 ? " file of " : " files of ", bytes,
+                " bytes");
+}
+
 std::string JobText(const JobStatus& status) {
   std::string text =
       StrCat("job: ", status.id(), "\nname: ", status.name(), "\nuser: ", status.user(),
@@ -147,6 +162,8 @@ std::string JobText(const JobStatus& status) {
   }
   const absl::Status error = JobError(status);
   if (!error.ok()) StrAppend(&text, "error: ", Message(error), "\n");
+  const std::string output = OutputText(status);
+  if (!output.empty()) StrAppend(&text, "output: ", output, "\n");
   if (!status.answer().text().empty()) {
     StrAppend(&text, "answer:\n", status.answer().text());
     if (text.back() != '\n') text += '\n';

@@ -28,6 +28,10 @@ namespace skep {
 std::string JobJson(const JobStatus& status,
                     std::optional<std::string_view> output_path, absl::Duration took);
 
+// Where a job that has succeeded has put its output, for a person: "/home/me/out, 3
+// files of 120 bytes"; "" if it has none.
+std::string OutputText(const JobStatus& status);
+
 // As `skep status` prints it: lines of "name: value".
 std::string JobText(const JobStatus& status);
 

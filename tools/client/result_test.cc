@@ -96,6 +96,20 @@ TEST(ResultTest, FailuresAreErrors) {
   EXPECT_TRUE(absl::IsCancelled(JobError(status)));
 }
 
+TEST(ResultTest, TellsWhereTheOutputIs) {
+  JobStatus status = Succeeded();
+  EXPECT_EQ(OutputText(status), "");
+  for (const uint64_t bytes : {10, 20}) status.add_output()->set_bytes(bytes);
+  status.set_output_directory("/home/me/counts");
+  EXPECT_EQ(OutputText(status), "/home/me/counts, 2 files of 30 bytes");
+  EXPECT_NE(JobText(status).find("output: /home/me/counts, 2"), std::string::npos);
+  // What JobOutput makes for a file, and for standard output.
+  status.set_output_directory("/home/me/.sorted.txt.0123456789abcdef");
+  EXPECT_EQ(OutputText(status), "/home/me/sorted.txt, 30 bytes");
+  status.set_output_directory("/tmp/skep-output-0123456789abcdef");
+  EXPECT_EQ(OutputText(status), "standard output of its submitter, 30 bytes");
+}
+
 TEST(ResultTest, TimeTakenEndsWithTheJob) {
   JobStatus status = Succeeded();
   const absl::Time later = absl::FromUnixMillis(9000);

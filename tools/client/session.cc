@@ -366,8 +366,10 @@ int Present(const JobStatus& status, JobOutput* output, bool json, bool quiet,
     if (!error.ok()) return ReportError(error);
   }
   if (json) {
-    error = out.Write(
-        StrCat(JobJson(status, output == nullptr ? "" : output->path(), took), "\n"));
+    const std::string path = output != nullptr
+                                 ? output->path()
+                                 : JobOutput::PathOf(status.output_directory());
+    error = out.Write(StrCat(JobJson(status, path, took), "\n"));
   } else if (error.ok() && !to_terminal && !status.answer().text().empty()) {
     const std::string& text = status.answer().text();
     error = out.Write(text.back() == '\n' ? text : StrCat(text, "\n"));
@@ -385,6 +387,9 @@ int Present(const JobStatus& status, JobOutput* output, bool json, bool quiet,
   if (!error.ok()) return ReportError(error);
   // An answer that was in a checkpoint has no job.
   if (!quiet && status.id() != 0) {
+    // Who waits for another's job did not say where.
+    const std::string where = output == nullptr ? OutputText(status) : "";
+    if (!where.empty()) WriteError(StrCat("skep: its output: ", where, "\n"));
     WriteError(StrCat("skep: ", SummaryLine(status, took), "\n"));
   }
   return status.answer().negative() ? kJobFailed : kOk;

@@ -73,7 +73,7 @@ int RunBench(const Args& args) {
             "rpc: once and shortly; kernels, jobs: on smaller inputs, a minute");
   line.Flag("alone", &alone, "rpc: without gRPC, for a profile");
   line.Flag("long", &kernels.longest,
-            "kernels: N-Queens of 19 and 20, too: ten minutes more");
+            "kernels: N-Queens of 19 and 20, and 17 by plain ways: ten minutes more");
   line.Flag("path", &kernels.path,
             "kernels: this CPU path alone (avx512, avx2 or scalar), not all that this "
             "machine has",
