@@ -48,14 +48,13 @@ void ChannelCore::CountMemory() {
 void ChannelCore::CheckTaking() {
   if (stream_ == nullptr || delegate_ != nullptr) return;
   const size_t unsent = stream_->unsent();
-  const uint64_t taken = written_ - std::min<uint64_t>(written_, unsent);
+  const uint64_t taken = written_ - std::min<uint64_t>(written_, stream_->untaken());
   const absl::Time now = Now();
   if (taken != std::exchange(taken_before_, taken) || unsent < kMemoryStep) {
     took_at_ = now;
   } else if (now - took_at_ >= options_.stall_timeout) {
     LOG(WARNING) << "deaf_peer peer=" << peer_ << " unsent=" << unsent;
-    stream_->Abort(Unavailable(peer_, " took none of ", unsent,
-                               " bytes of replies for ",
+    stream_->Abort(Unavailable(peer_, " took none of ", unsent, " bytes for ",
                                absl::FormatDuration(options_.stall_timeout)));
   }
 }
@@ -129,7 +128,7 @@ void ChannelCore::CheckPeer() {
   const absl::Duration silent = Now() - last_activity_;
   // Whom we do not read says nothing that we could hear: it lives while it takes what
   // we say.
-  const uint64_t taken = written_ - std::min<uint64_t>(written_, stream_->unsent());
+  const uint64_t taken = written_ - std::min<uint64_t>(written_, stream_->untaken());
   const bool takes = taken > taken_at_check_ || stream_->unsent() == 0;
   taken_at_check_ = taken;
   const bool unheard = !reading_ && takes;
@@ -150,7 +149,12 @@ void ChannelCore::CheckPeer() {
 }
 
 void ChannelCore::OnPing(const ControlPing& ping) {
-  if (ping.answer()) return;
+  if (ping.answer()) {
+    // It does not read us for a while, since our calls are too many for it; whom we
+    // call nothing has no such reason.
+    if (calls_.sent() > 0) took_at_ = Now();
+    return;
+  }
   ControlPing answer;
   answer.set_answer(true);
   SendControl("Ping", answer);

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <glog/logging.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -159,6 +161,13 @@ ssize_t TcpStream::SendFront(std::string_view* more) {
   }
   if (sent < 0 && errno == EAGAIN) blocked_ = true;
   return sent;
+}
+
+size_t TcpStream::untaken() const {
+  int in_kernel = 0;
+  if (!socket_.valid() || ioctl(socket_.get(), SIOCOUTQ, &in_kernel) != 0)
+    return unsent();
+  return unsent() + static_cast<size_t>(in_kernel);
 }
 
 void TcpStream::SetReading(bool on) {

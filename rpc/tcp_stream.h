@@ -30,6 +30,7 @@ class TcpStream final : public Stream, private Watcher {
   char* BeginWrite(size_t most) override;
   void EndWrite(size_t count) override;
   size_t unsent() const override { return output_.size(); }
+  size_t untaken() const override;
   size_t lost() const override { return lost_; }
   void SetReading(bool on) override;
   void CloseWhenDrained(absl::Duration linger) override;

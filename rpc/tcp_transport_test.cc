@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "base/coding.h"
 #include "base/status.h"
 #include "gtest/gtest.h"
@@ -186,6 +187,40 @@ TEST_F(TcpTransportTest, StreamsOverASocketPair) {
   ends[0]->Destroy();
   EXPECT_TRUE(bed_.WaitUntil([&] { return ends[1]->closed == 1; }));
   ends[1]->Destroy();
+}
+
+// What a slow reader takes is seen in untaken() while unsent() stands still, since the
+// kernel makes room by large parts.
+TEST_F(TcpTransportTest, ASlowReaderIsSeenToTake) {
+  int fds[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+  TcpTransport transport(1);
+  TestPeer writer(bed_, transport.StreamOverFd(fds[0]));
+  const Fd reader(fds[1]);
+  const auto look = [&writer] {
+    std::pair<size_t, size_t> seen;  // unsent, untaken
+    EXPECT_TRUE(writer.Run([&seen](Stream& stream) {
+      seen = {stream.unsent(), stream.untaken()};
+    }));
+    return seen;
+  };
+  ASSERT_TRUE(writer.Run([&writer](Stream& stream) {
+    writer.Start();
+    stream.Write(std::string(4 << 20, 'x'));
+  }));
+  // Until the kernel takes no more.
+  auto before = look();
+  for (auto earlier = before; before.first == (4 << 20) || before != earlier;) {
+    absl::SleepFor(absl::Milliseconds(20));
+    earlier = std::exchange(before, look());
+  }
+  ASSERT_GT(before.first, 0u);
+  std::string taken(1000, '\0');
+  for (int i = 0; i < 70; ++i) {
+    ASSERT_GT(recv(reader.get(), taken.data(), taken.size(), 0), 0);
+  }
+  EXPECT_LT(look().second, before.second);
+  writer.Destroy();
 }
 
 // A full read, then the peer's end, while the handler has yet to be offered the bytes

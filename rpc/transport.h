@@ -90,6 +90,10 @@ class Stream {
   virtual void EndWrite(size_t count) = 0;
   // Bytes written and not yet taken by the kernel.
   virtual size_t unsent() const = 0;
+  // Those, and what the kernel has and the peer's did not take: whether a slow peer takes
+  // anything is seen here long before it is in unsent(), which falls by a large part of
+  // the kernel's buffer at a time. A system call.
+  virtual size_t untaken() const { return unsent(); }
   // In OnClosed and after it: of the bytes that were written, how many, from the end,
   // certainly never left this process. Where that is not known, none.
   virtual size_t lost() const { return 0; }

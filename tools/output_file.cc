@@ -23,16 +23,22 @@ absl::Status Refused(std::string_view flag, const std::string& path,
                   FailedPrecondition(flag, " ", path, " cannot be written: ", why));
 }
 
+// What is written to, not replaced: a device, a pipe, and what a name of /dev/stdout's
+// kind stands for, which the command's own output goes to as well.
 bool IsSpecial(const std::string& path) {
   std::error_code error;
+  const std::string absolute = fs::absolute(path, error).lexically_normal().string();
+  if (absolute.starts_with("/dev/") || absolute.starts_with("/proc/")) return true;
   return fs::exists(path, error) && !fs::is_regular_file(path, error);
 }
 
-// A file is replaced where it is, not the link to it.
+// A file is replaced where it is, not the link to it, which may point at none yet.
 std::string Resolved(const std::string& path) {
   std::error_code error;
   const fs::path resolved = fs::canonical(path, error);
-  return error ? path : resolved.string();
+  if (!error) return resolved.string();
+  if (!fs::is_symlink(path, error)) return path;
+  return (fs::path(path).parent_path() / fs::read_symlink(path, error)).string();
 }
 
 }  // namespace
@@ -59,14 +65,19 @@ absl::Status WriteOutputFile(std::string_view flag, const std::string& path,
                              std::string_view bytes) {
   if (path.empty()) return absl::OkStatus();
   if (IsSpecial(path)) {
-    std::ofstream file(path, std::ios::binary);
+    std::ofstream file(path, std::ios::binary | std::ios::app);
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     file.close();
     return file ? absl::OkStatus() : Refused(flag, path, "is there room in it?");
   }
-  const absl::Status written =
-      WriteFileAtomically(FileSystem::Real(), Resolved(path), bytes);
-  return written.ok() ? written : Refused(flag, path, Message(written));
+  const std::string place = Resolved(path);
+  std::error_code error;
+  const fs::file_status before = fs::status(place, error);
+  const absl::Status written = WriteFileAtomically(FileSystem::Real(), place, bytes);
+  if (!written.ok()) return Refused(flag, path, Message(written));
+  // Who may read the one that was there may read this one.
+  if (fs::exists(before)) fs::permissions(place, before.permissions(), error);
+  return absl::OkStatus();
 }
 
 }  // namespace skep

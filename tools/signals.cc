@@ -23,15 +23,21 @@ std::atomic<int> wake_fd = kNone;
 std::atomic<int> signals_seen = 0;
 std::atomic<int> first_signal = SIGTERM;
 
-void Wake() {
+// What wakes a StopSignal's thread adds up in its eventfd: its end, and, above all
+// that, a signal that is its own.
+constexpr uint64_t kEnd = 1;
+constexpr uint64_t kStop = 1 << 20;
+
+void Wake(uint64_t why) {
   const int saved = errno;
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(wake_fd.load(), &one, sizeof one);
+  [[maybe_unused]] const ssize_t written = write(wake_fd.load(), &why, sizeof why);
   errno = saved;
 }
 
 // Service managers tell the process and its whole group, which is one wish said twice.
 constexpr int64_t kOneWishNanos = 1'000'000'000;
+// Nor does anybody press Ctrl-C twice in this time: a wrapper has passed it on.
+constexpr int64_t kOneKeyNanos = 100'000'000;
 std::atomic<int64_t> first_signal_nanos = 0;
 
 int64_t MonotonicNanos() {
@@ -44,11 +50,11 @@ void OnSignal(int signal) {
   if (signals_seen.fetch_add(1) == 0) {
     first_signal = signal;
     first_signal_nanos = MonotonicNanos();
-    Wake();
-  } else if (signal == SIGINT ||
-             MonotonicNanos() - first_signal_nanos.load() > kOneWishNanos) {
-    _exit(kCancelled);
+    Wake(kStop);
+    return;
   }
+  const int64_t since = MonotonicNanos() - first_signal_nanos.load();
+  if (since > (signal == SIGINT ? kOneKeyNanos : kOneWishNanos)) _exit(kCancelled);
 }
 
 void Handle(void (*handler)(int)) {
@@ -71,17 +77,17 @@ StopSignal::StopSignal(std::function<void()> on_stop)
     uint64_t count;
     while (read(fd, &count, sizeof count) < 0 && errno == EINTR) {
     }
-    if (signals_seen.load() > 0 && on_stop) on_stop();
+    if (count >= kStop && on_stop) on_stop();
   });
   Handle(OnSignal);
   // One that came to the outer one just before.
-  if (signals_seen.load() > 0) Wake();
+  if (signals_seen.load() > 0) Wake(kStop);
 }
 
 StopSignal::~StopSignal() {
   // Once a stop was asked for, a SIGTERM that repeats it changes nothing to the end.
   if (outer_fd_ == kNone && signals_seen.load() == 0) Handle(SIG_DFL);
-  Wake();
+  Wake(kEnd);
   if (thread_.joinable()) thread_.join();
   wake_fd = outer_fd_;
   close(fd_);

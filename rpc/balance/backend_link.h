@@ -112,8 +112,9 @@ class BackendLink final : public StreamHandler,
     size_t lately = 0;      // bytes since then
     bool paused = false;    // not read on, since its client takes it slowly
     bool unpaused = false;  // and never again, since others waited
-    absl::Time moved;       // paused: when its client took some
-    size_t unsent = 0;      // paused: what its client had not taken
+    absl::Time paused_at;
+    absl::Time moved;    // paused: when its client took some
+    size_t untaken = 0;  // paused: what its client had not taken
   };
   ReplyCut::Verdict BeginPassing(std::string_view front, absl::Time now);
   // Null: nobody waits for it any more.

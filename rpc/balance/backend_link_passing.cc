@@ -20,6 +20,8 @@ constexpr absl::Duration kOthersWait = absl::Milliseconds(100);
 constexpr absl::Duration kClientStalled = absl::Seconds(30);
 constexpr absl::Duration kBackendStalled = absl::Seconds(10);
 constexpr size_t kMoves = 64 << 10;
+// Our own servers end a connection that takes nothing for 30 s.
+constexpr absl::Duration kBackendsPatience = absl::Seconds(15);
 
 void BreakClient(BalancerClient& client, absl::Status why) {
   LOG(WARNING) << "balancer_slow_client client=" << client.peer() << " reason=\"" << why
@@ -82,7 +84,8 @@ size_t BackendLink::Pass(std::string_view in, absl::Time now) {
 void BackendLink::Pause(BalancerClient& client, absl::Time now) {
   passing_->paused = true;
   passing_->moved = now;
-  passing_->unsent = client.stream().unsent();
+  passing_->paused_at = now;
+  passing_->untaken = client.stream().untaken();
   pardoned_ = true;
   stream_->SetReading(false);
   LookAfterPause();
@@ -109,16 +112,19 @@ void BackendLink::OnPaused() {
   BalancerClient* const client = PassingClient();
   if (client == nullptr) return PassOn();
   const absl::Time now = shard_.Now();
-  const size_t unsent = client->stream().unsent();
+  const size_t untaken = client->stream().untaken();
   // Who takes a byte now and then takes nothing.
-  if (unsent + kMoves <= passing_->unsent) {
+  if (untaken + kMoves <= passing_->untaken) {
     passing_->moved = now;
-    passing_->unsent = unsent;
+    passing_->untaken = untaken;
   }
   const size_t left = passing_->cut.left();
   // Calls that this backend has room for only when it is done wait, too: with a window
   // of one, nobody else is behind the reply.
-  if (outstanding_ > 1 || shard_.CallsWait()) {
+  // And a backend that is not read for long takes the balancer for dead.
+  const bool backend_waits = now - passing_->paused_at >= kBackendsPatience &&
+                             now - passing_->moved < kBackendsPatience;
+  if (outstanding_ > 1 || shard_.CallsWait() || backend_waits) {
     // It waits no longer: the client's queue takes the rest.
     passing_->unpaused = true;
     if (client->HasRoomFor(left)) {
@@ -126,7 +132,7 @@ void BackendLink::OnPaused() {
     } else {
       BreakClient(*client, ResourceExhausted(
                                "there is no room for the ", left,
-                               " bytes of a reply that are still to come: ", unsent,
+                               " bytes of a reply that are still to come: ", untaken,
                                " are not taken"));
     }
   } else if (now - passing_->moved >= kClientStalled) {

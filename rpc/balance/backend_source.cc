@@ -55,12 +55,18 @@ class NameLookup {
   static std::shared_ptr<NameLookup> Begin(
       std::function<Answer(const Address&)> resolve, const Address& name) {
     auto lookup = std::make_shared<NameLookup>();
-    std::thread([lookup, resolve = std::move(resolve), name] {
+    const auto look = [lookup, resolve = std::move(resolve), name] {
       Answer answer = resolve(name);
       MutexLock lock(lookup->mutex_);
       lookup->answer_ = std::move(answer);
       lookup->answered_.SignalAll();
-    }).detach();
+    };
+    try {
+      std::thread(look).detach();
+    } catch (const std::system_error& error) {  // no more threads can be had
+      MutexLock lock(lookup->mutex_);
+      lookup->answer_ = Unavailable("look up ", name, ": ", error.what());
+    }
     return lookup;
   }
   // None if there is none until `end`, of the real clock. Once.

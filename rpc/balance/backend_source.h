@@ -34,9 +34,9 @@ struct BackendLookups {
   static BackendLookups Real();
 };
 
-// Thread-safe, but for Refresh, which one thread calls at a time.
 class NameLookup;
 
+// Thread-safe, but for Refresh, which one thread calls at a time.
 class BackendDirectory {
  public:
   explicit BackendDirectory(BackendLookups lookups) : lookups_(std::move(lookups)) {}

@@ -152,6 +152,10 @@ void BalancedChannel::State::Judge(size_t index, const absl::Status& status,
     return;
   }
   const bool late = absl::IsDeadlineExceeded(status);
+  if (!late && !absl::IsCancelled(status) && !NeverSent(status) &&
+      !Health::SpeaksAgainst(status.code())) {
+    backend.answered = now;  // that it cannot, or will not, is an answer
+  }
   if (late || absl::IsCancelled(status)) {
     // Given up here, or lost to a hedge: whether the backend still has it is not known.
     backend.phantoms.Hold(now);

@@ -329,10 +329,14 @@ void BalancerClient::Break(absl::Status reason) {
 bool BalancerClient::Takes() {
   const size_t unsent = stream_->unsent();
   const int64_t there = static_cast<int64_t>(unsent_then_) + queued_;
-  // What is cut through is written, and watched over, by the link.
+  // What is cut through is written, and watched over, by the link. What the kernel has
+  // becomes no more while bytes wait here.
+  const size_t in_kernel = unsent <= kFewBytes ? 0 : stream_->untaken() - unsent;
   const bool takes = unsent <= kFewBytes || passing_ != kNoPlace ||
-                     static_cast<int64_t>(unsent) < there;
+                     static_cast<int64_t>(unsent) < there ||
+                     in_kernel < in_kernel_then_;
   unsent_then_ = unsent;
+  in_kernel_then_ = in_kernel;
   queued_ = 0;
   return takes;
 }

@@ -143,13 +143,14 @@ class BalancerClient final : public StreamHandler,
   size_t behind_bytes_ = 0;
   HeldPart held_in_;
   HeldPart held_out_;
-  bool spoken_ = false;     // anything at all
-  absl::Time took_at_;      // when it last took something
-  size_t unsent_then_ = 0;  // when that was looked at
-  int64_t queued_ = 0;      // behind that, since then
-  bool is_skep_ = false;    // it said hello
-  bool scoped_ = false;     // and nothing is between it and us
-  bool waiting_ = false;    // for a backend
+  bool spoken_ = false;        // anything at all
+  absl::Time took_at_;         // when it last took something
+  size_t unsent_then_ = 0;     // when that was looked at
+  size_t in_kernel_then_ = 0;  // likewise: what the kernel had that it had not taken
+  int64_t queued_ = 0;         // behind that, since then
+  bool is_skep_ = false;       // it said hello
+  bool scoped_ = false;        // and nothing is between it and us
+  bool waiting_ = false;       // for a backend
   bool reading_ = true;
   bool draining_ = false;
   bool peer_closed_ = false;

@@ -95,6 +95,29 @@ TEST_F(BalancerTest, AFullQueueTellsWhenToComeAgain) {
   EXPECT_EQ(refused(), absl::Seconds(10));
 }
 
+TEST_F(BalancerTest, IdleTimeDoesNotMakeItLookSlow) {
+  SimBackend& backend = AddBackend();
+  Listen({.mode = BindMode::kLate, .window = 1, .max_queued_calls = 1});
+  const auto channel = Dial();
+  std::vector<std::optional<Outcome>> outcomes(100);
+  for (auto& outcome : outcomes) {  // twenty a second
+    Echo(*channel, "hold", &outcome);
+    Run(absl::Milliseconds(50));
+    ASSERT_EQ(backend.echo.held.size(), 1u);
+    backend.echo.Release();
+    Run(absl::Milliseconds(1));
+  }
+  Run(absl::Minutes(1));
+  const auto raw = DialRaw();
+  for (uint64_t id = 1; id <= 3; ++id) {
+    raw->Write(EchoRequestFrame(id, "hold", absl::Minutes(5)));
+    Run(absl::Milliseconds(1));
+  }
+  const std::optional<Envelope> refused = raw->Next();
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_LT(absl::Microseconds(refused->retry_after_us), absl::Seconds(1));
+}
+
 TEST_F(BalancerTest, TheLateQueueIsBounded) {
   SimBackend& backend = AddBackend();
   Listen({.mode = BindMode::kLate, .window = 1, .max_queued_calls = 3});

@@ -258,11 +258,11 @@ BalancerClient* BalancerShard::Detach(uint32_t place) {
 }
 
 BalancerShard::Ended BalancerShard::End(uint32_t place, absl::StatusCode code,
-                                        absl::Time now) {
+                                        absl::Time now, bool answered) {
   BalancerCall& call = calls_[place];
   SharedBackend& backend = call.link->backend();
   const bool passing = call.client != nullptr && call.client->Passing(place);
-  if (call.client != nullptr) Count(call, code, /*answered=*/true, now);
+  if (call.client != nullptr) Count(call, code, answered, now);
   const Ended ended = {.client = Detach(place),
                        .client_id = call.client_id,
                        .extended = call.extended,
@@ -317,11 +317,11 @@ absl::Duration BalancerShard::RetryAfter(const absl::Status& refusal) const {
   const auto calls = static_cast<double>(calls_.live());
   // That calls end does not bring backends back, nor take bytes from a client.
   if (!absl::IsResourceExhausted(refusal) || calls == 0 ||
-      shared_->held.total() > options().max_bytes * 7 / 8) {
+      shared_->held.total() > options().max_bytes - options().max_bytes / 8) {
     return BalancerClient::kRetryAfter;
   }
   const double ended = std::max(ended_per_tick_, static_cast<double>(ended_));
-  if (ended <= 0) return absl::Seconds(1);  // nothing is known yet
+  if (ended <= 0) return BalancerClient::kRetryAfter;  // nothing is known yet
   return std::clamp(kTick * (calls / ended), kLeastRetryAfter, kLongestRetryAfter);
 }
 
@@ -374,7 +374,7 @@ void BalancerShard::FailAll(BackendLink& link, const absl::Status& reason) {
   const absl::Time now = Now();
   for (uint32_t place = 0; place < calls_.end() && link.outstanding() > 0; ++place) {
     if (!calls_[place].live || calls_[place].link != &link) continue;
-    const Ended ended = End(place, reason.code(), now);
+    const Ended ended = End(place, reason.code(), now, /*answered=*/false);
     if (ended.client == nullptr) continue;
     link.backend().failed.fetch_add(1, std::memory_order_relaxed);
     if (ended.passing) {
@@ -517,8 +517,11 @@ void BalancerShard::Tick() {
     if (const auto self = weak.lock()) self->Tick();
   });
   const absl::Time now = Now();
-  ended_per_tick_ +=
-      (static_cast<double>(std::exchange(ended_, 0)) - ended_per_tick_) * kTicksPart;
+  // A tick with nothing to do tells nothing of how fast it would be done.
+  if (ended_ > 0 || calls_.live() > 0) {
+    ended_per_tick_ +=
+        (static_cast<double>(std::exchange(ended_, 0)) - ended_per_tick_) * kTicksPart;
+  }
   for (const auto& [number, client] : clients_) client->Tick(now);
   for (const std::shared_ptr<BackendLink>& link : links_) link->Tick(now);
   for (const std::shared_ptr<BackendLink>& link : leaving_) link->Tick(now);

@@ -61,14 +61,15 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
   void AbandonAll(BalancerClient& client);
   void ClientClosed(BalancerClient& client);
 
-  // The backend's answer (or its death) has come: frees the place.
+  // The backend's answer, or its death, which is none, has come: frees the place.
   struct Ended {
     BalancerClient* client = nullptr;  // null: nobody waits
     uint64_t client_id = 0;
     bool extended = false;
     bool passing = false;  // it has a part of the reply
   };
-  Ended End(uint32_t place, absl::StatusCode code, absl::Time now);
+  Ended End(uint32_t place, absl::StatusCode code, absl::Time now,
+            bool answered = true);
   // Ends all that is outstanding on a link.
   void FailAll(BackendLink& link, const absl::Status& reason);
   void LinkChanged();

@@ -1,4 +1,5 @@
-// Calls through a balancer by method: counts and latencies as its clients see them.
+// Calls through a balancer by method: counts and latencies of those that it took on, as
+// their clients see them. What it refused at once is in its own row.
 //
 // Names come from clients, who may send anything: a method is listed once a backend has
 // answered a call of it as one that it serves, and there are at most kMost; the rest

@@ -112,8 +112,16 @@ absl::StatusOr<std::vector<IssuedCertificate>> Authority::Revoke(
   SKEP_ASSIGN_OR_RETURN(RevocationList list, Revoked());
   SKEP_ASSIGN_OR_RETURN(const std::vector<IssuedCertificate> issued, Issued());
   std::string name = which;
+  bool is_serial = LooksLikeASerial(which);
   for (const IssuedCertificate& one : issued) {
-    if (one.serial == which && !only) name = one.name;
+    if (one.serial != which) continue;
+    is_serial = true;
+    if (!only) name = one.name;
+  }
+  if (only && !is_serial) {
+    return InvalidArgument(which, " is no serial number, and of a member's ",
+                           "certificates only one is to be revoked: `skep cert list` ",
+                           "shows their serials");
   }
   std::vector<IssuedCertificate> found;
   for (const IssuedCertificate& one : issued) {

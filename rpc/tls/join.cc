@@ -76,7 +76,7 @@ class JoinService final : public Join {
     absl::Duration wait = sources_.Take(SourceOf(peer), now);
     absl::Status status =
         wait > absl::ZeroDuration()
-            ? ResourceExhausted("too many requests come from ", peer, "'s address")
+            ? ResourceExhausted("too many requests come from ", SourceOf(peer))
             : Answer(make(now, &wait), response);
     if (status.ok()) {
       const auto info = DescribeCertificate(response->certificate());

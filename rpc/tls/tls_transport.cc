@@ -40,6 +40,10 @@ class TlsStream final : public Stream {
   char* BeginWrite(size_t most) override { return session_->BeginWrite(most); }
   void EndWrite(size_t count) override { session_->EndWrite(count); }
   size_t unsent() const override { return session_->unsent(); }
+  size_t untaken() const override {
+    const Stream& below = session_->below();
+    return session_->unsent() + (below.untaken() - below.unsent());
+  }
   size_t lost() const override { return session_->lost(); }
   void SetReading(bool on) override { session_->SetReading(on); }
   void CloseWhenDrained(absl::Duration linger) override {

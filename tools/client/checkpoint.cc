@@ -12,6 +12,11 @@ namespace {
 
 constexpr std::string_view kMagic = "SKEPCKP1";
 
+// The header's record, the same each time.
+std::string EncodeHeader(const CheckpointRecord& record) {
+  return EncodeLogRecord(/*stamp=*/0, record.SerializeAsString());
+}
+
 std::string Encode(const CheckpointRecord& record) {
   return EncodeLogRecord(absl::ToUnixNanos(absl::Now()), record.SerializeAsString());
 }
@@ -123,10 +128,10 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(FileSystem& fs,
   // Made under its lock: whoever replaced it would leave two with a lock each.
   absl::StatusOr<FileLock> lock = FileLock::Take(path, /*make=*/true);
   if (absl::IsAlreadyExists(lock.status())) return AlreadyExists(in_use);
-  if (!lock.ok()) return Annotate(lock.status(), "--checkpoint");
+  if (!lock.ok()) return EndsWith(kFiles, Annotate(lock.status(), "--checkpoint"));
   SKEP_ASSIGN_OR_RETURN(std::string bytes, ReadFile(fs, path));
   // New, or its maker was killed before it was begun.
-  const std::string begin = StrCat(kMagic, Encode(first));
+  const std::string begin = StrCat(kMagic, EncodeHeader(first));
   if (bytes.size() < begin.size() && begin.starts_with(bytes)) {
     SKEP_ASSIGN_OR_RETURN(const auto file,
                           fs.OpenToWrite(path, FileSystem::IfExists::kAppend));

@@ -155,8 +155,11 @@ TEST_F(CheckpointTest, IsReadAsFarAsItIsWhole) {
       EXPECT_LT(content->finished.size(), 4u);
     }
   }
-  Write("SKEPCK");  // its maker was killed
-  EXPECT_EQ(Open()->finished().size(), 0u);
+  for (size_t size = 0; size <= headed; ++size) {  // its maker was killed
+    Write(whole.substr(0, size));
+    EXPECT_EQ(Open()->finished().size(), 0u) << size;
+    EXPECT_EQ(Bytes(), whole.substr(0, headed)) << size;
+  }
   Write(whole.substr(0, whole.size() - 1));
   {
     const auto checkpoint = Open();

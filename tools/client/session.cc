@@ -223,6 +223,7 @@ absl::StatusOr<std::optional<uint64_t>> Session::FindEarlier() {
 }
 
 absl::StatusOr<uint64_t> Session::SubmitOrFind() {
+  if (StopRequested()) return Cancelled("stopped before the job was submitted");
   if (checkpoint_ == nullptr) return jobs_.Submit(prepared_.spec);
   SKEP_ASSIGN_OR_RETURN(const std::optional<uint64_t> earlier, FindEarlier());
   if (earlier) {
@@ -261,6 +262,12 @@ int Session::SubmitAndWait() {
   }
   if (!id.ok()) return ReportError(id.status());
   if (options_.detach) {
+    if (StopRequested()) {
+      // Its id would go to nobody.
+      const absl::Status cancelled = jobs_.Cancel(*id, "cancelled by its submitter");
+      if (!cancelled.ok()) return ReportError(cancelled);
+      return ReportError(Cancelled("job ", *id, " was cancelled"));
+    }
     output_->Leave();
     std::printf("%llu\n", static_cast<unsigned long long>(*id));
     return kOk;

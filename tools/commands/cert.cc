@@ -141,6 +141,7 @@ absl::Status CheckFlags(const CertFlags& flags) {
       {flags.timeout_seconds != by_default.timeout_seconds,
        "--timeout",
        {"join", "renew"}},
+      {flags.only, "--only", {"revoke"}},
       {flags.json, "--json", {"list", "show"}}};
   for (const Given& flag : all) {
     if (!flag.given || std::count(flag.of.begin(), flag.of.end(), flags.action) > 0) {

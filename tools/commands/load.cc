@@ -173,7 +173,7 @@ std::string Describe(const LoadFlags& flags, const std::string& target, double r
 absl::StatusOr<double> MostFailed(const std::string& text, uint64_t sent) {
   char* end = nullptr;
   double most = std::strtod(text.c_str(), &end);
-  const bool percent = *end == '%';
+  const bool percent = end != text.c_str() && *end == '%';
   if (percent) most *= static_cast<double>(sent) / 100, ++end;
   if (end == text.c_str() || *end != '\0' || !(most >= 0)) {
     return InvalidArgument("--max-failed ", text,

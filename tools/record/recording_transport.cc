@@ -37,6 +37,7 @@ class RecordingStream final : public Stream, StreamHandler {
   char* BeginWrite(size_t most) override { return stream_->BeginWrite(most); }
   void EndWrite(size_t count) override { stream_->EndWrite(count); }
   size_t unsent() const override { return stream_->unsent(); }
+  size_t untaken() const override { return stream_->untaken(); }
   size_t lost() const override { return stream_->lost(); }
   void SetReading(bool on) override { stream_->SetReading(on); }
   void CloseWhenDrained(absl::Duration linger) override {
