@@ -33,7 +33,8 @@ class Formatter final : public CLI::Formatter {
   }
 };
 
-absl::Status ParseWhole(const std::string& text, int64_t least, int64_t* value) {
+absl::Status ParseWhole(const std::string& text, int64_t least, int64_t most,
+                        int64_t* value) {
   int64_t parsed;
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, parsed);
@@ -42,6 +43,9 @@ absl::Status ParseWhole(const std::string& text, int64_t least, int64_t* value) 
   }
   if (parsed < least) {
     return InvalidArgument(parsed, " is too small: the least is ", least);
+  }
+  if (parsed > most) {
+    return InvalidArgument(parsed, " is too large: the most is ", most);
   }
   *value = parsed;
   return absl::OkStatus();
@@ -245,10 +249,10 @@ void CommandLine::Flag(std::string name, bool* value, std::string help) {
 }
 
 void CommandLine::Flag(std::string name, int64_t* value, std::string help,
-                       std::string value_name, int64_t least) {
+                       std::string value_name, int64_t least, int64_t most) {
   ParsedFlag(std::move(name), std::move(help), std::move(value_name), StrCat(*value),
-             [value, least](const std::string& text) {
-               return ParseWhole(text, least, value);
+             [value, least, most](const std::string& text) {
+               return ParseWhole(text, least, most, value);
              });
 }
 

@@ -30,6 +30,9 @@ namespace skep {
 
 using Args = std::vector<std::string>;
 
+// Of flags that count threads, event loops or slots: more is a mistake.
+inline constexpr int64_t kMostThreads = 1024;
+
 class CommandLine {
  public:
   CommandLine(std::string command, std::string summary);
@@ -44,7 +47,7 @@ class CommandLine {
   // until Parse has returned.
   void Flag(std::string name, bool* value, std::string help);
   void Flag(std::string name, int64_t* value, std::string help, std::string value_name,
-            int64_t least = 0);
+            int64_t least = 0, int64_t most = INT64_MAX);
   void Flag(std::string name, std::string* value, std::string help,
             std::string value_name);
   // May be given more than once.

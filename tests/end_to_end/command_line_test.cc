@@ -243,6 +243,12 @@ TEST(CommandLineTest, ExitCodesAreThoseOfTheTable) {
       {kOk, "cp t $'\\xe9'; $skep run grep -c -e a t $'\\xe9'"},
       {kOk, "$skep run wordcount --output $'o\\xe9' t && test -f $'o\\xe9'/_SUCCESS"},
       {kUsage, "$skep cert token ca --days 3"},
+      {kUsage, "$skep cert list ca --only"},
+      {kUsage, "$skep serve echo --threads 100000"},
+      {kUsage, "$skep load echo --connections 9000000 --target $taken"},
+      {kOk,
+       "echo a > o; $skep compare sort --sizes 1K --rounds 1 --html /dev/stdout "
+       ">> o && grep -q '^a$' o"},
       {kUsage, "$skep executor"},
       {kUsage, "$skep completion fish"},
   };

@@ -373,7 +373,7 @@ void AddFlags(CommandLine& line, BalanceFlags& flags) {
             "Where the statistics page is, also for Prometheus and `skep rpc top`",
             "ADDR");
   line.Flag("loops", &flags.loops, "Event loops for connections; mode late has one",
-            "N", 1);
+            "N", 1, kMostThreads);
   line.ParsedFlag("slow",
                   "Which calls the page keeps as slow: p99, the slowest of each second "
                   "that is over its backend's p99; or all of a time and more",

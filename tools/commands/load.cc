@@ -1,5 +1,7 @@
 #include "tools/load/load.h"
 
+#include <sys/resource.h>
+
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -169,6 +171,9 @@ std::string Describe(const LoadFlags& flags, const std::string& target, double r
   return out;
 }
 
+// Files that are open beside connections.
+constexpr rlim_t kOtherFiles = 64;
+
 // "20" or "0.5%": how many of so many requests may fail.
 absl::StatusOr<double> MostFailed(const std::string& text, uint64_t sent) {
   char* end = nullptr;
@@ -213,6 +218,14 @@ absl::Status CheckFlags(const LoadFlags& flags) {
   }
   if (!flags.max_failed.empty()) {
     SKEP_RETURN_IF_ERROR(MostFailed(flags.max_failed, 0).status());
+  }
+  rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+      static_cast<rlim_t>(flags.connections) + kOtherFiles > files.rlim_cur) {
+    return InvalidArgument("--connections ", flags.connections, ": this process may ",
+                           "have ", files.rlim_cur,
+                           " files open (ulimit -n), of which ", kOtherFiles,
+                           " are for other things");
   }
   const bool several =
       std::any_of(flags.targets.begin(), flags.targets.end(), IsSeveral);
@@ -412,7 +425,8 @@ void Declare(CommandLine& line, LoadFlags* flags) {
   line.SizeFlag("payload", &flags->payload, "Echo: the size of a request");
   line.Flag("puzzles", &flags->puzzles, "Sudoku: 81 digits a line; default: one easy",
             "FILE");
-  line.Flag("threads", &flags->threads, "Threads for the connections", "N", 1);
+  line.Flag("threads", &flags->threads, "Threads for the connections", "N", 1,
+            kMostThreads);
   line.DurationFlag("spin", &flags->spin,
                     "How long a thread looks for answers before it sleeps: leaves the "
                     "time of waking up out of what is measured");

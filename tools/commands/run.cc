@@ -14,8 +14,8 @@
 namespace skep {
 namespace {
 
-// Each is a slot with its buffers; more than this on one machine is a mistake.
-constexpr int64_t kMaxWorkers = 1024;
+// Each is a slot with its buffers.
+constexpr int64_t kMaxWorkers = kMostThreads;
 
 }  // namespace
 

@@ -224,8 +224,8 @@ int RunServe(const Args& args) {
             "ADDR");
   line.Flag("threads", &flags.threads,
             "Compute threads. With more than one, sudoku's text requests need an id",
-            "N", 1);
-  line.Flag("loops", &flags.loops, "Event loops for connections", "N", 1);
+            "N", 1, kMostThreads);
+  line.Flag("loops", &flags.loops, "Event loops for connections", "N", 1, kMostThreads);
   line.DurationFlag("spin", &flags.spin,
                     "How long a loop looks for more to do before it sleeps: lower "
                     "latency for CPU time. 50us is what a wake-up costs");

@@ -71,7 +71,8 @@ int RunWorker(const Args& args) {
   LogOptions log;
   CommandLine line("worker", "Serves a master as a worker until Ctrl-C.");
   AddMasterFlag(line, &options.master);
-  line.Flag("slots", &slots, "Attempts at a time; by default as many as cores", "N", 1);
+  line.Flag("slots", &slots, "Attempts at a time; by default as many as cores", "N", 1,
+            kMostThreads);
   AddAddressFlag(line, "listen", &options.shuffle_listen,
                  "Where other workers fetch map output; port 0 takes a free one");
   line.Flag("scratch", &options.scratch, "Where map output is kept", "DIR");
