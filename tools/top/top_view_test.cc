@@ -103,8 +103,13 @@ TEST(HttpGetTest, ReadsResponses) {
             absl::StatusCode::kNotFound);
   EXPECT_EQ(ParseHttpResponse("HTTP/1.1 503 Busy\r\n\r\n").status().code(),
             absl::StatusCode::kUnavailable);
-  EXPECT_EQ(ParseHttpResponse("HTTP/1.1").status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(ParseHttpResponse("").status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(ParseHttpResponse("HTTP/1.1 200").status().code(),
+            absl::StatusCode::kDataLoss);
+  for (const char* other : {"", "\0\0\0\x1eRPC0", "SSH-2.0-x\r\n\r\n"}) {
+    const absl::Status status = ParseHttpResponse(other).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+    EXPECT_NE(status.ToString().find("--stats"), std::string::npos);
+  }
 }
 
 TEST(TopViewTest, AScreenFitsItsTerminal) {
