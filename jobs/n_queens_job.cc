@@ -103,9 +103,9 @@ std::string Announce(const Options& options) {
   constexpr double kWorthSaying = 30;  // seconds
   const int64_t n = options.GetInt("n");
   const bool halves = ByHalves(options);
-  const double seconds =
-      (halves ? CostOfHalves(n).seconds : SecondsOfPrefixes(n)) * Slowness(halves);
-  if (seconds < kWorthSaying || options.GetInt("show") > 0) return "";
+  const double reference = halves ? CostOfHalves(n).seconds : SecondsOfPrefixes(n);
+  if (reference < kWorthSaying || options.GetInt("show") > 0) return "";
+  const double seconds = reference * Slowness(halves);
   std::string line =
       StrCat("nqueens: this takes about ", InWords(absl::Seconds(seconds)),
              " on one core like this one, divided by how many there are");

@@ -112,7 +112,8 @@ class BalancedTest : public ::testing::Test {
   }
   ~BalancedTest() override {
     channel_ = nullptr;
-    executor_.RunFor(absl::Seconds(30));
+    // Longer than any backend waits before it answers: what it holds goes with that.
+    executor_.RunFor(absl::Hours(2));
   }
 
   // `weights`: of the first backends; the others have 1.
