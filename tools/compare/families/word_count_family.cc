@@ -268,7 +268,7 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
                                   }});
   }
   all.algorithms.push_back({.name = "space-saving",
-                            .what = StrCat(kCounters, " counters, nearly right"),
+                            .what = StrCat("in ", kCounters, " counters, nearly right"),
                             .run =
                                 [text] {
                                   return ComparedRun{.answer = MostFrequent(*text),
