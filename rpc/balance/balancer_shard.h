@@ -93,6 +93,8 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
   absl::Time Now() const { return executor_.clock().Now(); }
 
  private:
+  static constexpr absl::Duration kTick = absl::Seconds(1);
+
   // `windowed`: for a call that can wait for room in a backend's window.
   BackendLink* PickLink(bool windowed, absl::Time now);
   // Why there is none, or nothing if it is worth waiting for one.
