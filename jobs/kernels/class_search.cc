@@ -59,7 +59,40 @@ ClassFinder::Probe ClassFinder::MakeProbe(const std::bitset<256>& bytes, size_t 
       if ((lows >> low & 1) != 0) probe.low[low] |= static_cast<uint8_t>(1u << kind);
     }
   }
+  MakeRanges(bytes, &probe);
   return probe;
+}
+
+// Of a class with more ranges those are made one that let pass what is rarest between
+// them.
+void ClassFinder::MakeRanges(const std::bitset<256>& bytes, Probe* probe) {
+  std::vector<Range> ranges;
+  for (size_t byte = 0; byte < 256; ++byte) {
+    if (!bytes[byte]) continue;
+    if (byte == 0 || !bytes[byte - 1])
+      ranges.push_back({static_cast<uint8_t>(byte), 0});
+    ranges.back().last = static_cast<uint8_t>(byte);
+  }
+  if (ranges.empty()) ranges.push_back({});  // nothing matches anyway
+  while (ranges.size() > kMaxRanges) {
+    size_t join = 1;  // with the one before it
+    double least = 2;
+    for (size_t i = 1; i < ranges.size(); ++i) {
+      std::bitset<256> between;
+      for (size_t byte = ranges[i - 1].last + 1u; byte < ranges[i].first; ++byte) {
+        between.set(byte);
+      }
+      if (ByteShare(between) >= least) continue;
+      least = ByteShare(between);
+      join = i;
+    }
+    ranges[join - 1].last = ranges[join].last;
+    ranges.erase(ranges.begin() + static_cast<ptrdiff_t>(join));
+  }
+  probe->range_count = ranges.size();
+  for (size_t i = 0; i < kMaxRanges; ++i) {
+    probe->ranges[i] = ranges[std::min(i, ranges.size() - 1)];
+  }
 }
 
 bool ClassFinder::MatchesAt(const char* text) const {
@@ -67,6 +100,66 @@ bool ClassFinder::MatchesAt(const char* text) const {
     if ((positions_[static_cast<uint8_t>(text[i])] >> i & 1) == 0) return false;
   }
   return true;
+}
+
+// Bytes x with first <= x <= last, unsigned: x - first, less what last - first is with
+// saturation, is 0. Four groups a turn while nothing is found.
+template <int kProbes, int kRanges>
+size_t ClassFinder::FindSse2(const char* text, size_t places, size_t* at) const {
+  __m128i first[kProbes][kRanges], length[kProbes][kRanges];
+  const char* from[kProbes];
+  for (int p = 0; p < kProbes; ++p) {
+    from[p] = text + probes_[p].at;
+    for (int r = 0; r < kRanges; ++r) {
+      const Range range = probes_[p].ranges[r];
+      first[p][r] = _mm_set1_epi8(static_cast<char>(range.first));
+      length[p][r] = _mm_set1_epi8(static_cast<char>(range.last - range.first));
+    }
+  }
+  const auto agree_at = [&](size_t i) {
+    __m128i others = _mm_setzero_si128();  // not 0 where some position does not agree
+    for (int p = 0; p < kProbes; ++p) {
+      const __m128i bytes =
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(from[p] + i));
+      __m128i outside = _mm_subs_epu8(_mm_sub_epi8(bytes, first[p][0]), length[p][0]);
+      for (int r = 1; r < kRanges; ++r) {
+        outside = _mm_min_epu8(
+            outside, _mm_subs_epu8(_mm_sub_epi8(bytes, first[p][r]), length[p][r]));
+      }
+      others = _mm_or_si128(others, outside);
+    }
+    return _mm_cmpeq_epi8(others, _mm_setzero_si128());
+  };
+  size_t i = 0;
+  for (; i + 16 <= places; i += 16) {
+    while (i + 80 <= places) {
+      const __m128i any =
+          _mm_or_si128(_mm_or_si128(agree_at(i), agree_at(i + 16)),
+                       _mm_or_si128(agree_at(i + 32), agree_at(i + 48)));
+      if (_mm_movemask_epi8(any) != 0) break;
+      i += 64;
+    }
+    for (auto candidates = static_cast<uint32_t>(_mm_movemask_epi8(agree_at(i)));
+         candidates != 0; candidates &= candidates - 1) {
+      const size_t place = i + static_cast<size_t>(std::countr_zero(candidates));
+      if (MatchesAt(text + place)) return place;
+    }
+  }
+  *at = i;
+  return kNone;
+}
+
+size_t ClassFinder::FindByRanges(const char* text, size_t places, size_t* at) const {
+  size_t ranges = 0;
+  for (const Probe& probe : probes_) ranges = std::max(ranges, probe.range_count);
+  const auto find = [&]<int kProbes>() {
+    return ranges == 1   ? FindSse2<kProbes, 1>(text, places, at)
+           : ranges == 2 ? FindSse2<kProbes, 2>(text, places, at)
+                         : FindSse2<kProbes, 3>(text, places, at);
+  };
+  return probes_.size() == 1   ? find.template operator()<1>()
+         : probes_.size() == 2 ? find.template operator()<2>()
+                               : find.template operator()<3>();
 }
 
 template <int kProbes>
@@ -151,6 +244,8 @@ size_t ClassFinder::Find(std::string_view text, size_t from) const {
     found = probes_.size() == 1   ? FindAvx2<1>(begin, places, &at)
             : probes_.size() == 2 ? FindAvx2<2>(begin, places, &at)
                                   : FindAvx2<3>(begin, places, &at);
+  } else {
+    found = FindByRanges(begin, places, &at);
   }
   if (found != kNone) return from + found;
   for (; at < places; ++at) {

@@ -18,9 +18,10 @@ namespace skep {
 //
 // Whether a byte is in a class is looked up for 32 or 64 bytes at once, by its halves
 // in two tables of 16 (W. Mula; G. Langdale's Teddy and Hyperscan do the like): a bit
-// stands for the lower halves that some upper halves share. Of up to three positions,
-// the rarest ones, fewer if those are rare; where all agree, the whole sequence is
-// compared.
+// stands for the lower halves that some upper halves share. The SSE2 of every x86-64
+// has no such tables: 16 bytes are compared with the ends of up to three ranges that
+// cover the class. Of up to three positions, the rarest ones, fewer if those are rare;
+// where all agree, the whole sequence is compared.
 class ClassFinder {
  public:
   static constexpr size_t kMaxSize = 16;
@@ -34,15 +35,25 @@ class ClassFinder {
   size_t Find(std::string_view text, size_t from = 0) const;
 
  private:
+  static constexpr size_t kMaxRanges = 3;
+  struct Range {
+    uint8_t first = 0, last = 0;
+  };
   struct Probe {
     size_t at = 0;
     alignas(16) std::array<uint8_t, 16> low{}, high{};
+    std::array<Range, kMaxRanges> ranges{};  // all of the class, the last one repeated
+    size_t range_count = 0;
   };
 
   static Probe MakeProbe(const std::bitset<256>& bytes, size_t at);
+  static void MakeRanges(const std::bitset<256>& bytes, Probe* probe);
   bool MatchesAt(const char* text) const;
   // Of places below `places`; reads at most as far as sequences there reach. `*at` is
   // how far it looked if it finds none.
+  template <int kProbes, int kRanges>
+  size_t FindSse2(const char* text, size_t places, size_t* at) const;
+  size_t FindByRanges(const char* text, size_t places, size_t* at) const;
   template <int kProbes>
   size_t FindAvx2(const char* text, size_t places, size_t* at) const;
   template <int kProbes>

@@ -18,6 +18,10 @@ constexpr size_t kLongestSequence = 16;
 class SequenceFinder {
  public:
   ClassSequence Find(std::vector<ExpressionPart> parts) {
+    const bool fixed =
+        std::all_of(parts.begin(), parts.end(), [](const ExpressionPart& part) {
+          return part.bytes && !part.empty_width && part.least == part.most;
+        });
     TrimRepeated(&parts);
     std::reverse(parts.begin(), parts.end());
     TrimRepeated(&parts);
@@ -37,6 +41,7 @@ class SequenceFinder {
     const bool exact = exact_;
     EndWindow();
     best_.exact = exact;
+    best_.whole = exact && fixed;
     return std::move(best_);
   }
 

@@ -48,6 +48,7 @@ std::optional<std::vector<ExpressionNode>> ParseLineExpression(
 struct ClassSequence {
   std::vector<ByteSet> classes;
   bool exact = false;  // a line matches if and only if it holds the sequence
+  bool whole = false;  // and every match is one
 };
 
 // For each alternative at the top of the expression, the sequence that is rarest in

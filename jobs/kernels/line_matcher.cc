@@ -143,6 +143,7 @@ absl::Status LineMatcher::Compile(std::string_view patterns) {
     finders_.clear();
     finders_decide_ = false;
   }
+  if (!finders_decide_ || finders_.size() != 1) match_size_ = 0;
   if (!line_by_line_) {
     automaton_ = LineAutomaton::Create(
         options_.whole_lines ? StrCat("^(?:", all, ")$") : all, options_.ignore_case);
@@ -169,7 +170,7 @@ bool LineMatcher::AddFinders(std::string_view pattern, const std::string& expres
             : RequiredLiterals(expression, options_.ignore_case);
   const bool is_literal = literals.size() == 1 && literals[0].size() == pattern.size();
   std::vector<ClassSequence> sequences;
-  if (!is_literal && options_.path != CpuPath::kScalar) {
+  if (!is_literal) {
     sequences = RequiredClasses(expression, options_.ignore_case);
   }
   double literals_share = 0, sequences_share = 0;
@@ -190,7 +191,9 @@ bool LineMatcher::AddFinders(std::string_view pattern, const std::string& expres
   const bool by_classes =
       !sequences.empty() && sequences.size() <= kMaxClassFinders &&
       (literals.empty() || exact || sequences_share < literals_share);
+  match_size_ = 0;
   if (by_classes) {
+    if (sequences[0].whole) match_size_ = sequences[0].classes.size();
     for (const ClassSequence& sequence : sequences) {
       finders_.emplace_back(
           [finder = ClassFinder(sequence.classes, options_.path)](
@@ -205,6 +208,7 @@ bool LineMatcher::AddFinders(std::string_view pattern, const std::string& expres
             std::string_view text, size_t from) { return finder.Find(text, from); });
   }
   finders_decide_ &= is_literal;
+  if (is_literal) match_size_ = pattern.size();
   return !literals.empty();
 }
 
@@ -252,6 +256,13 @@ std::optional<LineMatcher::Match> LineMatcher::FindWord(std::string_view line,
 void LineMatcher::ForEachMatch(
     std::string_view line,
     const std::function<void(size_t offset, std::string_view match)>& visit) const {
+  if (match_size_ > 0) {
+    for (size_t at = finders_[0](line, 0); at != kNone;
+         at = finders_[0](line, at + match_size_)) {
+      visit(at, line.substr(at, match_size_));
+    }
+    return;
+  }
   const bool words = options_.whole_words && !options_.whole_lines;
   for (size_t from = 0; from < line.size();) {
     const std::optional<Match> match =

@@ -100,6 +100,8 @@ class LineMatcher {
   const LineMatcherOptions options_;
   std::vector<Finder> finders_;  // every match holds what one finds; may be none
   bool finders_decide_ = false;  // a line with one is a match
+  // Above 0: there is one finder, and what it finds, so long, is a match.
+  size_t match_size_ = 0;
   std::unique_ptr<re2::RE2> regex_;
   std::optional<LineAutomaton> automaton_;  // the same, where all of it is known
   std::unique_ptr<re2::RE2> longest_;       // the same, for where matches end

@@ -357,6 +357,45 @@ TEST(LineMatcher, MatchesWithinALine) {
             (Lines{"0:an", "7:an"}));
 }
 
+// The leftmost and there the longest, by RE2 itself.
+TEST(LineMatcher, MatchesAreThoseOfTheExpression) {
+  const char* const patterns[] = {
+      "a",         "ab",          "aa",    "[ab]a", "a.",
+      "[a-b]{2}",  "[^a]b",       "a|ba",  "a+b",   "a*",
+      "(ab)+",     "\\bab?",      "b$",    "^a.b",  "b\\b",
+      "a(b|ab)*",  "[ab]+\\B",    ".a|b.", "k",     "ks",
+      "a\xc3\xa9", "\xc3\xa9|ab", "\\W+",  "\\w+a", "(a|b){2,3}"};
+  constexpr std::string_view kBytes = "aaabbAk \xc3\xa9s";
+  Random random(9);
+  for (const char* const pattern : patterns) {
+    for (int round = 0; round < 60; ++round) {
+      std::string line(random.Below(40), ' ');
+      for (char& c : line) c = kBytes[random.Below(kBytes.size())];
+      const bool fold = round % 3 == 0;
+      RE2::Options options;
+      options.set_case_sensitive(!fold);
+      options.set_longest_match(true);
+      const RE2 regex(pattern, options);
+      Lines expected;
+      re2::StringPiece match;
+      for (size_t from = 0;
+           from < line.size() &&
+           regex.Match(line, from, line.size(), RE2::UNANCHORED, &match, 1);) {
+        const auto at = static_cast<size_t>(match.data() - line.data());
+        if (!match.empty()) {
+          expected.push_back(std::to_string(at) + ":" + match.as_string());
+        }
+        from = at + std::max<size_t>(match.size(), 1);
+      }
+      for (const CpuPath path : SupportedCpuPaths()) {
+        ASSERT_EQ(MatchesIn(pattern, line, {.ignore_case = fold, .path = path}),
+                  expected)
+            << pattern << " in " << testing::PrintToString(line);
+      }
+    }
+  }
+}
+
 TEST(LineMatcher, WholeWordsAndLines) {
   const LineMatcherOptions kWords{.whole_words = true};
   const LineMatcherOptions kLines{.whole_lines = true};
