@@ -16,19 +16,24 @@ constexpr int kMaxDigitBits = 12;
 constexpr size_t kLastPassItems = size_t{1} << kMaxDigitBits;
 constexpr size_t kLargestLastBucket = 12;
 
-void InsertionSort(std::span<SortItem> items) {
+uint64_t PrefixOf(const SortItem& item) { return item.prefix; }
+uint64_t PrefixOf(uint64_t word) { return word >> 32; }
+
+template <typename Item>
+void InsertionSort(std::span<Item> items) {
   for (size_t i = 1; i < items.size(); ++i) {
-    const SortItem item = items[i];
+    const Item item = items[i];
     size_t to = i;
-    for (; to > 0 && items[to - 1].prefix > item.prefix; --to)
+    for (; to > 0 && PrefixOf(items[to - 1]) > PrefixOf(item); --to)
       items[to] = items[to - 1];
     items[to] = item;
   }
 }
 
 // Sorts `items`; the result is left there or, if `to_other`, in `other`. Each pass
-// moves them from one to the other. `top` is the highest bit that may differ.
-void SortFrom(std::span<SortItem> items, SortItem* other, bool to_other, int top) {
+// moves them from one to the other.
+template <typename Item>
+void SortFrom(std::span<Item> items, Item* other, bool to_other) {
   const auto finish = [&] {
     if (to_other) std::copy(items.begin(), items.end(), other);
   };
@@ -37,9 +42,9 @@ void SortFrom(std::span<SortItem> items, SortItem* other, bool to_other, int top
     return finish();
   }
   uint64_t differences = 0;
-  for (const SortItem& item : items) differences |= item.prefix ^ items[0].prefix;
+  for (const Item& item : items) differences |= PrefixOf(item) ^ PrefixOf(items[0]);
   if (differences == 0) return finish();
-  top = 63 - std::countl_zero(differences);
+  const int top = 63 - std::countl_zero(differences);
 
   const bool last = items.size() <= kLastPassItems;
   const int size_bits = static_cast<int>(std::bit_width(items.size()));
@@ -47,29 +52,31 @@ void SortFrom(std::span<SortItem> items, SortItem* other, bool to_other, int top
       std::min({kMaxDigitBits, last ? size_bits : kMaxDigitBits - 1, top + 1});
   const int shift = top + 1 - digit_bits;
   const size_t buckets = size_t{1} << digit_bits;
-  const auto digit = [&](const SortItem& item) {
-    return item.prefix >> shift & (buckets - 1);
+  const auto digit = [&](const Item& item) {
+    return PrefixOf(item) >> shift & (buckets - 1);
   };
   size_t ends[size_t{1} << kMaxDigitBits];
   std::fill_n(ends, buckets, 0);
-  for (const SortItem& item : items) ++ends[digit(item)];
+  for (const Item& item : items) ++ends[digit(item)];
   size_t start = 0, largest = 0;
   for (size_t i = 0; i < buckets; ++i) {
     largest = std::max(largest, ends[i]);
     start += std::exchange(ends[i], start);
   }
-  for (const SortItem& item : items) other[ends[digit(item)]++] = item;
+  for (const Item& item : items) other[ends[digit(item)]++] = item;
 
   if (shift == 0 || largest <= kLargestLastBucket) {
     if (!to_other) std::copy_n(other, items.size(), items.data());
-    if (shift > 0) InsertionSort({to_other ? other : items.data(), items.size()});
+    if (shift > 0) {
+      InsertionSort(std::span(to_other ? other : items.data(), items.size()));
+    }
     return;
   }
   start = 0;
   for (size_t i = 0; i < buckets; ++i) {
     if (ends[i] > start) {
-      SortFrom({other + start, ends[i] - start}, items.data() + start, !to_other,
-               shift - 1);
+      SortFrom(std::span(other + start, ends[i] - start), items.data() + start,
+               !to_other);
     }
     start = ends[i];
   }
@@ -78,7 +85,11 @@ void SortFrom(std::span<SortItem> items, SortItem* other, bool to_other, int top
 }  // namespace
 
 void SortByPrefix(std::span<SortItem> items, SortItem* scratch) {
-  SortFrom(items, scratch, false, 63);
+  SortFrom(items, scratch, false);
+}
+
+void SortByUpperHalf(std::span<uint64_t> words, uint64_t* scratch) {
+  SortFrom(words, scratch, false);
 }
 
 void FindEqualPrefixes(std::span<const SortItem> items, size_t first, size_t depth,

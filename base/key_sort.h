@@ -34,6 +34,9 @@ struct SortItem {
 // many items; what it holds afterwards is unspecified.
 void SortByPrefix(std::span<SortItem> items, SortItem* scratch);
 
+// The same for items of half the size: 32 bits of a key above 32 bits for the caller.
+void SortByUpperHalf(std::span<uint64_t> words, uint64_t* scratch);
+
 // A part of a sequence of items.
 struct ItemRange {
   size_t first;

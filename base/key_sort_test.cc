@@ -57,6 +57,13 @@ TEST(SortByPrefix, IsAStableSortWhateverThePrefixes) {
       std::stable_sort(
           expected.begin(), expected.end(),
           [](const SortItem& a, const SortItem& b) { return a.prefix < b.prefix; });
+      std::vector<uint64_t> words, scratch_words(size);
+      for (const SortItem& item : items) {
+        words.push_back(item.prefix >> 32 << 32 | item.id);
+      }
+      SortByUpperHalf(words, scratch_words.data());
+      ASSERT_TRUE(std::is_sorted(words.begin(), words.end()))
+          << "shape " << shape << " of " << size;
       SortByPrefix(items, scratch.data());
       for (size_t i = 0; i < size; ++i) {
         ASSERT_EQ(items[i].id, expected[i].id) << "shape " << shape << " of " << size;
