@@ -50,6 +50,13 @@ class Lister {
 
   std::vector<InputFile> Take() { return std::move(files_); }
 
+  void TellSkipped(std::vector<std::string>* warnings) const {
+    warnings->insert(warnings->end(), skipped_.begin(), skipped_.end());
+    if (const size_t more = skipped_count_ - skipped_.size(); more > 0) {
+      warnings->push_back(StrCat("and ", more, " more of such links"));
+    }
+  }
+
  private:
   std::string PathOf(const std::string& name) const {
     return TidyPath(JoinPath(working_directory_, name));
@@ -99,33 +106,42 @@ class Lister {
     const auto info = fs_.Stat(PathOf(name));
     if (!info.ok()) {
       // A link that leads to itself stands for no data; one that leads nowhere may
-      // stand for data that is missing.
+      // stand for data that is missing, but is no reason to do nothing.
       if (entry.is_link && absl::IsInvalidArgument(info.status())) {
         return absl::OkStatus();
       }
       if (entry.is_link && absl::IsNotFound(info.status())) {
-        return NotFound(name, ": a link to a file that does not exist");
+        Skip(StrCat(name, ": a link to a file that does not exist: left out"));
+        return absl::OkStatus();
       }
       return About(name, info.status());
     }
     return info->is_special ? absl::OkStatus() : AddFile(name);
   }
 
+  void Skip(std::string warning) {
+    ++skipped_count_;
+    if (skipped_.size() + 1 < kMaxInputWarnings) skipped_.push_back(std::move(warning));
+  }
+
   FileSystem& fs_;
   const std::string& working_directory_;
   std::vector<InputFile> files_;
+  std::vector<std::string> skipped_;  // the first of them
+  size_t skipped_count_ = 0;
 };
 
 }  // namespace
 
 absl::StatusOr<std::vector<InputFile>> ListInputs(
     FileSystem& fs, const std::string& working_directory,
-    const std::vector<std::string>& arguments) {
+    const std::vector<std::string>& arguments, std::vector<std::string>* warnings) {
   if (arguments.empty()) return InvalidArgument("no input: name files or directories");
   Lister lister(fs, working_directory);
   for (const std::string& argument : arguments) {
     SKEP_RETURN_IF_ERROR(lister.AddArgument(argument));
   }
+  if (warnings != nullptr) lister.TellSkipped(warnings);
   return lister.Take();
 }
 

@@ -3,7 +3,8 @@
 //   a file            itself
 //   a directory       every file below it: hidden names (".x") are skipped, links to
 //                     files are followed, links to directories are not (so a cycle of
-//                     links is harmless); devices, pipes and sockets are skipped
+//                     links is harmless); devices, pipes and sockets are skipped, and
+//                     so are links that lead nowhere, with a warning
 //   a glob (glob.h)   what matches, unless a file of just that name exists
 //
 // "-" is the caller's. The order is defined, so that splits and answers are: arguments
@@ -26,12 +27,16 @@ namespace skep {
 inline constexpr size_t kMaxInputFiles = 1'000'000;
 
 // Relative arguments stand in `working_directory`, which is absolute. Errors name the
-// argument or file: NotFound (no such file, nothing matches, a directory without files,
-// a link in a directory that points nowhere), PermissionDenied, InvalidArgument (no
-// arguments, too many files, a pipe or device).
+// argument or file: NotFound (no such file, nothing matches, a directory without
+// files), PermissionDenied, InvalidArgument (no arguments, too many files, a pipe or
+// device). What was skipped though it may stand for data that is missing is appended to
+// `*warnings`, if not null: at most kMaxInputWarnings lines, the last one says how many
+// more there are.
+inline constexpr size_t kMaxInputWarnings = 20;
 absl::StatusOr<std::vector<InputFile>> ListInputs(
     FileSystem& fs, const std::string& working_directory,
-    const std::vector<std::string>& arguments);
+    const std::vector<std::string>& arguments,
+    std::vector<std::string>* warnings = nullptr);
 
 }  // namespace skep
 

@@ -142,14 +142,31 @@ TEST_F(RealInputListTest, FollowsLinksToFilesAndNoCycles) {
       << "a link that is named is followed";
 }
 
-TEST_F(RealInputListTest, RefusesLinksToNowhereAndPipes) {
+TEST_F(RealInputListTest, RefusesPipes) {
   ASSERT_EQ(::mkfifo((root_ + "/pipe").c_str(), 0600), 0);
   const absl::Status pipe = ListInputs(fs_, root_, {"pipe"}).status();
   EXPECT_TRUE(absl::IsInvalidArgument(pipe)) << pipe;
+}
+
+TEST_F(RealInputListTest, LeavesOutLinksToNowhereUnlessTheyAreNamed) {
   Link("nowhere", "d/e/to-nowhere");
-  const absl::Status status = ListInputs(fs_, root_, {"d"}).status();
-  EXPECT_TRUE(absl::IsNotFound(status)) << status;
-  EXPECT_NE(Message(status).find("d/e/to-nowhere"), std::string_view::npos);
+  std::vector<std::string> warnings;
+  const auto files = ListInputs(fs_, root_, {"d"}, &warnings);
+  ASSERT_TRUE(files.ok()) << files.status();
+  ASSERT_EQ(files->size(), 1);
+  ASSERT_EQ(warnings.size(), 1);
+  EXPECT_TRUE(warnings[0].starts_with("d/e/to-nowhere: ")) << warnings[0];
+
+  const absl::Status named = ListInputs(fs_, root_, {"d/e/to-nowhere"}).status();
+  EXPECT_TRUE(absl::IsNotFound(named)) << named;
+  const absl::Status alone = ListInputs(fs_, root_, {"d/e"}).status();
+  EXPECT_TRUE(absl::IsNotFound(alone)) << alone;
+
+  for (int i = 0; i < 30; ++i) Link("nowhere", "d/e/" + std::to_string(i));
+  warnings.clear();
+  ASSERT_TRUE(ListInputs(fs_, root_, {"d"}, &warnings).ok());
+  ASSERT_EQ(warnings.size(), kMaxInputWarnings);
+  EXPECT_EQ(warnings.back(), "and 12 more of such links");
 }
 
 class VerifySameFileTest : public testing::Test {

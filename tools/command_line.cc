@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "tools/exit_code.h"
+#include "tools/standard_error.h"
 
 namespace skep {
 namespace {
@@ -134,12 +135,14 @@ struct CommandLine::Impl {
   std::string Declare(const std::string& name, bool takes_value, char letter,
                       const std::string& value_name = "") {
     flags.push_back({name, takes_value, letter, value_name});
+    // grep's -h is not for help.
+    if (letter == 'h') app.set_help_flag("--help", "This text");
     return letter == 0 ? StrCat("--", name)
                        : StrCat("-", std::string(1, letter), ",--", name);
   }
   int UsageError(const std::string& what, int code = kUsage) const {
-    std::fprintf(stderr, "skep %s: %s (see: skep %s --help)\n", command.c_str(),
-                 what.c_str(), command.c_str());
+    WriteError(
+        StrCat("skep ", command, ": ", what, " (see: skep ", command, " --help)\n"));
     return code;
   }
   std::string Unexpected(const std::string& word) const;

@@ -12,6 +12,7 @@
 #include "tools/commands/commands.h"
 #include "tools/exit_code.h"
 #include "tools/signals.h"
+#include "tools/standard_error.h"
 #include "tools/standard_output.h"
 
 namespace skep {
@@ -97,15 +98,15 @@ int UnknownCommand(const std::string& name) {
     if (command.summary != nullptr) names.push_back(command.name);
   }
   const std::string nearest = Nearest(name, names);
-  std::fprintf(stderr, "skep: unknown command '%s'%s (see: skep --help)\n",
-               name.c_str(),
-               nearest.empty() ? "" : ("; did you mean " + nearest + "?").c_str());
+  WriteError("skep: unknown command '" + name + "'" +
+             (nearest.empty() ? "" : "; did you mean " + nearest + "?") +
+             " (see: skep --help)\n");
   return kUsage;
 }
 
 int Main(Args args) {
   if (args.empty()) {
-    std::fprintf(stderr, "skep: name a command (see: skep --help)\n");
+    WriteError("skep: name a command (see: skep --help)\n");
     return kUsage;
   }
   // `skep help run wordcount` is `skep run wordcount --help`.
@@ -127,7 +128,7 @@ int Main(Args args) {
 int Finish(int code) {
   const absl::Status flushed = FlushStandardOutput();
   if (flushed.ok()) return code;
-  std::fprintf(stderr, "skep: %s\n", std::string(Message(flushed)).c_str());
+  WriteError("skep: " + std::string(Message(flushed)) + "\n");
   return code == kOk ? ExitCodeOf(flushed) : code;
 }
 

@@ -145,6 +145,40 @@ TEST(RunTest, ReadsCompressedFilesDirectoriesAndGlobs) {
       "a\t1\nc\t1\n");
 }
 
+TEST(RunTest, LeavesOutLinksToNowhereWithAWarning) {
+  const std::string folder = TestFolder();
+  fs::create_directories(folder + "/in");
+  WriteWholeFile(folder + "/in/a.txt", "a b\n");
+  // A terminal would obey it.
+  fs::create_symlink("nowhere", folder + "/in/\x1b[2Jgone");
+  const Outcome found = Skep({"run", "grep", "-e", "b", folder + "/in"});
+  ExpectOutput(found, "a b\n");
+  EXPECT_NE(found.err.find("warning: " + folder + "/in/\\x1b[2Jgone: "),
+            std::string::npos)
+      << found.err;
+  EXPECT_EQ(found.err.find('\x1b'), std::string::npos) << found.err;
+}
+
+TEST(RunTest, GrepsFlagsAreGreps) {
+  const std::string folder = TestFolder();
+  WriteWholeFile(folder + "/patterns", "two\nthree\n");
+  WriteWholeFile(folder + "/a", "one\ntwo\n");
+  WriteWholeFile(folder + "/b", "three\none\n");
+  const auto grep = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"run", "grep"});
+    words.insert(words.end(), {"a", "b"});
+    return Skep(words, {.directory = folder});
+  };
+  ExpectOutput(grep({"-f", "patterns"}), "a:two\nb:three\n");
+  ExpectOutput(grep({"-f", "patterns", "-hb", "-e", "one"}),
+               "0:one\n4:two\n0:three\n6:one\n");
+  ExpectOutput(grep({"-lc", "-e", "two"}), "a\n");
+  ExpectOutput(grep({"-q", "-e", "two"}), "");
+  const Outcome none = grep({"-q", "-e", "four"});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_EQ(none.out, "");
+}
+
 TEST(RunTest, ReadsZstdWhereTheProgramIs) {
   if (RunShell("command -v zstd").exit_code != 0)
     GTEST_SKIP() << "there is no zstd here";

@@ -98,7 +98,7 @@ absl::StatusOr<PreparedJob> PrepareJob(FileSystem& fs, const JobRequest& request
     std::replace(inputs.begin(), inputs.end(), std::string(kStandardInput), path);
   }
   absl::StatusOr<std::vector<InputFile>> listed =
-      ListInputs(fs, working_directory, inputs);
+      ListInputs(fs, working_directory, inputs, &prepared.warnings);
   if (!listed.ok()) return AboutFiles(listed.status());
   std::vector<InputFile> files = *std::move(listed);
   for (InputFile& file : files) {

@@ -44,6 +44,7 @@ struct PreparedJob {
   JobSpec spec;  // without output, submitter and binary
   // What came by standard input, for as long as the job runs.
   std::unique_ptr<TemporaryFile> standard_input;
+  std::vector<std::string> warnings;  // inputs that were left out
 };
 
 // Lists the inputs and plans the splits. Standard input is read from `standard_input`,

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "base/status.h"
+#include "tools/standard_error.h"
 
 namespace skep {
 namespace {
@@ -14,18 +15,19 @@ Progress::Style StyleOf(const JobWatch::Options& options) {
   return isatty(STDERR_FILENO) ? Progress::Style::kTerminal : Progress::Style::kLines;
 }
 
-}  // namespace
-
-void WriteError(std::string_view text) {
+// Redraws a line of the terminal, which takes control characters.
+void WriteProgress(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
 }
+
+}  // namespace
 
 JobWatch::JobWatch(JobClient& jobs, const Job* job, Checkpoint* checkpoint,
                    Options options)
     : jobs_(jobs),
       options_(options),
-      progress_(StyleOf(options), absl::Now(), WriteError, options.tell_waiting),
+      progress_(StyleOf(options), absl::Now(), WriteProgress, options.tell_waiting),
       checkpoint_(checkpoint),
       outcomes_(job) {
   if (checkpoint == nullptr) return;

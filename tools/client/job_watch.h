@@ -51,9 +51,6 @@ class JobWatch {
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;  // the checkpoint could not be written
 };
 
-// On stderr, whole.
-void WriteError(std::string_view text);
-
 }  // namespace skep
 
 #endif  // SKEP_TOOLS_CLIENT_JOB_WATCH_H_

@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "tools/client/job_output.h"
 #include "tools/client/progress.h"
+#include "tools/standard_error.h"
 #include "tools/standard_output.h"
 
 namespace skep {
@@ -145,7 +146,7 @@ std::string JobText(const JobStatus& status) {
     StrAppend(&text, "counter ", name, ": ", count, "\n");
   }
   for (const std::string& warning : status.warnings()) {
-    StrAppend(&text, "warning: ", warning, "\n");
+    StrAppend(&text, "warning: ", Printable(warning), "\n");
   }
   StrAppend(
       &text, "seconds: ",
@@ -161,7 +162,7 @@ std::string JobText(const JobStatus& status) {
               "\n");
   }
   const absl::Status error = JobError(status);
-  if (!error.ok()) StrAppend(&text, "error: ", Message(error), "\n");
+  if (!error.ok()) StrAppend(&text, "error: ", Printable(Message(error)), "\n");
   const std::string output = OutputText(status);
   if (!output.empty()) StrAppend(&text, "output: ", output, "\n");
   if (!status.answer().text().empty()) {

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "gtest/gtest.h"
+#include "tools/standard_error.h"
 
 namespace skep {
 namespace {
@@ -81,6 +82,20 @@ TEST(ResultTest, BytesThatAreNotUtf8DoNotBreakTheJson) {
   status.mutable_answer()->set_text("caf\xe9");
   status.add_warnings("bad \xff");
   EXPECT_FALSE(Json::parse(JobJson(status, "", absl::Seconds(1)))["answer"].is_null());
+}
+
+TEST(ResultTest, TerminalsObeyNothingOfAMessage) {
+  EXPECT_EQ(Printable("a \x1b[2J\r\x07\x7f\tb\n"), "a \\x1b[2J\\x0d\\x07\\x7f\tb\n");
+  // A control character of C1, as UTF-8 and alone; letters; what is cut.
+  EXPECT_EQ(Printable("\xc2\x9b \x9b"), "\\xc2\\x9b \\x9b");
+  EXPECT_EQ(Printable("\xc2\xa0\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x90\x9d"),
+            "\xc2\xa0\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x90\x9d");
+  EXPECT_EQ(Printable("caf\xe9"), "caf\\xe9");
+  EXPECT_EQ(Printable("\xe6\xbc"), "\\xe6\\xbc");
+  EXPECT_EQ(Printable(std::string_view("\0", 1)), "\\x00");
+  JobStatus status = Succeeded();
+  status.add_warnings("\x1b");
+  EXPECT_NE(JobText(status).find("warning: \\x1b\n"), std::string::npos);
 }
 
 TEST(ResultTest, FailuresAreErrors) {

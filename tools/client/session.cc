@@ -22,6 +22,7 @@
 #include "tools/exit_code.h"
 #include "tools/scratch.h"
 #include "tools/signals.h"
+#include "tools/standard_error.h"
 
 namespace skep {
 namespace {
@@ -269,10 +270,13 @@ int Session::SubmitAndWait() {
       return ReportError(Cancelled("job ", *id, " was cancelled"));
     }
     output_->Leave();
+    for (const std::string& warning : prepared_.warnings) {
+      WriteError(StrCat("skep: warning: ", warning, "\n"));
+    }
     std::printf("%llu\n", static_cast<unsigned long long>(*id));
     return kOk;
   }
-  const absl::StatusOr<JobStatus> status = WatchUntilFinal(*id);
+  absl::StatusOr<JobStatus> status = WatchUntilFinal(*id);
   if (server_ != nullptr) server_->Shutdown(kFileServerGrace);
   if (!status.ok()) {
     // The job may still run, or have published: then its output is not ours to delete.
@@ -280,6 +284,7 @@ int Session::SubmitAndWait() {
     return ReportError(status.status());
   }
   KeepAnswer(*status);
+  for (const std::string& warning : prepared_.warnings) status->add_warnings(warning);
   return Present(*status, output_.get(), options_.json, options_.quiet,
                  absl::Now() - start);
 }

@@ -14,6 +14,7 @@
 #include "tools/exit_code.h"
 #include "tools/output_file.h"
 #include "tools/security.h"
+#include "tools/standard_error.h"
 
 namespace skep {
 namespace {
@@ -79,7 +80,7 @@ absl::Status CompareFamilyAs(const CompareFamily& family, const Flags& flags,
   if (flags.html.empty()) return absl::OkStatus();
   SKEP_RETURN_IF_ERROR(
       WriteOutputFile("--html", flags.html, ComparisonHtml(comparison, command)));
-  std::fprintf(stderr, "skep: the report is in %s\n", flags.html.c_str());
+  WriteError(StrCat("skep: the report is in ", flags.html, "\n"));
   return absl::OkStatus();
 }
 

@@ -10,6 +10,7 @@
 #include "jobs/api/json_text.h"
 #include "jobs/job_table.h"
 #include "tools/exit_code.h"
+#include "tools/standard_error.h"
 
 namespace skep {
 namespace {
@@ -147,10 +148,9 @@ std::vector<std::string> JobNames() {
 
 int UnknownJob(const std::string& command, const std::string& name) {
   const std::string nearest = Nearest(name, JobNames());
-  std::fprintf(stderr, "skep %s: there is no job '%s'%s (see: skep %s --help)\n",
-               command.c_str(), name.c_str(),
-               nearest.empty() ? "" : StrCat("; did you mean ", nearest, "?").c_str(),
-               command.c_str());
+  WriteError(StrCat("skep ", command, ": there is no job '", name, "'",
+                    nearest.empty() ? "" : StrCat("; did you mean ", nearest, "?"),
+                    " (see: skep ", command, " --help)\n"));
   return kUsage;
 }
 

@@ -13,6 +13,7 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/master_flag.h"
 #include "tools/exit_code.h"
+#include "tools/standard_error.h"
 
 namespace skep {
 namespace {
@@ -73,7 +74,7 @@ int RunStatus(const Args& args) {
   if (!client.ok()) return ReportError(client.status());
   const absl::StatusOr<JobStatus> job = (*client)->Status(*id);
   if (absl::IsNotFound(job.status())) {
-    std::fprintf(stderr, "skep: %s\n", std::string(Message(job.status())).c_str());
+    WriteError(StrCat("skep: ", Message(job.status()), "\n"));
     return kJobFailed;
   }
   if (!job.ok()) return ReportError(job.status());
@@ -121,7 +122,7 @@ int RunCancel(const Args& args) {
   JobClient& jobs = **client;
   const absl::Status status = jobs.Cancel(*id, "cancelled by skep cancel");
   if (absl::IsNotFound(status)) {
-    std::fprintf(stderr, "skep: %s\n", std::string(Message(status)).c_str());
+    WriteError(StrCat("skep: ", Message(status), "\n"));
     return kJobFailed;
   }
   if (!status.ok()) return ReportError(status);

@@ -24,6 +24,7 @@
 #include "tools/output_file.h"
 #include "tools/security.h"
 #include "tools/signals.h"
+#include "tools/standard_error.h"
 
 namespace skep {
 namespace {
@@ -261,8 +262,8 @@ absl::StatusOr<std::vector<LoadMeasurement>> RunAll(const LoadFlags& flags) {
   if (!flags.replay.empty()) {
     SKEP_ASSIGN_OR_RETURN(replay, Replay::Open(flags.replay, flags.speed));
     if (!replay->damage().ok()) {
-      std::fprintf(stderr, "skep load: %s; the %zu requests before it are played\n",
-                   std::string(Message(replay->damage())).c_str(), replay->requests());
+      WriteError(StrCat("skep load: ", Message(replay->damage()), "; the ",
+                        replay->requests(), " requests before it are played\n"));
     }
   }
   Mutex mutex;

@@ -19,6 +19,7 @@
 #include "tools/scratch_folder.h"
 #include "tools/security.h"
 #include "tools/signals.h"
+#include "tools/standard_error.h"
 
 namespace skep {
 namespace {
@@ -50,8 +51,8 @@ void ReportState(const Worker& worker, const Address& master, const Security& se
       if (why.ok()) why = state;
       look = absl::Now() + kExplainInterval;
       if (std::exchange(said, std::string(Message(why))) != said) {
-        std::fprintf(stderr, "skep worker: still trying to register with %s: %s\n",
-                     master.ToString().c_str(), said.c_str());
+        WriteError(StrCat("skep worker: still trying to register with ",
+                          master.ToString(), ": ", said, "\n"));
       }
     }
     absl::SleepFor(kReportInterval);
