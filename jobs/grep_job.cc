@@ -19,11 +19,13 @@
 namespace skep {
 namespace {
 
-// A last line end ends the last pattern.
+// Those of -e and those of -f. A last line end ends the last pattern.
 absl::StatusOr<std::unique_ptr<LineMatcher>> MakeMatcher(const Options& flags,
                                                          const GrepOptions& options) {
-  std::string_view patterns = flags.GetString("pattern");
-  if (patterns.ends_with('\n')) patterns.remove_suffix(1);
+  std::string patterns = flags.GetString("pattern");
+  if (!patterns.empty() && !patterns.ends_with('\n')) patterns += '\n';
+  patterns += flags.GetString("file");
+  if (patterns.ends_with('\n')) patterns.pop_back();
   return LineMatcher::Create(patterns, options.matching);
 }
 
@@ -35,7 +37,7 @@ class Survey final : public Mapper {
       options_.matching.number_lines = true;
       SKEP_ASSIGN_OR_RETURN(matcher_, MakeMatcher(context.options(), options_));
     }
-    if (!options_.context() && options_.most == UINT64_MAX) {
+    if (!options_.groups && options_.most == UINT64_MAX) {
       found_.lines += CountLineEnds(block.bytes) + (block.bytes.back() != '\n');
       return absl::OkStatus();
     }
@@ -68,11 +70,13 @@ class Search final : public Mapper {
   absl::Status Map(const Block& block, MapContext& context) override {
     if (printer_ == nullptr) SKEP_RETURN_IF_ERROR(Start(context));
     std::string out;
-    printer_->Add(block.bytes, block.file_name, &out);
+    printer_->Add(block.bytes, block.file_name, block.file_offset, &out);
     file_name_ = block.file_name;
     if (!answers_) context.Write(out);
     return absl::OkStatus();
   }
+
+  bool HasEnough() const override { return printer_->HasEnough(); }
 
   absl::Status Finish(MapContext& context) override {
     const uint64_t selected = printer_ == nullptr ? 0 : printer_->selected();
@@ -100,7 +104,7 @@ class Search final : public Mapper {
     if (!good) return Internal("grep: malformed arguments");
     answers_ = options.answers();
     // One selected line of a file tells.
-    if (options.with_match || options.without_match) {
+    if (options.names_files() || options.silent) {
       start.budget = std::min<uint64_t>(start.budget, 1);
     }
     SKEP_ASSIGN_OR_RETURN(matcher_, MakeMatcher(context.options(), options));
@@ -150,7 +154,7 @@ bool NeedsSurvey(const PlanInput& input, const GrepOptions& options) {
                                [](const InputSplit& s) { return s.offset() > 0; });
   // Groups of lines are separated through all files.
   return (cut && (options.number_lines || options.most != UINT64_MAX)) ||
-         (options.context() && input.splits.size() > 1);
+         (options.groups && input.splits.size() > 1);
 }
 
 absl::StatusOr<PlanResult> Answer(const PlanInput& input, const GrepOptions& options) {
@@ -178,8 +182,7 @@ absl::StatusOr<PlanResult> Answer(const PlanInput& input, const GrepOptions& opt
     total += count;
     if (options.count) {
       StrAppend(&text, name_files ? StrCat(name, ":") : "", count, "\n");
-    } else if ((options.with_match && count > 0) ||
-               (options.without_match && count == 0)) {
+    } else if (options.without_match ? count == 0 : options.with_match && count > 0) {
       StrAppend(&text, name, "\n");
     } else {
       continue;
@@ -190,7 +193,11 @@ absl::StatusOr<PlanResult> Answer(const PlanInput& input, const GrepOptions& opt
                                    : JsonString(name));
   }
   if (options.count && files.empty()) text = "0\n";
-  if (options.count) {
+  // GNU grep does not even look then.
+  if (options.count && options.most == 0) text.clear();
+  if (options.silent) {
+    json = StrCat("{\"found\":", total > 0 ? "true" : "false", "}");
+  } else if (options.count) {
     json = StrCat("{\"matches\":", total, ",\"files\":[", json, "]}");
   } else {
     json = StrCat("{\"files\":[", json, "]}");
@@ -223,8 +230,9 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
 
 // The pattern is looked at before anything runs.
 absl::StatusOr<InputFormat> CheckPattern(const Options& flags) {
-  if (flags.GetString("pattern").empty()) {
-    return InvalidArgument("grep needs a pattern: -e PATTERN");
+  if (flags.GetString("pattern").empty() && flags.GetString("file").empty()) {
+    return InvalidArgument(
+        "grep needs a pattern: -e PATTERN, or -f FILE that is not empty");
   }
   SKEP_ASSIGN_OR_RETURN(const GrepOptions options, ReadGrepOptions(flags));
   SKEP_RETURN_IF_ERROR(MakeMatcher(flags, options).status());
@@ -262,7 +270,15 @@ void Grep(Job& job) {
                         "a line each or a flag each",
                 .letter = 'e',
                 .lines = true});
+  job.AddFlag({.name = "file",
+               .type = Flag::Type::kString,
+               .value_name = "FILE",
+               .help = "Take patterns from FILE, too, a line each",
+               .letter = 'f',
+               .from_file = true});
   add_switch("fixed-strings", 'F', "The pattern is a plain string");
+  add_switch("extended-regexp", 'E',
+             "The pattern is an extended regular expression: so it is by default");
   add_switch("ignore-case", 'i', "Let small and capital letters match each other");
   add_switch("invert-match", 'v', "Find the lines that do not match");
   add_switch("word-regexp", 'w', "A match must be whole words");
@@ -270,12 +286,16 @@ void Grep(Job& job) {
   add_switch("count", 'c', "Print the number of such lines, for each file");
   add_switch("files-with-matches", 'l', "Print the names of files with such lines");
   add_switch("files-without-match", 'L', "Print the names of files without such lines");
+  add_switch("silent", 'q',
+             "Print nothing: the exit code says whether there is such a line");
   add_number("max-count", 'm', "At most N lines of each file; by default all");
   add_switch("only-matching", 'o', "Write what matches, not the whole line");
   add_switch("line-number", 'n', "Put the number of the line before it");
+  add_switch("byte-offset", 'b',
+             "Put the offset in its file before each line or match");
   add_switch("with-filename", 'H',
              "Put the file's name before each line; by default if there are several");
-  add_switch("no-filename", 0, "Put no file's name before lines (grep's -h)");
+  add_switch("no-filename", 'h', "Put no file's name before lines");
   add_number("after-context", 'A', "Write N lines behind each, too");
   add_number("before-context", 'B', "Write N lines before each, too");
   add_number("context", 'C', "Write N lines before and behind each, too");

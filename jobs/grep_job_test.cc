@@ -69,7 +69,7 @@ TEST(Grep, CountsByFile) {
 
 TEST(Grep, PatternsThatCannotBeAreRefusedBeforeAnythingRuns) {
   EXPECT_EQ(OutputOf(RunJob(Grep, {}, "x")),
-            "error: grep needs a pattern: -e PATTERN");
+            "error: grep needs a pattern: -e PATTERN, or -f FILE that is not empty");
   const auto result = RunJob(Grep, {{"pattern", "a("}}, "x");
   EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
 }
@@ -81,7 +81,9 @@ TEST(Grep, AnEmptyPatternSelectsEveryLine) {
 
 TEST(Grep, FlagsThatDoNotGoTogetherAreRefused) {
   for (const JobFlags& flags :
-       {JobFlags{{"count", "true"}, {"files-with-matches", "true"}},
+       {JobFlags{{"files-without-match", "true"}, {"files-with-matches", "true"}},
+        JobFlags{{"extended-regexp", "true"}, {"fixed-strings", "true"}},
+        JobFlags{{"only-matching", "true"}, {"after-context", "0"}},
         JobFlags{{"with-filename", "true"}, {"no-filename", "true"}},
         JobFlags{{"only-matching", "true"}, {"context", "2"}},
         JobFlags{{"context", "1000000000"}}}) {
@@ -89,6 +91,24 @@ TEST(Grep, FlagsThatDoNotGoTogetherAreRefused) {
     all["pattern"] = "x";
     EXPECT_EQ(RunJob(Grep, all, "x").status().code(),
               absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(Grep, TakesPatternsFromAFileToo) {
+  const auto lines = [](const JobFlags& flags) {
+    return OutputOf(RunJob(Grep, flags, "a\nb\n\nc\n"));
+  };
+  EXPECT_EQ(lines({{"file", "a\nb\n"}}), "a\nb\n");
+  EXPECT_EQ(lines({{"file", "b"}, {"pattern", "c\n"}}), "b\nc\n");
+  EXPECT_EQ(lines({{"file", "b"}, {"pattern", "c"}}), "b\nc\n");
+  EXPECT_EQ(lines({{"file", "\n"}}), "a\nb\n\nc\n");
+}
+
+TEST(Grep, SilentlySaysWhetherThereWasAny) {
+  for (const char* pattern : {"bee", "wasp"}) {
+    const auto result = RunJob(Grep, {{"pattern", pattern}, {"silent", "true"}}, "bee");
+    EXPECT_EQ(OutputOf(result) + AnswerOf(result), "");
+    EXPECT_EQ(result->answer.negative(), std::string_view(pattern) != "bee");
   }
 }
 
@@ -155,24 +175,30 @@ TEST_F(GrepPeer, AgreesWithTheSystems) {
     const char* name;
     const char* letter;
     int one_in;
-    int most;  // above 0: takes a number up to it
-  } kFlags[] = {{"fixed-strings", "", 4, 0},   {"ignore-case", "-i", 3, 0},
-                {"invert-match", "-v", 4, 0},  {"word-regexp", "-w", 4, 0},
-                {"line-regexp", "-x", 8, 0},   {"line-number", "-n", 3, 0},
-                {"with-filename", "-H", 4, 0}, {"max-count", "-m", 4, 4},
-                {"after-context", "-A", 4, 3}, {"before-context", "-B", 4, 3},
-                {"context", "-C", 6, 3},       {"only-matching", "-o", 6, 0},
-                {"no-filename", "-h", 6, 0}};
-  constexpr const char* kAnswers[] = {"count", "files-with-matches",
-                                      "files-without-match"};
-  constexpr const char* kAnswerLetters[] = {"-c", "-l", "-L"};
+    int most;  // above 0: takes a number from 0 to it
+  } kFlags[] = {{"fixed-strings", "", 4, 0},
+                {"ignore-case", "-i", 3, 0},
+                {"invert-match", "-v", 4, 0},
+                {"word-regexp", "-w", 4, 0},
+                {"line-regexp", "-x", 8, 0},
+                {"line-number", "-n", 3, 0},
+                {"with-filename", "-H", 4, 0},
+                {"max-count", "-m", 4, 4},
+                {"after-context", "-A", 4, 3},
+                {"before-context", "-B", 4, 3},
+                {"context", "-C", 6, 3},
+                {"only-matching", "-o", 6, 0},
+                {"no-filename", "-h", 6, 0},
+                {"byte-offset", "-b", 4, 0},
+                {"silent", "-q", 20, 0},
+                {"count", "-c", 8, 0},
+                {"files-with-matches", "-l", 12, 0},
+                {"files-without-match", "-L", 12, 0}};
   constexpr const char* kPatterns[] = {
-      "a",        "ab",   "A",      "a|ab",     "^a",
-      "b$",       "a.b",  "[aA]+",  "\xc3\xa9", "b*a",
-      "(a|b)b",   "^$",   "ab|_",   "a\nb",     ",",
-      "a+b?",     "",     ".",      "^.",       "a*",
-      "b\n",      "\\.",  "$",      "a{2}",     "[A-C]b?",
-      "(ab){2}", "[^-]-", "[^ab]$", "7|-|a,",   "^a*$"};
+      "a",        "ab",      "A",      "a|ab",   "^a",     "b$",   "a.b", "[aA]+",
+      "\xc3\xa9", "b*a",     "(a|b)b", "^$",     "ab|_",   "a\nb", ",",   "a+b?",
+      "",         ".",       "^.",     "a*",     "b\n",    "\\.",  "$",   "a{2}",
+      "[A-C]b?",  "(ab){2}", "[^-]-",  "[^ab]$", "7|-|a,", "^a*$"};
   Random random(41);
   int agreed = 0;
   while (agreed < 300) {
@@ -180,21 +206,17 @@ TEST_F(GrepPeer, AgreesWithTheSystems) {
     std::string peer_flags;
     for (const auto& flag : kFlags) {
       if (random.Below(flag.one_in) != 0) continue;
-      const std::string value =
-          std::to_string(1 + random.Below(std::max(1, flag.most)));
+      const std::string value = std::to_string(random.Below(flag.most + 1));
       flags[flag.name] = flag.most > 0 ? value : "true";
       StrAppend(&peer_flags, flag.letter, " ", flag.most > 0 ? value : "", " ");
     }
     const bool context = flags.contains("context") || flags.contains("after-context") ||
                          flags.contains("before-context");
     if ((context && flags.contains("only-matching")) ||
+        (flags.contains("files-with-matches") &&
+         flags.contains("files-without-match")) ||
         (flags.contains("with-filename") && flags.contains("no-filename"))) {
       continue;
-    }
-    if (random.Below(4) == 0) {
-      const uint64_t which = random.Below(3);
-      flags[kAnswers[which]] = "true";
-      StrAppend(&peer_flags, kAnswerLetters[which], " ");
     }
     const std::string pattern = kPatterns[random.Below(std::size(kPatterns))];
     // GNU grep looks for an empty string that is a word at the start of a line alone.

@@ -35,9 +35,17 @@ absl::StatusOr<GrepOptions> ReadGrepOptions(const Options& options) {
   result.only_matching = options.GetBool("only-matching");
   result.with_match = options.GetBool("files-with-matches");
   result.without_match = options.GetBool("files-without-match");
-  if (result.count + result.with_match + result.without_match > 1) {
-    return InvalidArgument("--count, --files-with-matches and --files-without-match ",
-                           "answer different questions: give one of them");
+  result.byte_offsets = options.GetBool("byte-offset");
+  result.silent = options.GetBool("silent");
+  if (result.with_match && result.without_match) {
+    return InvalidArgument("--files-with-matches and --files-without-match answer ",
+                           "different questions: give one of them");
+  }
+  // As POSIX leaves open and GNU grep decides: -q, then -l and -L, then -c.
+  if (result.silent) result.with_match = result.without_match = false;
+  if (result.silent || result.names_files()) result.count = false;
+  if (options.GetBool("extended-regexp") && options.GetBool("fixed-strings")) {
+    return InvalidArgument("--extended-regexp and --fixed-strings exclude each other");
   }
   if (result.name_files && options.GetBool("no-filename")) {
     return InvalidArgument("--with-filename and --no-filename exclude each other");
@@ -47,9 +55,16 @@ absl::StatusOr<GrepOptions> ReadGrepOptions(const Options& options) {
   }
   SKEP_ASSIGN_OR_RETURN(result.before, Context(options, "before-context"));
   SKEP_ASSIGN_OR_RETURN(result.after, Context(options, "after-context"));
-  if (result.context() && result.only_matching) {
+  for (const char* side : {"before-context", "after-context", "context"}) {
+    result.groups |= options.GetInt(side) >= 0;
+  }
+  if (result.groups && result.only_matching) {
     return InvalidArgument("--only-matching writes no whole lines: leave out the ",
                            "lines before and after");
+  }
+  if (result.answers()) {
+    result.groups = false;
+    result.before = result.after = 0;
   }
   result.matching = {.fixed = options.GetBool("fixed-strings"),
                      .ignore_case = options.GetBool("ignore-case"),
@@ -153,8 +168,10 @@ std::vector<GrepStart> PlanGrep(const GrepOptions& options,
 }
 
 void GrepPrinter::Add(std::string_view block, std::string_view file_name,
-                      std::string* out) {
+                      uint64_t offset, std::string* out) {
   file_name_ = file_name;
+  block_ = block;
+  offset_ = offset;
   out_ = out;
   size_t from = 0;  // behind the last selected line
   uint64_t next = number_;
@@ -163,7 +180,7 @@ void GrepPrinter::Add(std::string_view block, std::string_view file_name,
     const uint64_t lines =
         matcher_.ForEachLine(block, [&](const LineMatcher::Line& line) {
           next = number_ + line.number;
-          if (options_.context()) {
+          if (options_.groups) {
             Skip(block.substr(from, line.offset - from), next, true);
           }
           Select(line, next++);
@@ -177,7 +194,7 @@ void GrepPrinter::Add(std::string_view block, std::string_view file_name,
     next += std::count(rest.begin(), rest.end(), '\n') +
             (!rest.empty() && rest.back() != '\n');
   }
-  if (options_.context()) Skip(rest, next, false);
+  if (options_.groups) Skip(rest, next, false);
   number_ = next;
 }
 
@@ -191,10 +208,12 @@ void GrepPrinter::Select(const LineMatcher::Line& line, uint64_t number) {
   ++selected_;
   after_ = options_.after;
   if (options_.answers()) return;
-  if (!options_.only_matching) return Print(line.text, number, ':');
+  if (!options_.only_matching) {
+    return Print(line.text, number, offset_ + line.offset, ':');
+  }
   if (options_.matching.invert) return;
-  matcher_.ForEachMatch(line.text, [&](size_t, std::string_view match) {
-    PrintHead(number, ':');
+  matcher_.ForEachMatch(line.text, [&](size_t at, std::string_view match) {
+    PrintHead(number, offset_ + line.offset + at, ':');
     *out_ += match;
     *out_ += '\n';
   });
@@ -207,7 +226,7 @@ void GrepPrinter::Skip(std::string_view lines, uint64_t next, bool selected_next
         (lines.back() != '\n');
     while (after_ > 0 && !lines.empty()) {
       const size_t end = std::min(lines.find('\n'), lines.size());
-      Print(lines.substr(0, end), number++, '-');
+      Print(lines.substr(0, end), number++, OffsetOf(lines), '-');
       lines.remove_prefix(std::min(end + 1, lines.size()));
       --after_;
     }
@@ -232,7 +251,7 @@ void GrepPrinter::Keep(std::string_view lines, uint64_t next) {
     adjacent_ = false;
   }
   for (size_t i = last.size(); i-- > 0;) {
-    kept_.push_back({std::string(last[i]), next - 1 - i});
+    kept_.push_back({std::string(last[i]), next - 1 - i, OffsetOf(last[i])});
   }
   while (kept_.size() > options_.before) {
     kept_.pop_front();
@@ -243,27 +262,33 @@ void GrepPrinter::Keep(std::string_view lines, uint64_t next) {
 void GrepPrinter::PrintKept(uint64_t most) {
   for (; kept_.size() > most; kept_.pop_front()) adjacent_ = false;
   for (; !kept_.empty(); kept_.pop_front()) {
-    Print(kept_.front().text, kept_.front().number, '-');
+    const Kept& line = kept_.front();
+    Print(line.text, line.number, line.offset, '-');
   }
 }
 
-void GrepPrinter::Print(std::string_view line, uint64_t number, char mark) {
-  if (options_.context()) {
+void GrepPrinter::Print(std::string_view line, uint64_t number, uint64_t offset,
+                        char mark) {
+  if (options_.groups) {
     if (printed_ && !adjacent_) *out_ += "--\n";
     printed_ = adjacent_ = true;
   }
-  PrintHead(number, mark);
+  PrintHead(number, offset, mark);
   *out_ += line;
   *out_ += '\n';
 }
 
-void GrepPrinter::PrintHead(uint64_t number, char mark) {
+void GrepPrinter::PrintHead(uint64_t number, uint64_t offset, char mark) {
   if (options_.name_files) {
     *out_ += file_name_;
     *out_ += mark;
   }
   if (options_.number_lines) {
     StrAppend(out_, number + 1);
+    *out_ += mark;
+  }
+  if (options_.byte_offsets) {
+    StrAppend(out_, offset);
     *out_ += mark;
   }
 }

@@ -29,13 +29,16 @@ struct GrepOptions {
   bool only_matching = false;  // -o
   bool with_match = false;     // -l: names of files
   bool without_match = false;  // -L
+  bool silent = false;         // -q: only whether there is any
+  bool byte_offsets = false;   // -b
+  bool groups = false;         // -A, -B or -C, be it of 0 lines: "--" between groups
   uint64_t before = 0;         // -B
   uint64_t after = 0;          // -A
   uint64_t most = UINT64_MAX;  // -m: selected lines of a file
 
-  bool context() const { return before > 0 || after > 0; }
   // The answer is all there is: no lines are written.
-  bool answers() const { return count || with_match || without_match; }
+  bool answers() const { return count || names_files() || silent; }
+  bool names_files() const { return with_match || without_match; }
 };
 // InvalidArgument for flags that do not go together.
 absl::StatusOr<GrepOptions> ReadGrepOptions(const Options& options);
@@ -86,7 +89,13 @@ class GrepPrinter {
         printed_(start.printed),
         adjacent_(start.adjacent) {}
 
-  void Add(std::string_view block, std::string_view file_name, std::string* out);
+  // `offset`: of the block in its file.
+  void Add(std::string_view block, std::string_view file_name, uint64_t offset,
+           std::string* out);
+  // No more lines are selected, nor written for those that were.
+  bool HasEnough() const {
+    return selected_ >= start_.budget && after_ == 0 && start_.tail == 0;
+  }
   // After the last block.
   void End(std::string_view file_name, std::string* out);
 
@@ -96,6 +105,7 @@ class GrepPrinter {
   struct Kept {
     std::string text;
     uint64_t number;
+    uint64_t offset;
   };
 
   void Select(const LineMatcher::Line& line, uint64_t number);
@@ -103,13 +113,19 @@ class GrepPrinter {
   void Skip(std::string_view lines, uint64_t next, bool selected_next);
   void Keep(std::string_view lines, uint64_t next);
   void PrintKept(uint64_t most);
-  void Print(std::string_view line, uint64_t number, char mark);
-  void PrintHead(uint64_t number, char mark);
+  void Print(std::string_view line, uint64_t number, uint64_t offset, char mark);
+  void PrintHead(uint64_t number, uint64_t offset, char mark);
+  // In the file, of what is in the block.
+  uint64_t OffsetOf(std::string_view text) const {
+    return offset_ + static_cast<uint64_t>(text.data() - block_.data());
+  }
 
   const LineMatcher& matcher_;
   const GrepOptions options_;
   const GrepStart start_;
   std::string_view file_name_;  // of this call
+  std::string_view block_;
+  uint64_t offset_ = 0;
   std::string* out_ = nullptr;
 
   uint64_t number_;  // lines of the file before the next block

@@ -90,6 +90,7 @@ absl::Status MapSplit(const TaskInput& input, Mapper& mapper, RunningTask& state
       const InPhase map_phase(&input.phases, PHASE_MAP);
       SKEP_RETURN_IF_ERROR(FromUserCode(mapper.Map(block, context), state));
     }
+    if (mapper.HasEnough()) return absl::OkStatus();
     if (input.control.progress && absl::Now() >= report_at) {
       const double done =
           static_cast<double>(bytes.file_offset + bytes.bytes.size() - split.offset());

@@ -213,6 +213,7 @@ absl::Status MapSplit(const Run& run, const InputSplit& split, Mapper& mapper,
                                      .file_name = split.file().name(),
                                      .file_offset = offset},
                                     context));
+    if (mapper.HasEnough()) return absl::OkStatus();
     offset = next;
   }
   return absl::OkStatus();

@@ -83,6 +83,9 @@ class Mapper {
   virtual absl::Status Map(const Block& block, MapContext& context) {
     return absl::OkStatus();
   }
+  // Looked at after each block. True: what is left of the split changes nothing, and is
+  // neither read nor given.
+  virtual bool HasEnough() const { return false; }
   // After the last block.
   virtual absl::Status Finish(MapContext& context) { return absl::OkStatus(); }
 };
