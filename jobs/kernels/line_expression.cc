@@ -18,10 +18,7 @@ constexpr size_t kLongestSequence = 16;
 class SequenceFinder {
  public:
   ClassSequence Find(std::vector<ExpressionPart> parts) {
-    const bool fixed =
-        std::all_of(parts.begin(), parts.end(), [](const ExpressionPart& part) {
-          return part.bytes && !part.empty_width && part.least == part.most;
-        });
+    NoteShape(parts);
     TrimRepeated(&parts);
     std::reverse(parts.begin(), parts.end());
     TrimRepeated(&parts);
@@ -41,11 +38,37 @@ class SequenceFinder {
     const bool exact = exact_;
     EndWindow();
     best_.exact = exact;
-    best_.whole = exact && fixed;
+    best_.whole &= exact;
     return std::move(best_);
   }
 
  private:
+  // Where nothing but the first and the last part may repeat, and the first cannot take
+  // what the second one wants: each match is known from the sequence then.
+  void NoteShape(const std::vector<ExpressionPart>& parts) {
+    if (parts.empty()) return;
+    const auto is_fixed = [](const ExpressionPart& part) {
+      return part.least == part.most && part.least > 0;
+    };
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (!parts[i].bytes || parts[i].empty_width) return;
+      if (i > 0 && i + 1 < parts.size() && !is_fixed(parts[i])) return;
+    }
+    const ExpressionPart &first = parts.front(), &last = parts.back();
+    if (parts.size() > 1 && !is_fixed(first)) {
+      if (first.most >= 0 || last.least == 0 ||
+          (*first.bytes & *parts[1].bytes).any()) {
+        return;
+      }
+      best_.before = *first.bytes;
+    }
+    if (!is_fixed(last)) {
+      best_.after = *last.bytes;
+      best_.most_after = last.most < 0 ? SIZE_MAX : last.most - last.least;
+    }
+    best_.whole = true;
+  }
+
   // At the ends of a match what repeats may as well stand there as seldom as it can.
   static void TrimRepeated(std::vector<ExpressionPart>* parts) {
     while (!parts->empty()) {

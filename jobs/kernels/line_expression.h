@@ -12,6 +12,7 @@
 #define SKEP_JOBS_KERNELS_LINE_EXPRESSION_H_
 
 #include <bitset>
+#include <cstddef>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,11 @@ std::optional<std::vector<ExpressionNode>> ParseLineExpression(
 struct ClassSequence {
   std::vector<ByteSet> classes;
   bool exact = false;  // a line matches if and only if it holds the sequence
-  bool whole = false;  // and every match is one
+  // And a match is the sequence where it first stands, all bytes of `before` right
+  // before it, and of `after` right behind it, up to so many.
+  bool whole = false;
+  ByteSet before, after;
+  size_t most_after = 0;
 };
 
 // For each alternative at the top of the expression, the sequence that is rarest in

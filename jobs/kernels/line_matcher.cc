@@ -143,7 +143,7 @@ absl::Status LineMatcher::Compile(std::string_view patterns) {
     finders_.clear();
     finders_decide_ = false;
   }
-  if (!finders_decide_ || finders_.size() != 1) match_size_ = 0;
+  if (!finders_decide_ || finders_.size() != 1) match_shape_.reset();
   if (!line_by_line_) {
     automaton_ = LineAutomaton::Create(
         options_.whole_lines ? StrCat("^(?:", all, ")$") : all, options_.ignore_case);
@@ -191,9 +191,12 @@ bool LineMatcher::AddFinders(std::string_view pattern, const std::string& expres
   const bool by_classes =
       !sequences.empty() && sequences.size() <= kMaxClassFinders &&
       (literals.empty() || exact || sequences_share < literals_share);
-  match_size_ = 0;
+  match_shape_.reset();
   if (by_classes) {
-    if (sequences[0].whole) match_size_ = sequences[0].classes.size();
+    if (const ClassSequence& first = sequences[0]; first.whole) {
+      match_shape_ = {first.classes.size(), first.before, first.after,
+                      first.most_after};
+    }
     for (const ClassSequence& sequence : sequences) {
       finders_.emplace_back(
           [finder = ClassFinder(sequence.classes, options_.path)](
@@ -208,7 +211,9 @@ bool LineMatcher::AddFinders(std::string_view pattern, const std::string& expres
             std::string_view text, size_t from) { return finder.Find(text, from); });
   }
   finders_decide_ &= is_literal;
-  if (is_literal) match_size_ = pattern.size();
+  if (is_literal && !pattern.empty()) {
+    match_shape_ = MatchShape{.size = pattern.size(), .before = {}, .after = {}};
+  }
   return !literals.empty();
 }
 
@@ -253,16 +258,27 @@ std::optional<LineMatcher::Match> LineMatcher::FindWord(std::string_view line,
   return std::nullopt;
 }
 
+void LineMatcher::ForEachShaped(
+    std::string_view line,
+    const std::function<void(size_t offset, std::string_view match)>& visit) const {
+  const auto& [size, before, after, most_after] = *match_shape_;
+  const auto is_in = [](const ByteSet& bytes, char c) {
+    return bytes[static_cast<uint8_t>(c)];
+  };
+  size_t from = 0;  // behind the last match
+  for (size_t at = finders_[0](line, 0); at != kNone; at = finders_[0](line, from)) {
+    size_t begin = at, end = at + size, left = most_after;
+    while (begin > from && is_in(before, line[begin - 1])) --begin;
+    while (end < line.size() && left > 0 && is_in(after, line[end])) ++end, --left;
+    visit(begin, line.substr(begin, end - begin));
+    from = end;
+  }
+}
+
 void LineMatcher::ForEachMatch(
     std::string_view line,
     const std::function<void(size_t offset, std::string_view match)>& visit) const {
-  if (match_size_ > 0) {
-    for (size_t at = finders_[0](line, 0); at != kNone;
-         at = finders_[0](line, at + match_size_)) {
-      visit(at, line.substr(at, match_size_));
-    }
-    return;
-  }
+  if (match_shape_) return ForEachShaped(line, visit);
   const bool words = options_.whole_words && !options_.whole_lines;
   for (size_t from = 0; from < line.size();) {
     const std::optional<Match> match =

@@ -26,6 +26,7 @@
 #include "absl/status/statusor.h"
 #include "base/cpu_path.h"
 #include "jobs/kernels/line_automaton.h"
+#include "jobs/kernels/line_expression.h"
 
 namespace re2 {
 class RE2;
@@ -83,6 +84,9 @@ class LineMatcher {
   absl::Status Compile(std::string_view patterns);
 
   bool Matches(std::string_view line) const;
+  void ForEachShaped(
+      std::string_view line,
+      const std::function<void(size_t offset, std::string_view match)>& visit) const;
   // The leftmost match at or after `from`, the longest there.
   std::optional<Match> FindMatch(std::string_view line, size_t from) const;
   std::optional<Match> FindWord(std::string_view line, size_t from) const;
@@ -100,8 +104,14 @@ class LineMatcher {
   const LineMatcherOptions options_;
   std::vector<Finder> finders_;  // every match holds what one finds; may be none
   bool finders_decide_ = false;  // a line with one is a match
-  // Above 0: there is one finder, and what it finds, so long, is a match.
-  size_t match_size_ = 0;
+  // If known: there is one finder, and a match is what it finds, so long, all bytes of
+  // `before` right before it, and of `after` behind it, up to so many.
+  struct MatchShape {
+    size_t size = 0;
+    ByteSet before, after;
+    size_t most_after = 0;
+  };
+  std::optional<MatchShape> match_shape_;
   std::unique_ptr<re2::RE2> regex_;
   std::optional<LineAutomaton> automaton_;  // the same, where all of it is known
   std::unique_ptr<re2::RE2> longest_;       // the same, for where matches end

@@ -360,11 +360,14 @@ TEST(LineMatcher, MatchesWithinALine) {
 // The leftmost and there the longest, by RE2 itself.
 TEST(LineMatcher, MatchesAreThoseOfTheExpression) {
   const char* const patterns[] = {
-      "a",         "ab",          "aa",    "[ab]a", "a.",
-      "[a-b]{2}",  "[^a]b",       "a|ba",  "a+b",   "a*",
-      "(ab)+",     "\\bab?",      "b$",    "^a.b",  "b\\b",
-      "a(b|ab)*",  "[ab]+\\B",    ".a|b.", "k",     "ks",
-      "a\xc3\xa9", "\xc3\xa9|ab", "\\W+",  "\\w+a", "(a|b){2,3}"};
+      "a",           "ab",       "aa",          "[ab]a",     "a.",      "[a-b]{2}",
+      "[^a]b",       "a|ba",     "a+b",         "a*",        "(ab)+",   "\\bab?",
+      "b$",          "^a.b",     "b\\b",        "a(b|ab)*",  "[0-9]+",  "a{1,2}",
+      "a*b",         "a+b*",     "a+b+",        "[ab]+b",    "[ab]+k?", "ab{2,}",
+      "k+[ab]{2}b+", "a+[bk]?",  "A?b",         "(?i)a+",    "aa+",     "a+a",
+      "\\w+",        "[^\\w]+a", "a{2,}b{1,3}", "b*a+",      "b?a+",    "a+b{0}k+",
+      "\\s?k+",      "[ab]+\\B", ".a|b.",       "k",         "ks",      "a\xc3\xa9",
+      "\xc3\xa9|ab", "\\W+",     "\\w+a",       "(a|b){2,3}"};
   constexpr std::string_view kBytes = "aaabbAk \xc3\xa9s";
   Random random(9);
   for (const char* const pattern : patterns) {
