@@ -17,8 +17,7 @@
 namespace skep {
 namespace {
 
-// As many as the second-level cache has requests for lines of memory under way.
-constexpr size_t kAhead = 32;
+constexpr size_t kAhead = 64;
 constexpr size_t kLine = 64;
 constexpr size_t kStageBytes = 100 * kLine;
 
@@ -29,22 +28,6 @@ constexpr size_t kSamples = 1024, kManyRecords = 1 << 18, kMoreSamples = 4096;
 constexpr size_t kBucketWords = 2048;
 // A pass with more buckets would miss the cache at nearly every write.
 constexpr int kMaxBucketBits = 12;
-
-// Copies blocks that may overlap, the last two of a record: a call of memcpy for each
-// record costs more.
-void CopyRecord(const char* from, size_t size, char* to) {
-  constexpr size_t kBlock = sizeof(__m128i);
-  if (size < kBlock || size > 256) {
-    std::memcpy(to, from, size);
-    return;
-  }
-  const auto copy_block = [&](size_t at) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + at),
-                     _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + at)));
-  };
-  for (size_t at = 0; at < size - kBlock; at += kBlock) copy_block(at);
-  copy_block(size - kBlock);
-}
 
 // Into the second-level cache: more loads can be under way than into the first. The
 // machine itself finds the rest of a long record. Always inline: of a function that
@@ -79,7 +62,7 @@ void CopyInOrder(size_t count, size_t record_size, RecordAt record_at, char* out
   const size_t before_line = -reinterpret_cast<uintptr_t>(out) % kLine;
   for (size_t i = 0; i < count; ++i) {
     PrefetchRecord(record_at(std::min(i + kAhead, count - 1)), record_size);
-    CopyRecord(record_at(i), record_size, stage.data() + staged);
+    std::memcpy(stage.data() + staged, record_at(i), record_size);
     staged += record_size;
     if (staged < kStageBytes) continue;
     if (reinterpret_cast<uintptr_t>(out) % kLine != 0) flush(before_line);
