@@ -13,7 +13,8 @@ namespace skep {
 // The path of the running binary; /proc/self/exe where it has been replaced meanwhile.
 std::string BinaryPath();
 
-// 32 hex digits over the bytes of the running binary. Reads it once.
+// 32 hex digits that name the running binary's content: of the linker's build id, or,
+// where a linker leaves none, of the bytes, which are read once.
 absl::StatusOr<std::string> BinaryDigest();
 
 }  // namespace skep
