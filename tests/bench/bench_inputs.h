@@ -5,8 +5,10 @@
 #define SKEP_TESTS_BENCH_BENCH_INPUTS_H_
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "glog/logging.h"
@@ -38,6 +40,28 @@ std::string Generate(absl::Status (*generate)(const Options&, const Sink&),
   CHECK(status.ok()) << status;
   return text;
 }
+
+// An input that is made when it is first asked for: rows of a table share it, and what
+// no row asks for is not made. Not thread-safe.
+template <typename T>
+class Lazy {
+ public:
+  explicit Lazy(std::function<T()> make)
+      : state_(new State{std::move(make), nullptr}) {}
+
+  const T& operator*() const {
+    if (state_->value == nullptr) state_->value.reset(new T(state_->make()));
+    return *state_->value;
+  }
+  const T* operator->() const { return &**this; }
+
+ private:
+  struct State {
+    std::function<T()> make;
+    std::unique_ptr<const T> value;
+  };
+  std::shared_ptr<State> state_;
+};
 
 // A folder among the temporary ones that goes with this, and all that is in it.
 class BenchFolder {

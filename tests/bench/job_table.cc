@@ -1,14 +1,9 @@
 #include "tests/bench/job_table.h"
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -17,13 +12,13 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "tests/bench/bench_inputs.h"
 #include "tests/bench/job_rows.h"
 #include "tests/bench/machine.h"
 #include "tests/bench/row_names.h"
+#include "tests/bench/self_process.h"
 
 namespace skep {
 namespace {
@@ -72,51 +67,9 @@ Run RunKernel(const JobRow& row, std::string_view text) {
   return run;
 }
 
-struct Child {
-  int status = 0;
-  double cpu = 0;
-  absl::Time begin, end;
-  std::string out, err;
-};
-
 std::string ReadAll(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
-// This very program with other arguments.
-absl::StatusOr<Child> RunSelf(const BenchFolder& folder,
-                              const std::vector<std::string>& arguments) {
-  std::vector<char*> argv;
-  for (const std::string& argument : arguments) {
-    argv.push_back(const_cast<char*>(argument.c_str()));
-  }
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC;
-  posix_spawn_file_actions_addopen(&actions, 1, folder.Path("out").c_str(), kFlags,
-                                   0600);
-  posix_spawn_file_actions_addopen(&actions, 2, folder.Path("err").c_str(), kFlags,
-                                   0600);
-  Child child{.begin = absl::Now()};
-  pid_t pid = 0;
-  const int error =
-      posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return ErrnoToStatus(error, "start skep");
-  rusage usage;
-  while (wait4(pid, &child.status, 0, &usage) < 0) {
-    if (errno != EINTR) return ErrnoToStatus(errno, "wait for skep");
-  }
-  child.end = absl::Now();
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-  };
-  child.cpu = seconds(usage.ru_utime) + seconds(usage.ru_stime);
-  child.out = ReadAll(folder.Path("out"));
-  child.err = ReadAll(folder.Path("err"));
-  return child;
 }
 
 absl::StatusOr<Run> RunJob(const JobRow& row, int workers, const BenchFolder& folder) {
@@ -132,7 +85,7 @@ absl::StatusOr<Run> RunJob(const JobRow& row, int workers, const BenchFolder& fo
     arguments.push_back(output);
   }
   if (!row.input.empty()) arguments.push_back(row.input);
-  SKEP_ASSIGN_OR_RETURN(const Child child, RunSelf(folder, arguments));
+  SKEP_ASSIGN_OR_RETURN(const SelfRun child, RunSelf(folder, arguments));
   const Json json = Json::parse(child.out, nullptr, /*allow_exceptions=*/false);
   if (child.status != 0 || !json.is_object() || !json.contains("phases")) {
     return Internal("skep run ", row.arguments[0], " failed (wait status ",

@@ -12,21 +12,41 @@
 
 namespace skep {
 
+// What a public program does on one core of a 2.3 GHz machine with AVX-512, as CPU
+// time, with its default settings. In the unit of the row that it stands at.
+struct Published {
+  double figure = 0;
+  std::string by;  // "tdoku"
+};
+
+// What is asked of a row: of the figure itself, or, if `over` names another row, of how
+// many times as good it is in the same run.
+struct Asked {
+  double figure = 0;
+  std::string over = "";
+  bool must = true;  // else it is to be tried for
+};
+
 struct KernelRow {
   std::string family;  // "N-Queens"
   std::string name;    // "16 by halves"
-  std::string unit;    // "s", "ns/item": times; "%": an error; else "GB/s"...: rates
-  double scale = 1;    // a run's work in the unit of a rate, or its items
+  // "s", "ns/item": times; "%": an error; "guesses": how many. Less of them is better.
+  // Else "GB/s"...: rates, and "x": a ratio.
+  std::string unit;
+  // A run's work in the unit of a rate, or its items. Makes the input: called before
+  // anything is measured.
+  std::function<double()> work = [] { return 1.0; };
   // Does the work once; called with each path that the machine has if `has_paths`.
-  std::function<void(CpuPath)> run;
+  std::function<void(CpuPath)> run = nullptr;
   bool has_paths = false;
   // Instead of `run`, for what runs in another process: CPU seconds of doing it once.
   std::function<double()> seconds = nullptr;
-  // Instead of both, for what is no time: the figure.
+  // Instead of both, for what is no time of one thread: the figure.
   std::function<double()> figure = nullptr;
-  double published = 0;           // in the same unit; 0: none
-  std::string published_by = "";  // what it is
-  std::string baseline = "";      // the name of a row of the family; "": none
+  bool same_each_time = false;              // measured once
+  std::vector<Published> published = {};    // the best first
+  std::vector<std::string> baselines = {};  // names of rows before it in the family
+  std::vector<Asked> asked = {};
 };
 
 std::vector<KernelRow> QueensRows(const KernelBenchOptions& options);

@@ -3,22 +3,16 @@
 #include <time.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_format.h"
 #include "base/status.h"
 #include "base/strings.h"
-#include "jobs/api/json_text.h"
 #include "tests/bench/bench_inputs.h"
-#include "tests/bench/kernel_references.h"
+#include "tests/bench/kernel_report.h"
 #include "tests/bench/kernel_rows.h"
-#include "tests/bench/machine.h"
 
 namespace skep {
 namespace {
@@ -33,13 +27,10 @@ double ThreadSeconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-struct Figures {
-  double low, median, high;
-  size_t runs;
-};
-
-bool LessIsBetter(const KernelRow& row) {
-  return row.unit == "s" || row.unit == "ns/item" || row.unit == "%";
+double ElapsedSeconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
 // Letters and digits alone, the former small: `nqueens` asks for N-Queens.
@@ -52,86 +43,27 @@ std::string Bare(std::string_view text) {
 }
 
 // Does the row's work once. In its unit.
-double MeasureOnce(const KernelRow& row, CpuPath path) {
+double MeasureOnce(const KernelRow& row, CpuPath path, double work) {
   if (row.figure) return row.figure();
   const double start = ThreadSeconds();
   if (row.run) row.run(path);
   const double took = row.seconds ? row.seconds() : ThreadSeconds() - start;
-  if (row.unit == "ns/item") return 1e9 * took / row.scale;
-  return row.unit == "s" ? took : row.scale / took;
+  if (row.unit == "ns/item") return 1e9 * took / work;
+  return row.unit == "s" ? took : work / took;
 }
 
-// In the row's unit.
-Figures Measure(const KernelRow& row, CpuPath path, const KernelBenchOptions& options) {
+KernelFigures Measure(const KernelRow& row, CpuPath path,
+                      const KernelBenchOptions& options) {
+  const double work = row.work();
   std::vector<double> figures;
-  const double begin = ThreadSeconds();
+  const double begin = ElapsedSeconds();
+  const double patience = options.full ? kFullSeconds : kQuickSeconds;
   for (int i = 0; i < options.repetitions; ++i) {
-    figures.push_back(MeasureOnce(row, path));
-    // It is the same each time.
-    if (row.figure) break;
-    const double patience = options.full ? kFullSeconds : kQuickSeconds;
-    if (ThreadSeconds() - begin > patience) break;
+    figures.push_back(MeasureOnce(row, path, work));
+    if (row.same_each_time || ElapsedSeconds() - begin > patience) break;
   }
   std::sort(figures.begin(), figures.end());
   return {figures.front(), figures[figures.size() / 2], figures.back(), figures.size()};
-}
-
-// How many times as good: over 1 is better.
-double Ratio(const KernelRow& row, double figure, double other) {
-  return LessIsBetter(row) ? other / figure : figure / other;
-}
-
-std::string Cell(double value) {
-  if (value == 0) return "-";
-  const int decimals = value >= 1000 ? 0 : value >= 10 ? 1 : 3;
-  return absl::StrFormat("%.*f", decimals, value);
-}
-
-void PrintRow(const KernelRow& row, CpuPath path, const Figures& figures,
-              double baseline, const KernelBenchOptions& options) {
-  const std::string_view path_name = row.has_paths ? CpuPathName(path) : "";
-  const double to_published =
-      row.published == 0 ? 0 : Ratio(row, figures.median, row.published);
-  const double to_baseline = baseline == 0 ? 0 : Ratio(row, figures.median, baseline);
-  if (options.json) {
-    absl::PrintF(
-        "{\"family\":%s,\"row\":%s,\"path\":%s,\"unit\":%s,\"low\":%.6g,"
-        "\"median\":%.6g,\"high\":%.6g,\"runs\":%d,\"published\":%.6g,"
-        "\"published_by\":%s,\"ratio\":%.4g,\"baseline\":%s,"
-        "\"baseline_ratio\":%.4g,\"machine\":%s}\n",
-        JsonString(row.family), JsonString(row.name), JsonString(path_name),
-        JsonString(row.unit), figures.low, figures.median, figures.high, figures.runs,
-        row.published, JsonString(row.published_by), to_published,
-        JsonString(row.baseline), to_baseline, MachineJson());
-    return;
-  }
-  absl::PrintF("%-36s %-7s %9s %-9s +-%3.0f%%  %9s %-16s %6s %8s %5.1f\n", row.name,
-               ToAbsl(path_name), Cell(figures.median), row.unit,
-               50 * (figures.high - figures.low) / figures.median, Cell(row.published),
-               row.published == 0 ? "" : row.published_by, Cell(to_published),
-               Cell(to_baseline), MachineLoad());
-  std::fflush(stdout);
-}
-
-void PrintHead(const KernelBenchOptions& options) {
-  if (options.json) return;
-  absl::PrintF("%s\n", MachineLine());
-  absl::PrintF("CPU time of one thread, medians. Ratios over 1 are faster.\n");
-  if (options.data.empty()) {
-    absl::PrintF(
-        "Without --data DIR (kjv.txt, sudoku17_20k.txt, magictour_1465.txt, "
-        "hardest_1000.txt) rows are missing.\n");
-  }
-}
-
-void PrintReferences(std::string_view family) {
-  bool first = true;
-  for (const KernelReference& reference : KernelReferences()) {
-    if (reference.family != family) continue;
-    absl::PrintF("%s%-41s %s\n", first ? "public programs:\n" : "",
-                 ToAbsl(StrCat("  ", reference.program)), ToAbsl(reference.figures));
-    first = false;
-  }
 }
 
 // The paths of this machine on which a row is measured.
@@ -145,38 +77,75 @@ std::vector<CpuPath> PathsOf(const KernelRow& row, const KernelBenchOptions& opt
   return paths;
 }
 
-bool Wanted(const KernelRow& row, const KernelBenchOptions& options) {
-  const std::string only = Bare(options.only);
-  return Bare(row.name).find(only) != std::string::npos ||
-         Bare(row.family).find(only) != std::string::npos;
+bool NameHas(std::string_view name, std::string_view bare) {
+  return Bare(name).find(bare) != std::string::npos;
 }
 
-void RunFamily(const std::vector<KernelRow>& rows, const KernelBenchOptions& options) {
-  std::map<std::string, double> baselines;
-  bool headed = options.json;
-  for (const KernelRow& row : rows) {
-    // A baseline is measured for those that want it.
-    if (std::none_of(rows.begin(), rows.end(), [&](const KernelRow& other) {
-          return Wanted(other, options) &&
-                 (&other == &row || other.baseline == row.name);
-        })) {
-      continue;
+struct Family {
+  std::string_view name;
+  std::vector<KernelRow> rows;
+};
+
+std::vector<Family> Families(const KernelBenchOptions& options) {
+  std::vector<Family> families;
+  families.push_back({"N-Queens", QueensRows(options)});
+  families.push_back({"Sudoku", SudokuRows(options)});
+  families.push_back({"Words", WordRows(options)});
+  families.push_back({"Sort", SortRows(options)});
+  families.push_back({"Grep", GrepRows(options)});
+  families.push_back({"Numbers", NumberRows(options)});
+  families.push_back({"Sketches", SketchRows(options)});
+  std::erase_if(families, [](const Family& family) { return family.rows.empty(); });
+  for (Family& family : families) {
+    for (KernelRow& row : family.rows) row.family = std::string(family.name);
+  }
+  return families;
+}
+
+// Leaves the rows that are wanted and those that they are compared with.
+void Choose(const std::string& only, std::vector<Family>* families) {
+  const std::string bare = Bare(only);
+  // The whole name of a family is that family alone.
+  const bool one =
+      std::any_of(families->begin(), families->end(),
+                  [&bare](const Family& family) { return Bare(family.name) == bare; });
+  for (Family& family : *families) {
+    const bool all = one ? Bare(family.name) == bare : NameHas(family.name, bare);
+    if (all) continue;
+    std::vector<std::string> wanted;
+    for (const KernelRow& row : family.rows) {
+      if (one || !NameHas(row.name, bare)) continue;
+      wanted.push_back(row.name);
+      wanted.insert(wanted.end(), row.baselines.begin(), row.baselines.end());
     }
-    if (!headed) {
-      absl::PrintF("\n%-36s %-7s %9s %-9s %6s  %9s %-16s %6s %8s %5s\n", row.family,
-                   "path", "here", "", "spread", "published", "", "ratio", "baseline",
-                   "load");
-      headed = true;
-    }
-    for (const CpuPath path : PathsOf(row, options)) {
-      const Figures figures = Measure(row, path, options);
-      if (row.baseline.empty()) baselines[row.name] = figures.median;
-      const auto baseline = baselines.find(row.baseline);
-      PrintRow(row, path, figures, baseline == baselines.end() ? 0 : baseline->second,
-               options);
+    std::erase_if(family.rows, [&wanted](const KernelRow& row) {
+      return std::find(wanted.begin(), wanted.end(), row.name) == wanted.end();
+    });
+  }
+  std::erase_if(*families, [](const Family& family) { return family.rows.empty(); });
+}
+
+std::string NamesOf(const std::vector<Family>& families) {
+  std::string names;
+  for (const Family& family : families) {
+    StrAppend(&names, "\n  ", family.name);
+    for (const KernelRow& row : family.rows) StrAppend(&names, "\n    ", row.name);
+  }
+  return names;
+}
+
+void RunFamily(const Family& family, const KernelBenchOptions& options,
+               KernelReport* report) {
+  report->BeginFamily(family.name);
+  for (const KernelRow& row : family.rows) {
+    const std::vector<CpuPath> paths = PathsOf(row, options);
+    for (const CpuPath path : paths) {
+      report->Add({.row = &row,
+                   .path = path,
+                   .best_path = path == paths.back(),
+                   .figures = Measure(row, path, options)});
     }
   }
-  if (!options.json && headed) PrintReferences(rows.front().family);
 }
 
 absl::Status CheckPath(const std::string& path) {
@@ -194,34 +163,27 @@ absl::Status CheckPath(const std::string& path) {
 absl::Status RunKernelBench(const KernelBenchOptions& options) {
   SKEP_RETURN_IF_ERROR(CheckData(options.data));
   SKEP_RETURN_IF_ERROR(CheckPath(options.path));
-  bool headed = false;
-  using MakeRows = std::vector<KernelRow> (*)(const KernelBenchOptions&);
-  const std::pair<std::string_view, MakeRows> families[] = {
-      {"N-Queens", QueensRows}, {"Sudoku", SudokuRows}, {"Words", WordRows},
-      {"Sort", SortRows},       {"Grep", GrepRows},     {"Numbers", NumberRows},
-      {"Sketches", SketchRows}};
-  const std::string only = Bare(options.only);
-  const bool one =
-      std::any_of(std::begin(families), std::end(families),
-                  [only](const auto& family) { return Bare(family.first) == only; });
-  std::string names;
-  // One family's input at a time, and none that is not wanted.
-  for (const auto& [name, make_rows] : families) {
-    if (one && Bare(name) != only) continue;
-    const std::vector<KernelRow> rows = make_rows(options);
-    StrAppend(&names, rows.empty() ? "" : "\n  ", rows.empty() ? "" : name);
-    for (const KernelRow& row : rows) StrAppend(&names, "\n    ", row.name);
-    if (std::none_of(rows.begin(), rows.end(),
-                     [&](const KernelRow& row) { return Wanted(row, options); })) {
-      continue;
+  std::vector<Family> families = Families(options);
+  if (!options.only.empty()) {
+    const std::string names = NamesOf(families);
+    if (Bare(options.only).empty()) {
+      families.clear();
+    } else {
+      Choose(options.only, &families);
     }
-    if (!headed) PrintHead(options);
-    headed = true;
-    RunFamily(rows, options);
+    if (families.empty()) {
+      return InvalidArgument("no row's name and no family's contains '", options.only,
+                             "'; there are:", names);
+    }
   }
-  if (headed) return absl::OkStatus();
-  return InvalidArgument("no row's name and no family's contains '", options.only,
-                         "'; there are:", names);
+  KernelReport report(options);
+  for (Family& family : families) {
+    RunFamily(family, options, &report);
+    // One family's inputs at a time.
+    family.rows.clear();
+  }
+  report.End();
+  return absl::OkStatus();
 }
 
 }  // namespace skep

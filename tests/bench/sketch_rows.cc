@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <vector>
 
 #include "base/coding.h"
@@ -17,7 +16,7 @@
 namespace skep {
 namespace {
 
-using Numbers = std::shared_ptr<const std::vector<double>>;
+using Numbers = Lazy<std::vector<double>>;
 
 constexpr double kQuantiles[] = {0.001, 0.01, 0.25, 0.5, 0.75, 0.99, 0.999};
 
@@ -61,22 +60,23 @@ double WorstError(SketchKind kind, const Numbers& numbers) {
 
 std::vector<KernelRow> SketchRows(const KernelBenchOptions& options) {
   const size_t count = size_t{options.full ? 8u : 2u} << 20;
-  Random random(6);
-  auto drawn = std::make_shared<std::vector<double>>(count);
-  // A heavy tail: no moments.
-  for (double& value : *drawn) value = 1 / (1 - random.Unit());
-  const Numbers numbers = drawn;
+  const Numbers numbers([count] {
+    Random random(6);
+    std::vector<double> drawn(count);
+    // A heavy tail: no moments.
+    for (double& value : drawn) value = 1 / (1 - random.Unit());
+    return drawn;
+  });
+  const auto items = [numbers] { return static_cast<double>(numbers->size()); };
   const std::string exact = "exact, seven quantiles";
   std::vector<KernelRow> rows;
-  rows.push_back({.name = exact,
-                  .unit = "ns/item",
-                  .scale = static_cast<double>(count),
-                  .run = [numbers](CpuPath) {
-                    std::vector<uint64_t> keys(numbers->size());
-                    std::transform(numbers->begin(), numbers->end(), keys.begin(),
-                                   OrderedFromDouble);
-                    Use(SelectRanks(keys, RanksIn(keys.size())));
-                  }});
+  rows.push_back(
+      {.name = exact, .unit = "ns/item", .work = items, .run = [numbers](CpuPath) {
+         std::vector<uint64_t> keys(numbers->size());
+         std::transform(numbers->begin(), numbers->end(), keys.begin(),
+                        OrderedFromDouble);
+         Use(SelectRanks(keys, RanksIn(keys.size())));
+       }});
   struct Bound {
     SketchKind kind;
     double percent;
@@ -88,18 +88,17 @@ std::vector<KernelRow> SketchRows(const KernelBenchOptions& options) {
     rows.push_back(
         {.name = name,
          .unit = "ns/item",
-         .scale = static_cast<double>(count),
+         .work = items,
          .run = [kind = kind, numbers](CpuPath) { Use(SketchOf(kind, numbers)); },
-         .baseline = exact});
+         .baselines = {exact}});
     rows.push_back(
         {.name = name + (kind == SketchKind::kDdSketch ? ", error of values"
                                                        : ", error of ranks"),
          .unit = "%",
          .figure = [kind = kind, numbers] { return WorstError(kind, numbers); },
-         .published = bound,
-         .published_by = "its bound"});
+         .same_each_time = true,
+         .asked = {{.figure = bound}}});
   }
-  for (KernelRow& row : rows) row.family = "Sketches";
   return rows;
 }
 

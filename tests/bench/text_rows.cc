@@ -8,11 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +19,7 @@
 #include "glog/logging.h"
 #include "jobs/kernels/line_matcher.h"
 #include "jobs/kernels/record_sort.h"
+#include "tests/bench/bench_inputs.h"
 #include "tests/bench/kernel_rows.h"
 
 namespace skep {
@@ -33,28 +30,21 @@ constexpr size_t kRecord = 100, kKey = 10;
 // A text in a file, and a file for what is found in it; both go with this.
 class GrepFiles {
  public:
-  GrepFiles(std::string_view text, int times) {
-    std::string name = (std::filesystem::temp_directory_path() / "skepXXXXXX").string();
-    CHECK(mkdtemp(name.data()) != nullptr) << name;
-    folder_ = name;
-    std::ofstream file(text_path(), std::ios::binary);
-    for (int i = 0; i < times; ++i) file << text;
-    CHECK(file.flush()) << text_path();
-  }
-  ~GrepFiles() {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
+  GrepFiles(std::string_view text, int times)
+      : size_(text.size() * times), text_(folder_.Write("text", text, times)) {}
 
-  std::string text_path() const { return folder_ + "/text"; }
-  int OpenText() const { return open(text_path().c_str(), O_RDONLY | O_CLOEXEC); }
+  size_t size() const { return size_; }
+  const std::string& text_path() const { return text_; }
+  int OpenText() const { return open(text_.c_str(), O_RDONLY | O_CLOEXEC); }
   int OpenFound() const {
-    return open((folder_ + "/found").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+    return open(folder_.Path("found").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
                 0600);
   }
 
  private:
-  std::string folder_;
+  const BenchFolder folder_;
+  const size_t size_;
+  const std::string text_;
 };
 
 // As `grep` works: a file read in pieces, the lines written to another.
@@ -118,17 +108,21 @@ double RunGrep(const GrepFiles& files, const std::string& flag,
 
 std::vector<KernelRow> SortRows(const KernelBenchOptions& options) {
   const size_t count = options.full ? 10'000'000 : 1'000'000;
-  const auto records = std::make_shared<HugeVector<char>>(count * kRecord);
-  const auto sorted = std::make_shared<HugeVector<char>>(count * kRecord);
-  const auto sorter = std::make_shared<RecordSorter>();
-  Random random(3);
-  for (size_t i = 0; i < count; ++i) {
-    for (size_t j = 0; j < kKey; ++j) {
-      (*records)[i * kRecord + j] = static_cast<char>(random());
+  const Lazy<HugeVector<char>> records([count] {
+    Random random(3);
+    HugeVector<char> made(count * kRecord);
+    for (size_t i = 0; i < count; ++i) {
+      for (size_t j = 0; j < kKey; ++j) {
+        made[i * kRecord + j] = static_cast<char>(random());
+      }
     }
-  }
+    return made;
+  });
+  // Touched before anything is measured, as the input is.
+  const Lazy<std::shared_ptr<HugeVector<char>>> sorted(
+      [count] { return std::make_shared<HugeVector<char>>(count * kRecord); });
+  const auto sorter = std::make_shared<RecordSorter>();
   const std::string name = StrCat(count / 1'000'000, " M records of 100 bytes");
-  const double gigabytes = static_cast<double>(count * kRecord) / 1e9;
   std::vector<KernelRow> rows;
   rows.push_back(
       {.name = name + ", std::sort", .run = [=](CpuPath) {
@@ -138,7 +132,7 @@ std::vector<KernelRow> SortRows(const KernelBenchOptions& options) {
          }
          std::sort(order.begin(), order.end(),
                    [](const char* a, const char* b) { return memcmp(a, b, kKey) < 0; });
-         char* out = sorted->data();
+         char* out = (*sorted)->data();
          for (const char* record : order) {
            memcpy(out, record, kRecord);
            out += kRecord;
@@ -148,15 +142,16 @@ std::vector<KernelRow> SortRows(const KernelBenchOptions& options) {
                   .run =
                       [=](CpuPath) {
                         sorter->Sort({records->data(), records->size()}, kRecord, kKey,
-                                     sorted->data());
+                                     (*sorted)->data());
                       },
-                  .published = 1.75,
-                  .published_by = "target",
-                  .baseline = name + ", std::sort"});
+                  .baselines = {name + ", std::sort"},
+                  .asked = {{.figure = 1.75}}});
   for (KernelRow& row : rows) {
-    row.family = "Sort";
     row.unit = "GB/s";
-    row.scale = gigabytes;
+    row.work = [=] {
+      Use((*sorted)->data());
+      return 1e-9 * static_cast<double>(records->size());
+    };
   }
   return rows;
 }
@@ -164,11 +159,10 @@ std::vector<KernelRow> SortRows(const KernelBenchOptions& options) {
 std::vector<KernelRow> GrepRows(const KernelBenchOptions& options) {
   std::vector<KernelRow> rows;
   if (options.data.empty()) return rows;
-  std::ostringstream text;
-  text << std::ifstream(options.data + "/kjv.txt", std::ios::binary).rdbuf();
   const int times = options.full ? 60 : 15;
-  const auto files = std::make_shared<const GrepFiles>(text.str(), times);
-  const double gigabytes = static_cast<double>(text.str().size()) * times / 1e9;
+  const Lazy<GrepFiles> files([data = options.data, times] {
+    return GrepFiles(ReadData(data, "kjv.txt"), times);
+  });
   constexpr struct {
     const char* name;
     const char* flag;
@@ -209,13 +203,12 @@ std::vector<KernelRow> GrepRows(const KernelBenchOptions& options) {
                           SearchFile(*files, **matcher);
                         },
                     .has_paths = true,
-                    .published = 0,
-                    .baseline = peer});
+                    .baselines = {peer},
+                    .asked = {{.figure = 1, .over = peer}}});
   }
   for (KernelRow& row : rows) {
-    row.family = "Grep";
     row.unit = "GB/s";
-    row.scale = gigabytes;
+    row.work = [files] { return 1e-9 * static_cast<double>(files->size()); };
   }
   return rows;
 }

@@ -324,20 +324,33 @@ TEST(RunTest, KernelsAreMeasuredOnEachPath) {
   ASSERT_EQ(outcome.exit_code, kOk) << outcome.err;
   std::istringstream lines(outcome.out);
   int on_a_path = 0;
+  size_t asked = 0;
+  nlohmann::json tally;
   for (std::string line; std::getline(lines, line);) {
     const auto row = nlohmann::json::parse(line);
+    if (!row.contains("row")) {
+      tally = row;
+      continue;
+    }
     EXPECT_GT(row["median"], 0) << line;
     EXPECT_GE(row["machine"]["load"], 0) << line;
     if (row["path"] == "") continue;
     ++on_a_path;
-    EXPECT_GT(row["published"], 0) << line;
-    EXPECT_NE(row["published_by"], "") << line;
-    EXPECT_NE(row["baseline"], "") << line;
-    EXPECT_GT(row["baseline_ratio"], 0) << line;
+    ASSERT_FALSE(row["baselines"].empty()) << line;
+    EXPECT_EQ(row["baselines"][0]["row"], "integers by strtoll") << line;
+    EXPECT_GT(row["baselines"][0]["ratio"], 0) << line;
+    // Asked of the best path.
+    asked += row["asked"].size();
   }
   EXPECT_GE(on_a_path, 1);
-  const Outcome none = Skep({"bench", "kernels", "--only", "no such row"});
-  EXPECT_EQ(none.exit_code, kUsage);
+  EXPECT_EQ(asked, 1u);
+  EXPECT_EQ(tally["asked"], 1);
+  EXPECT_EQ(tally["met"].get<size_t>() + tally["not_met"].size(), 1u);
+  for (const char* nothing : {"no such row", "!!"}) {
+    const Outcome none = Skep({"bench", "kernels", "--only", nothing});
+    EXPECT_EQ(none.exit_code, kUsage);
+    EXPECT_NE(none.err.find("\n  Numbers\n"), std::string::npos) << none.err;
+  }
 }
 
 }  // namespace

@@ -70,10 +70,11 @@ int RunBench(const Args& args) {
   line.Positional("WHAT", &what, "rpc, kernels or jobs", true,
                   {"rpc", "kernels", "jobs"});
   line.Flag("quick", &options.quick,
-            "rpc: once and shortly; kernels, jobs: on smaller inputs, a minute");
+            "rpc: once and shortly; kernels, jobs: on smaller inputs, a minute or two");
   line.Flag("alone", &alone, "rpc: without gRPC, for a profile");
-  line.Flag("long", &kernels.longest,
-            "kernels: N-Queens of 19 and 20, and 17 by plain ways: ten minutes more");
+  line.Flag(
+      "long", &kernels.longest,
+      "kernels: N-Queens of 19 and 20, and 17 and 18 by plain ways: ten minutes more");
   line.Flag("path", &kernels.path,
             "kernels: this CPU path alone (avx512, avx2 or scalar), not all that this "
             "machine has",
