@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <numeric>
 #include <string>
 #include <string_view>
@@ -30,18 +31,36 @@ constexpr int64_t kMaxShown = 10'000;
 // --- What it will take ---------------------------------------------------------------
 
 // A board of halves: CPU time on one core of a 2.6 GHz machine with AVX-512, and the
-// tables of each process; measured.
+// memory of a worker (tables are shared by those of a process). Measured; from 22 on by
+// a sample of row sets, scaled by the solutions that they have.
 struct HalvesCost {
   double seconds;
   int megabytes;
 };
-constexpr HalvesCost kHalvesCosts[] = {{0.05, 1}, {0.57, 1}, {1.35, 8},  {12, 10},
-                                       {63, 62},  {630, 74}, {5000, 530}};
+constexpr HalvesCost kHalvesCosts[] = {
+    {0.05, 1},  {0.57, 1},  {1.35, 8},    {12, 10},    {63, 62},     {600, 74},
+    {5000, 60}, {42e3, 70}, {365e3, 260}, {34e5, 300}, {40e6, 1600}, {6e8, 1600}};
 constexpr int kFirstHalvesCost = 16;
+static_assert(kFirstHalvesCost + std::size(kHalvesCosts) == kMaxHalvesQueens + 1);
+static_assert(kMaxHalvesQueens == kMaxQueens);
 
 HalvesCost CostOfHalves(int64_t n) {
-  return kHalvesCosts[std::clamp<int64_t>(n, kFirstHalvesCost, kMaxHalvesQueens) -
-                      kFirstHalvesCost];
+  return kHalvesCosts[std::max<int64_t>(n, kFirstHalvesCost) - kFirstHalvesCost];
+}
+
+// So many that a few workers end together, of no less than a twentieth of a second and
+// no more than half of one; of two seconds where more tasks would be a burden, until
+// there are as many as a job can carry (what they have come to travels in one message).
+constexpr double kTasksOfBoard = 64, kManyTasks = 4000, kMaxTasks = 20'000;
+constexpr double kLeastSecondsOfTask = 0.05;
+constexpr double kMostSecondsOfTask = 0.5, kMostSecondsOfManyTasks = 2;
+
+uint64_t TasksOfHalves(int64_t n) {
+  const double seconds = CostOfHalves(n).seconds;
+  double of_task =
+      std::clamp(seconds / kTasksOfBoard, kLeastSecondsOfTask, kMostSecondsOfTask);
+  of_task = std::max(of_task, std::min(seconds / kManyTasks, kMostSecondsOfManyTasks));
+  return static_cast<uint64_t>(std::min(kMaxTasks, 1 + seconds / of_task));
 }
 
 // Backtracking on the same machine; the number of steps grows by these factors, like
@@ -86,7 +105,7 @@ bool ByHalves(const Options& options) {
   if (options.GetString("algorithm") != "auto") {
     return options.GetString("algorithm") == "halves";
   }
-  return n >= kMinHalvesQueens && n <= kMaxHalvesQueens;
+  return n >= kMinHalvesQueens;
 }
 
 // Enough tasks to keep a fleet busy to the end, few enough that none is over in less
@@ -100,7 +119,7 @@ int PrefixDepth(int64_t n) {
 
 // Said before the job starts.
 std::string Announce(const Options& options) {
-  constexpr double kWorthSaying = 30;  // seconds
+  constexpr double kWorthSaying = 30, kLongTask = 10;  // seconds
   const int64_t n = options.GetInt("n");
   const bool halves = ByHalves(options);
   const double reference = halves ? CostOfHalves(n).seconds : SecondsOfPrefixes(n);
@@ -110,15 +129,18 @@ std::string Announce(const Options& options) {
       StrCat("nqueens: this takes about ", InWords(absl::Seconds(seconds)),
              " on one core like this one, divided by how many there are");
   if (halves) {
-    StrAppend(&line, ", and ", CostOfHalves(n).megabytes, " MB in each process");
-  } else if (n > kMaxHalvesQueens) {
-    const auto tasks =
-        static_cast<double>(QueensPrefixes(static_cast<int>(n), PrefixDepth(n)).size());
-    StrAppend(&line, "; the first partial total comes after a task of about ",
-              InWords(absl::Seconds(seconds / tasks)));
-  } else {
+    StrAppend(&line, ", and ", CostOfHalves(n).megabytes, " MB in each worker");
+  } else if (n >= kMinHalvesQueens) {
     StrAppend(&line, "; --algorithm halves would take ",
               InWords(absl::Seconds(CostOfHalves(n).seconds * Slowness(true))));
+  }
+  const uint64_t tasks =
+      halves ? TasksOfHalves(n)
+             : QueensPrefixes(static_cast<int>(n), PrefixDepth(n)).size();
+  const double of_task = seconds / static_cast<double>(tasks);
+  if (of_task > kLongTask) {
+    StrAppend(&line, "; the first partial total comes after a task of about ",
+              InWords(absl::Seconds(of_task)));
   }
   return line;
 }
@@ -182,21 +204,10 @@ class CountPrefix final : public Mapper {
 
 // --- By halves ---------------------------------------------------------------------
 
-// So many that a few workers end together, of no less than a twentieth of a second and
-// no more than half of one; of a second at 22, where more tasks would be a burden.
-constexpr double kTasksOfBoard = 64;
-constexpr double kLeastSecondsOfTask = 0.05;
-constexpr double kMostSecondsOfTask = 0.5;
-constexpr uint64_t kMaxTasks = 4000;
-
 // Payload: the task's number and how many there are. The row sets are known only to who
 // has the tables, which planners do not build.
 StageSpec HalvesStage(int64_t n) {
-  const double seconds = CostOfHalves(n).seconds;
-  const double of_task =
-      std::clamp(seconds / kTasksOfBoard, kLeastSecondsOfTask, kMostSecondsOfTask);
-  const uint64_t tasks =
-      std::min(kMaxTasks, 1 + static_cast<uint64_t>(seconds / of_task));
+  const uint64_t tasks = TasksOfHalves(n);
   StageSpec stage;
   stage.set_name("halves");
   for (uint64_t task = 0; task < tasks; ++task) {
@@ -221,8 +232,7 @@ class CountHalves final : public Mapper {
   }
 };
 
-// --- Symmetric boards, and boards to show
-// --------------------------------------------------
+// --- Symmetric boards, and boards to show -------------------------------------------
 
 StageSpec OneTask(const char* name) {
   StageSpec stage;
@@ -260,8 +270,7 @@ class FindBoards final : public Mapper {
   }
 };
 
-// --- The answers
-// -----------------------------------------------------------------------------
+// --- The answers --------------------------------------------------------------------
 
 absl::StatusOr<PlanResult> AnswerBoards(const Options& options,
                                         const StageResult& stage) {
@@ -322,13 +331,7 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
   const bool show = input.options.GetInt("show") > 0;
   if (input.finished.empty()) {
     if (show) return NextStage(OneTask("boards"));
-    if (!ByHalves(input.options)) return NextStage(PrefixesStage(n));
-    if (n >= kMinHalvesQueens && n <= kMaxHalvesQueens) {
-      return NextStage(HalvesStage(n));
-    }
-    return InvalidArgument("--algorithm halves takes boards of ", kMinHalvesQueens,
-                           " to ", kMaxHalvesQueens, " queens, not ", n,
-                           ": leave it to auto");
+    return NextStage(ByHalves(input.options) ? HalvesStage(n) : PrefixesStage(n));
   }
   if (show) return AnswerBoards(input.options, input.finished[0]);
   if (input.options.GetBool("fundamental") && input.finished.size() == 1) {
@@ -337,8 +340,17 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
   return AnswerCount(input);
 }
 
-// --- The flags
-// ---------------------------------------------------------------------------------
+// --- The flags ----------------------------------------------------------------------
+
+absl::Status CheckHalves(const Options& options) {
+  const int64_t n = options.GetInt("n");
+  if (options.GetInt("show") > 0 || !ByHalves(options) || n >= kMinHalvesQueens) {
+    return absl::OkStatus();
+  }
+  return InvalidArgument("--algorithm halves takes boards of ", kMinHalvesQueens,
+                         " to ", kMaxHalvesQueens, " queens, not ", n,
+                         ": leave it to auto");
+}
 
 absl::Status CheckAlgorithm(const std::string& value) {
   if (value == "auto" || value == "prefixes" || value == "halves") {
@@ -367,7 +379,7 @@ void NQueens(Job& job) {
            .value_name = "N",
            .help = StrCat("The side of the board, ", kMinQueens, " to ", kMaxQueens,
                           "; a core takes a minute for 20, an hour or "
-                          "two for 22, a century for 27"),
+                          "two for 22, days for 24, years for 26"),
            .check =
                [](const std::string& value) {
                  return CheckQueens(std::atoi(value.c_str()));
@@ -375,9 +387,9 @@ void NQueens(Job& job) {
       .AddFlag({.name = "algorithm",
                 .default_value = "auto",
                 .value_name = "NAME",
-                .help = StrCat("halves: meeting in the middle, sides ",
-                               kMinHalvesQueens, " to ", kMaxHalvesQueens,
-                               "; prefixes: backtracking; auto: halves where it can"),
+                .help = StrCat(
+                    "halves: meeting in the middle, sides from ", kMinHalvesQueens,
+                    " on; prefixes: backtracking; auto: halves where it can"),
                 .check = CheckAlgorithm})
       .AddFlag({.name = "fundamental",
                 .type = Flag::Type::kBool,
@@ -390,6 +402,7 @@ void NQueens(Job& job) {
                 .check = CheckShow})
       .Input({.kind = InputFormat::Kind::kNone})
       .Output(OutputShape::kNone)
+      .Check(CheckHalves)
       .Announce(Announce)
       .Partial(Partial)
       .AddStage("prefixes", {.mapper = [] { return std::make_unique<CountPrefix>(); }})

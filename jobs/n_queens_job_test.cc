@@ -75,12 +75,12 @@ TEST(NQueens, SaysWhatALargeBoardTakes) {
   };
   EXPECT_EQ(announcement("19", "auto"), "");
   EXPECT_EQ(announcement("16", "prefixes"), "");
-  EXPECT_NE(announcement("20", "auto").find("62 MB in each process"),
-            std::string::npos);
+  EXPECT_NE(announcement("20", "auto").find("62 MB in each worker"), std::string::npos);
   EXPECT_NE(announcement("21", "prefixes").find("--algorithm halves"),
             std::string::npos);
   EXPECT_NE(announcement("27", "auto").find("years"), std::string::npos);
-  EXPECT_NE(announcement("24", "auto").find("the first partial total comes after"),
+  EXPECT_EQ(announcement("23", "auto").find("the first partial"), std::string::npos);
+  EXPECT_NE(announcement("26", "auto").find("the first partial total comes after"),
             std::string::npos);
 }
 
@@ -94,12 +94,34 @@ TEST(NQueens, TellsWhatItHasCountedSoFar) {
   EXPECT_EQ(job.partial("boards", {"\x02"}), "");
 }
 
-TEST(NQueens, HalvesHaveTheirLimits) {
-  for (const char* n : {"3", "23"}) {
-    const auto result =
-        RunLocally(MakeJob(NQueens), {.options = {{"n", n}, {"algorithm", "halves"}}});
-    EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument) << n;
-  }
+TEST(NQueens, RefusesHalvesOfSmallBoardsBeforeItStarts) {
+  const Job job = MakeJob(NQueens);
+  const auto check = [&job](const char* n, const char* algorithm) {
+    Options options(job.flags());
+    EXPECT_TRUE(options.Set("n", n).ok());
+    EXPECT_TRUE(options.Set("algorithm", algorithm).ok());
+    return job.CheckOptions(options).code();
+  };
+  EXPECT_EQ(check("3", "halves"), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(check("3", "auto"), absl::StatusCode::kOk);
+  EXPECT_EQ(check("4", "halves"), absl::StatusCode::kOk);
+  EXPECT_EQ(check("27", "halves"), absl::StatusCode::kOk);
+}
+
+TEST(NQueens, TakesNoMoreTasksThanAJobCanCarry) {
+  const Job job = MakeJob(NQueens);
+  const auto tasks = [&job](const char* n) {
+    Options options(job.flags());
+    EXPECT_TRUE(options.Set("n", n).ok());
+    const auto plan = job.MakePlan({.options = options, .splits = {}, .finished = {}});
+    return plan.ok() ? plan->stage().tasks().payload_size() : 0;
+  };
+  EXPECT_EQ(tasks("8"), 2);
+  EXPECT_EQ(tasks("16"), 2);
+  EXPECT_GE(tasks("20"), 64);
+  EXPECT_LE(tasks("22"), 4001);
+  EXPECT_EQ(tasks("24"), 20'000);
+  EXPECT_EQ(tasks("27"), 20'000);
 }
 
 TEST(NQueens, AnswersProgramsToo) {

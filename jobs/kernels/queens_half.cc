@@ -11,6 +11,19 @@ namespace {
 // What is stored at once, and so may lie behind the last placement.
 constexpr size_t kLanes = 8;
 
+constexpr QueensDiagonals kAllRising = ~uint64_t{0} << 32;
+
+// The diagonals of a quarter as those of the half that it is the north or the south of.
+QueensDiagonals InNorth(QueensDiagonals quarter, int n) {
+  return (quarter & ~kAllRising) | (quarter >> QueensHalf::Rising(n) & kAllRising);
+}
+QueensDiagonals InSouth(QueensDiagonals quarter, int n) {
+  const int side = n / 2;
+  const QueensDiagonals falling = (uint64_t{1} << (2 * side)) - 1;
+  return (quarter << (n - side) & falling) | (quarter & kAllRising)
+                                                 << (n - side - QueensHalf::Rising(n));
+}
+
 // Writes the placements of both quarters that do not clash, with the queen of the
 // middle row, which clashes with none of the south; returns their number. Without a
 // branch: every pair is stored, and kept by moving the end past it.
@@ -86,28 +99,32 @@ void QueensHalf::Place(uint32_t rows) {
   const uint32_t north_rows = rows & ((uint32_t{1} << side) - 1);
   const uint32_t south_rows = rows >> (n_ - side);
   const bool middle_queen = n_ % 2 == 1 && (rows >> side & 1) != 0;
+  const auto& north_rows_of = quarter_.Find(north_rows, &made_north_);
+  const auto& south_rows_of = quarter_.Find(south_rows, &made_south_);
   for (const auto& split : splits_.Find(std::popcount(north_rows), middle_queen)) {
-    const auto north = quarter_.Find(north_rows, split.north);
-    const auto south = quarter_.Find(south_rows, split.south);
+    const auto north = north_rows_of.Find(split.north);
+    const auto south = south_rows_of.Find(split.south);
     if (north.empty() || south.empty()) continue;
     const size_t most = size_ + north.size() * south.size() + kLanes;
-    if (placements_.size() < most) placements_.resize(2 * most);
-    if (south_.size() < south.size()) south_.resize(2 * south.size());
+    if (placements_.size() < most) placements_.resize(most + most / 2);
     QueensDiagonals middle = 0;
     if (middle_queen) {
       middle = uint64_t{1} << (2 * side - 1 - split.middle_column) |
-               uint64_t{1} << (32 + side + split.middle_column);
+               uint64_t{1} << (32 + side + split.middle_column - Rising(n_));
     }
+    if (north_.size() < north.size()) north_.resize(2 * north.size());
+    if (south_.size() < south.size()) south_.resize(2 * south.size());
+    for (size_t i = 0; i < north.size(); ++i) north_[i] = InNorth(north[i], n_);
     size_t count = 0;
     for (const QueensDiagonals placement : south) {
-      south_[count] = placement << (n_ - side);
+      south_[count] = InSouth(placement, n_);
       count += (south_[count] & middle) == 0;
     }
     if (blocks_.empty() || blocks_.back().rank != split.rank) {
       blocks_.push_back({split.rank, size_});
     }
-    size_ += add_products_(north, {south_.data(), count}, middle,
-                           placements_.data() + size_);
+    size_ += add_products_({north_.data(), north.size()}, {south_.data(), count},
+                           middle, placements_.data() + size_);
   }
 }
 

@@ -40,9 +40,16 @@ class QueensHalfSplits {
 // The western columns of a board of n rows: half of them, without the middle one of an
 // odd board. The eastern half is its mirror image, so this serves both.
 //
+// Of its diagonals only those are told that may cross the middle row or column: others
+// lie in one quarter, whose queens are known not to clash. Rows and columns counted
+// from the corner of the board, the falling ones are row - column + side - 1, below
+// 2 side; the rising ones row + column - Rising(n), below 2 side as well.
+//
 // The rank of a placement is that of its columns' split.
 class QueensHalf {
  public:
+  static constexpr int Rising(int n) { return n - n / 2 - 1; }
+
   // `quarter` and `splits` have the side n / 2 and are borrowed.
   QueensHalf(const QueensQuarter& quarter, const QueensHalfSplits& splits, int n,
              CpuPath path);
@@ -73,7 +80,8 @@ class QueensHalf {
   std::vector<QueensDiagonals> placements_;  // the first size_ of them
   size_t size_ = 0;
   std::vector<Block> blocks_;
-  std::vector<QueensDiagonals> south_;  // a quarter's placements, where they stand
+  QueensQuarter::Made made_north_, made_south_;
+  std::vector<QueensDiagonals> north_, south_;  // quarters' placements, as the half's
 };
 
 }  // namespace skep

@@ -16,9 +16,13 @@ namespace skep {
 namespace {
 
 uint32_t Reverse(uint32_t rows, int n) {
-  uint32_t turned = 0;
-  for (int i = 0; i < n; ++i) turned |= (rows >> i & 1) << (n - 1 - i);
-  return turned;
+  const auto swap = [&rows](int distance, uint32_t mask) {
+    rows = (rows >> distance & mask) | (rows & mask) << distance;
+  };
+  swap(1, 0x55555555);
+  swap(2, 0x33333333);
+  swap(4, 0x0f0f0f0f);
+  return __builtin_bswap32(rows) >> (32 - n);
 }
 
 }  // namespace
@@ -26,8 +30,9 @@ uint32_t Reverse(uint32_t rows, int n) {
 // Counts one choice of western rows after the other.
 class QueensHalves::Worker {
  public:
-  explicit Worker(const QueensHalves& board)
+  Worker(const QueensHalves& board, const std::stop_token& stop)
       : board_(board),
+        stop_(stop),
         n_(board.n_),
         side_(board.quarter_.side()),
         west_half_(board.quarter_, board.splits_, board.n_, board.path_),
@@ -36,6 +41,7 @@ class QueensHalves::Worker {
         east_({Shared(), Rising(), 0}, true, board.path_),
         tables_(2 * Shared(), board.path_) {}
 
+  // Of no use if a stop was requested meanwhile.
   uint64_t Count(uint32_t west_rows, std::span<const Family> families) {
     west_half_.Place(west_rows);
     if (west_half_.placements().empty()) return 0;
@@ -54,7 +60,7 @@ class QueensHalves::Worker {
       // The same from either side; the diagonals that leave the board at once are none
       // of a half's.
       if (row > 0) clash |= uint64_t{1} << (row - 1);
-      if (row < n_ - 1) clash |= uint64_t{1} << (32 + row + side_);
+      if (row < n_ - 1) clash |= uint64_t{1} << (32 + row + side_ - QueensHalf::Rising(n_));
     }
     const uint32_t limit =
         std::max(QuarterRank(west_rows), QuarterRank(family.east_rows));
@@ -75,7 +81,7 @@ class QueensHalves::Worker {
     uint64_t total = 0;
     uint32_t bucket = 0;  // that of `begin`
     const size_t end = east_.begin(section, east_.buckets());
-    for (size_t begin = east_.begin(section, 0); begin < end;) {
+    for (size_t begin = east_.begin(section, 0); begin < end && !stop_.stop_requested();) {
       const size_t group_end = std::min(begin + PairTables::kGroup, end);
       // The bits that all keys of the group have: western masks with one of them are
       // disjoint from nothing in it.
@@ -98,19 +104,18 @@ class QueensHalves::Worker {
   // The pairs of the tables and a section of the western masks.
   uint64_t CountAgainst(RankedMasks::Section section, uint32_t common) const {
     uint64_t total = 0;
-    const uint32_t buckets = west_.buckets();
-    for (uint32_t bucket = 0; bucket < buckets;) {
-      if ((bucket & common) != 0) {
-        ++bucket;
-        continue;
-      }
-      uint32_t last = bucket + 1;
-      while (last < buckets && (last & common) == 0) ++last;
+    // A western bucket is its key, and those that the common bits leave are sums of the
+    // other bits: runs of the lowest of these, behind each sum of the rest.
+    const uint32_t free = (west_.buckets() - 1) & ~common;
+    const uint32_t run = 1u << std::countr_one(free);
+    const uint32_t rest = free & ~(run - 1);
+    uint32_t bucket = 0;
+    do {
       const size_t begin = west_.begin(section, bucket);
-      const size_t end = west_.begin(section, last);
+      const size_t end = west_.begin(section, bucket + run);
       if (begin < end) total += tables_.Count({west_.all() + begin, end - begin});
-      bucket = last;
-    }
+      bucket = (bucket - rest) & rest;  // the next sum
+    } while (bucket != 0);
     return total;
   }
 
@@ -124,9 +129,10 @@ class QueensHalves::Worker {
   // The diagonals of each direction that cross both halves, and where those that rise
   // begin. Seen from the east, falling ones rise and rising ones fall.
   int Shared() const { return 2 * side_ - 1; }
-  int Rising() const { return 32 + n_ - side_; }
+  int Rising() const { return 32 + n_ - side_ - QueensHalf::Rising(n_); }
 
   const QueensHalves& board_;
+  const std::stop_token& stop_;
   const int n_;
   const int side_;
   QueensHalf west_half_, east_half_;
@@ -146,30 +152,42 @@ absl::StatusOr<std::unique_ptr<QueensHalves>> QueensHalves::Create(
 
 QueensHalves::QueensHalves(int n, CpuPath path, size_t sort_from)
     : n_(n), path_(path), sort_from_(sort_from), quarter_(n / 2), splits_(n / 2) {
-  const uint32_t all = (uint32_t{1} << n) - 1;
-  for (uint32_t west = 0; west <= all; ++west) {
-    if (std::popcount(west) != n / 2) continue;
-    const auto begin = static_cast<uint32_t>(families_.size());
-    if (n % 2 == 0) {
-      AddFamily(west, all & ~west, -1);
-    } else {
-      for (uint32_t rest = all & ~west; rest != 0; rest &= rest - 1) {
-        AddFamily(west, all & ~west & ~(rest & -rest), std::countr_zero(rest));
-      }
-    }
-    const auto end = static_cast<uint32_t>(families_.size());
-    if (end > begin) sets_.push_back({west, begin, end});
+  const uint32_t end = uint32_t{1} << n;
+  for (uint32_t west = (uint32_t{1} << n / 2) - 1; west < end;) {
+    // One that is turned upside down to a smaller one has no families.
+    if (west <= Reverse(west, n) && !FamiliesOf(west).empty()) sets_.push_back(west);
+    // The next set of as many bits (Warren, Hacker's Delight, section 2-1).
+    const uint32_t lowest = west & -west, carried = west + lowest;
+    west = carried | (west ^ carried) / lowest >> 2;
   }
   // Scattered, so that ranges are alike: of sets that follow one another many are hard
   // or many are easy.
-  const auto scattered = [](uint32_t rows) { return rows * 0x9e3779b1u; };
-  std::sort(sets_.begin(), sets_.end(), [scattered](const RowSet& a, const RowSet& b) {
-    return scattered(a.west_rows) < scattered(b.west_rows);
+  std::sort(sets_.begin(), sets_.end(), [](uint32_t a, uint32_t b) {
+    constexpr uint32_t kScatter = 0x9e3779b1;
+    return a * kScatter < b * kScatter;
   });
 }
 
-// Adds the choice unless one of its images comes first.
-void QueensHalves::AddFamily(uint32_t west_rows, uint32_t east_rows, int middle_row) {
+std::vector<QueensHalves::Family> QueensHalves::FamiliesOf(uint32_t west_rows) const {
+  std::vector<Family> families;
+  const uint32_t rest = ((uint32_t{1} << n_) - 1) & ~west_rows;
+  const auto add = [&](uint32_t east_rows, int middle_row) {
+    const uint32_t weight = Weight(west_rows, east_rows);
+    if (weight > 0) families.push_back({east_rows, middle_row, weight});
+  };
+  if (n_ % 2 == 0) {
+    add(rest, -1);
+  } else {
+    for (uint32_t rows = rest; rows != 0; rows &= rows - 1) {
+      add(rest & ~(rows & -rows), std::countr_zero(rows));
+    }
+  }
+  return families;
+}
+
+// The images of a choice, itself included; 0 if one of them comes before it.
+uint32_t QueensHalves::Weight(uint32_t west_rows, uint32_t east_rows) const {
+  if (east_rows < west_rows) return 0;  // as are most
   const uint32_t west_turned = Reverse(west_rows, n_);
   const uint32_t east_turned = Reverse(east_rows, n_);
   std::array<std::pair<uint32_t, uint32_t>, 4> images = {
@@ -179,15 +197,13 @@ void QueensHalves::AddFamily(uint32_t west_rows, uint32_t east_rows, int middle_
        {east_turned, west_turned}}};
   const auto own = images[0];
   std::sort(images.begin(), images.end());
-  if (images[0] != own) return;
-  const auto end = std::unique(images.begin(), images.end());
-  families_.push_back(
-      {east_rows, middle_row, static_cast<uint32_t>(end - images.begin())});
+  if (images[0] != own) return 0;
+  return static_cast<uint32_t>(std::unique(images.begin(), images.end()) -
+                               images.begin());
 }
 
 size_t QueensHalves::memory_used() const {
-  return quarter_.memory_used() + sets_.size() * sizeof(RowSet) +
-         families_.size() * sizeof(Family);
+  return quarter_.memory_used() + sets_.size() * sizeof(uint32_t);
 }
 
 absl::StatusOr<uint64_t> QueensHalves::Count(size_t first, size_t last,
@@ -196,14 +212,12 @@ absl::StatusOr<uint64_t> QueensHalves::Count(size_t first, size_t last,
     return OutOfRange("row sets ", first, " to ", last, " of a board of ", n_,
                       " queens, which has ", sets_.size());
   }
-  Worker worker(*this);
+  Worker worker(*this, stop);
   uint64_t total = 0;
-  for (size_t i = first; i < last; ++i) {
-    if (stop.stop_requested()) return Cancelled("counting the queens was told to stop");
-    const RowSet& set = sets_[i];
-    total += worker.Count(
-        set.west_rows, std::span(families_).subspan(set.begin, set.end - set.begin));
+  for (size_t i = first; i < last && !stop.stop_requested(); ++i) {
+    total += worker.Count(sets_[i], FamiliesOf(sets_[i]));
   }
+  if (stop.stop_requested()) return Cancelled("counting the queens was told to stop");
   return total;
 }
 

@@ -7,7 +7,7 @@
 // the western half and one of the eastern half whose masks of shared diagonals are
 // disjoint, neither of them clashing with the middle column's queen. The placements of
 // a half, for given rows, are the products of two quarters that do not clash
-// (queens_half.h); disjoint pairs are counted 512 at a time (disjoint_pairs.h).
+// (queens_half.h); disjoint pairs are counted 512 at a time (pair_tables.h).
 //
 // All eight symmetries of the board save work. Turning it upside down turns W and E
 // around, and exchanging east and west exchanges them: of the up to four choices (W, E)
@@ -44,32 +44,35 @@
 
 namespace skep {
 
-// The diagonals of a half board must fit 32 bits, and the tables memory.
 inline constexpr int kMinHalvesQueens = 4;
-inline constexpr int kMaxHalvesQueens = 22;
+inline constexpr int kMaxHalvesQueens = 27;
 
-// The quarter of one board: built once, then shared by any number of threads.
+// The quarters of one board: built once, then shared by any number of threads. From 22
+// on they are made as they are needed instead, which costs next to nothing there and
+// keeps memory bounded: what a thread needs is the placements of two halves.
 class QueensHalves {
  public:
   // Halves with fewer placements are not sorted: short runs of masks would cost more
   // than the pairs that are left out.
   static constexpr size_t kSortFrom = 16 << 10;
 
-  // Takes milliseconds at n = 16, half a second at 20. InvalidArgument for an n out of
-  // range.
+  // Takes milliseconds at n = 16, a tenth of a second at 20, seconds at 27.
+  // InvalidArgument for an n out of range.
   static absl::StatusOr<std::unique_ptr<QueensHalves>> Create(
       int n, CpuPath path = BestCpuPath(), size_t sort_from = kSortFrom);
 
   // The work: choices of western rows, numbered from 0 in no order. They differ in cost;
   // ranges of a few hundred are even.
   size_t size() const { return sets_.size(); }
+  uint32_t western_rows(size_t choice) const { return sets_[choice]; }
 
   // The solutions of the choices first .. last - 1 and of their images. The sum over
   // disjoint ranges that cover 0 .. size() - 1 is the total. OutOfRange for a bad range;
-  // Cancelled when a stop was requested (looked at between choices).
+  // Cancelled when a stop was requested (looked at every few milliseconds, every
+  // second at 27).
   absl::StatusOr<uint64_t> Count(size_t first, size_t last, std::stop_token stop) const;
 
-  // Bytes that the tables take.
+  // Bytes that the tables take; each thread that counts takes more, for halves.
   size_t memory_used() const;
 
  private:
@@ -79,22 +82,18 @@ class QueensHalves {
     int middle_row;   // of the middle column's queen; -1: there is no middle column
     uint32_t weight;  // images, itself included, but for the mirror at the diagonal
   };
-  struct RowSet {
-    uint32_t west_rows;
-    uint32_t begin, end;  // in families_
-  };
   class Worker;
 
   QueensHalves(int n, CpuPath path, size_t sort_from);
-  void AddFamily(uint32_t west_rows, uint32_t east_rows, int middle_row);
+  std::vector<Family> FamiliesOf(uint32_t west_rows) const;
+  uint32_t Weight(uint32_t west_rows, uint32_t east_rows) const;
 
   const int n_;
   const CpuPath path_;
   const size_t sort_from_;
   const QueensQuarter quarter_;
   const QueensHalfSplits splits_;
-  std::vector<RowSet> sets_;
-  std::vector<Family> families_;
+  std::vector<uint32_t> sets_;  // western rows with families
 };
 
 // The board of that side, made at most once while it is the last one asked for: for

@@ -11,42 +11,69 @@
 
 namespace skep {
 
-// The diagonals that the queens of a part of a board take, rows and columns counted
-// from its corner: bits 0 to 31 the falling ones (row - column + side - 1), bits 32 to
-// 63 the rising ones (row + column), where `side` is that of a quarter.
+// The diagonals that the queens of a part of a board take: bits 0 to 31 the falling
+// ones, bits 32 to 63 the rising ones. In a quarter of `side` rows and columns, counted
+// from its corner, row - column + side - 1 and row + column; in a half see
+// queens_half.h.
 using QueensDiagonals = uint64_t;
 
-// Immutable.
-class QueensQuarter {
+// The placements of one queen in each of given rows, by the columns that they take.
+class QueensQuarterRows {
  public:
-  // A square of `side` rows and columns, at most 11: 60 MB at 10, 400 MB at 11.
-  explicit QueensQuarter(int side);
+  // Of a square of `side` rows and columns, 1 to 13. Work space is the caller's.
+  struct Placed {
+    uint32_t columns;
+    QueensDiagonals diagonals;
+  };
+  void Make(int side, uint32_t rows, std::vector<Placed>* work_space);
 
-  int side() const { return side_; }
-
-  // The placements of one queen in each of these rows and each of these columns, given
-  // as sets of bits of the same size; empty if there are none.
-  std::span<const QueensDiagonals> Find(uint32_t rows, uint32_t columns) const {
-    const size_t key = Key(rows, columns);
-    return {placements_.data() + begins_[key], begins_[key + 1] - begins_[key]};
+  // Those with a queen in each of these columns, as many as there are rows; empty if
+  // there are none.
+  std::span<const QueensDiagonals> Find(uint32_t columns) const {
+    return {placements_.data() + begins_[columns],
+            begins_[columns + 1] - begins_[columns]};
   }
 
   size_t memory_used() const {
-    return begins_.size() * sizeof(uint32_t) +
-           placements_.size() * sizeof(QueensDiagonals);
+    return begins_.capacity() * sizeof(uint32_t) +
+           placements_.capacity() * sizeof(QueensDiagonals);
   }
 
  private:
-  size_t Key(uint32_t rows, uint32_t columns) const {
-    return static_cast<size_t>(rows) << side_ | columns;
-  }
-  template <typename Add>
-  void Enumerate(int row, uint32_t taken_rows, uint32_t taken_columns,
-                 QueensDiagonals diagonals, const Add& add) const;
-
-  const int side_;
-  std::vector<uint32_t> begins_;  // by key; into placements_
+  std::vector<uint32_t> begins_;  // by columns; into placements_
   std::vector<QueensDiagonals> placements_;
+};
+
+// The placements for all sets of rows: a table where that is small, else made when
+// asked for. Immutable.
+class QueensQuarter {
+ public:
+  // 57 MB; a table for the next side would take seven times as much, and what is made
+  // instead costs a few hundredths of what is done with it.
+  static constexpr int kMaxTableSide = 10;
+
+  // The last rows that were asked for of a quarter without a table. One a thread and
+  // place.
+  struct Made {
+    bool any = false;
+    uint32_t rows = 0;
+    QueensQuarterRows placements;
+    std::vector<QueensQuarterRows::Placed> work_space;
+  };
+
+  // A square of `side` rows and columns, 1 to 13.
+  explicit QueensQuarter(int side, int max_table_side = kMaxTableSide);
+
+  int side() const { return side_; }
+
+  // Valid until *made is used again.
+  const QueensQuarterRows& Find(uint32_t rows, Made* made) const;
+
+  size_t memory_used() const;
+
+ private:
+  const int side_;
+  std::vector<QueensQuarterRows> table_;  // by rows; empty: none
 };
 
 }  // namespace skep

@@ -72,8 +72,9 @@ void RankedMasks::Take(const QueensHalf& half, QueensDiagonals clash, uint32_t l
                        int key_bits) {
   const auto placements = half.placements();
   if (masks_.size() < placements.size() + kLanes) {
-    unsorted_.resize(2 * (placements.size() + kLanes));
-    masks_.resize(2 * (placements.size() + kLanes));
+    const size_t size = placements.size() + placements.size() / 4 + kLanes;
+    unsorted_.resize(size);
+    masks_.resize(size);
   }
   key_bits_ = key_bits;
   const size_t ends[] = {half.CountBelow(limit), half.CountBelow(limit + 1),
@@ -100,23 +101,24 @@ void RankedMasks::Sort(Section section, size_t from, size_t to) {
   const int first = projection_.shared / 2 - (half - 1) / 2;
   const int second = projection_.shared + first;
   // By key; Key is a permutation, and of the order of Gray's code this is the inverse.
-  std::array<uint8_t, 1u << kMaxKeyBits> bucket_of;
+  bucket_of_.resize(buckets());
   for (uint32_t bucket = 0; bucket < buckets(); ++bucket) {
-    bucket_of[Key(bucket)] = static_cast<uint8_t>(bucket);
+    bucket_of_[Key(bucket)] = bucket;
   }
-  const auto bucket = [=, &bucket_of](uint64_t mask) {
-    return bucket_of[(mask >> first & values) | (mask >> second & values) << half];
+  const auto bucket = [=, this](uint64_t mask) {
+    return bucket_of_[(mask >> first & values) | (mask >> second & values) << half];
   };
-  std::array<uint32_t, 1u << kMaxKeyBits> next{};
-  for (size_t i = from; i < to; ++i) ++next[bucket(unsorted_[i])];
+  next_.assign(buckets(), 0);
+  for (size_t i = from; i < to; ++i) ++next_[bucket(unsorted_[i])];
   auto& begins = begins_[section];
+  begins.resize(buckets() + 1);
   begins[0] = from;
   for (uint32_t b = 0; b < buckets(); ++b) {
-    begins[b + 1] = begins[b] + next[b];
-    next[b] = static_cast<uint32_t>(begins[b]);
+    begins[b + 1] = begins[b] + next_[b];
+    next_[b] = static_cast<uint32_t>(begins[b]);
   }
   for (size_t i = from; i < to; ++i) {
-    masks_[next[bucket(unsorted_[i])]++] = unsorted_[i];
+    masks_[next_[bucket(unsorted_[i])]++] = unsorted_[i];
   }
 }
 

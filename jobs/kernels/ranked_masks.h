@@ -21,7 +21,7 @@ namespace skep {
 class RankedMasks {
  public:
   enum Section { kBelow, kEqual, kAbove };
-  static constexpr int kMaxKeyBits = 8;  // even numbers up to this
+  static constexpr int kMaxKeyBits = 14;  // even numbers up to this
 
   // How a placement becomes a mask. Of each direction `shared` diagonals cross both
   // halves; a mask holds those whose bits start at `first` and then those that start at
@@ -60,7 +60,8 @@ class RankedMasks {
   const ProjectAll project_;
   int key_bits_ = 0;
   std::vector<uint64_t> unsorted_, masks_;
-  std::array<std::array<size_t, (1u << kMaxKeyBits) + 1>, 3> begins_;
+  std::array<std::vector<size_t>, 3> begins_;
+  std::vector<uint32_t> bucket_of_, next_;  // work space
 };
 
 }  // namespace skep

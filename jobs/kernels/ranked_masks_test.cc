@@ -13,8 +13,10 @@ namespace {
 using Section = RankedMasks::Section;
 constexpr int kSide = 9, kQueens = 18;
 constexpr RankedMasks::Projection kProjection = {
-    .shared = 2 * kSide - 1, .first = 0, .second = 32 + kQueens - kSide};
-constexpr QueensDiagonals kClash = uint64_t{1} << 12 | uint64_t{1} << (32 + 14);
+    .shared = 2 * kSide - 1,
+    .first = 0,
+    .second = 32 + kQueens - kSide - QueensHalf::Rising(kQueens)};
+constexpr QueensDiagonals kClash = uint64_t{1} << 12 | uint64_t{1} << (32 + 6);
 
 class Paths : public testing::TestWithParam<CpuPath> {
  protected:
@@ -47,7 +49,7 @@ TEST_P(Paths, SectionsHoldWhatRanksBelowAtAndAbove) {
         const QueensDiagonals placement = half_.placements()[i];
         if ((placement & kClash) != 0) continue;
         expected.push_back((placement & 0x1ffff) |
-                           (placement >> (32 + kQueens - kSide) & 0x1ffff) << 17);
+                           (placement >> kProjection.second & 0x1ffff) << 17);
       }
       EXPECT_EQ(Masks(masks, section), expected) << limit << " " << section;
     }
@@ -92,6 +94,7 @@ TEST(RankedMasks, KeysGrowWithTheHalf) {
   EXPECT_EQ(RankedMasks::KeyBitsFor(0), 2);
   EXPECT_EQ(RankedMasks::KeyBitsFor(16 << 10), 4);
   EXPECT_EQ(RankedMasks::KeyBitsFor(32 << 10), 6);
+  EXPECT_EQ(RankedMasks::KeyBitsFor(2 << 20), 12);
   EXPECT_EQ(RankedMasks::KeyBitsFor(size_t{1} << 30), RankedMasks::kMaxKeyBits);
 }
 
