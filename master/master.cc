@@ -16,6 +16,16 @@ constexpr absl::Duration kTellTimeout = absl::Seconds(10);
 // A journal over this is begun anew when the master starts and no job is active.
 constexpr uint64_t kForgetJournalBytes = 64 << 20;
 
+// A worker that was given another --fleet, or none.
+absl::Status OtherFleet(const RegisterRequest& worker, const std::string& ours) {
+  const auto named = [](const std::string& fleet) {
+    return fleet.empty() ? std::string("no fleet") : StrCat("fleet \"", fleet, "\"");
+  };
+  return FailedPrecondition("worker ", worker.name(), " is of ", named(worker.fleet()),
+                            ", this master of ", named(ours),
+                            ": give both the same --fleet, or neither");
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Master>> Master::Start(
@@ -110,11 +120,8 @@ void Master::Register(google::protobuf::RpcController* controller,
                   FailedPrecondition(
                       "a worker registers over a channel that can be called back"));
     }
-    if (!options_.fleet.empty() && request->fleet() != options_.fleet) {
-      return Fail(call,
-                  FailedPrecondition("worker ", request->name(), " is of fleet \"",
-                                     request->fleet(), "\", this master of \"",
-                                     options_.fleet, "\""));
+    if (request->fleet() != options_.fleet) {
+      return Fail(call, OtherFleet(*request, options_.fleet));
     }
     const ConnectionId id(++last_connection_);
     if (const auto old = by_channel_.find(channel.get()); old != by_channel_.end()) {

@@ -35,7 +35,7 @@ struct MasterOptions {
   // The term; each greater than those before, so that no attempt of an earlier master
   // is taken for one of this. With a journal at least one more than the last in it.
   uint64_t epoch = 1;
-  // Workers of another fleet are refused. Empty: any.
+  // Workers of another fleet are refused; of an empty one, those that name any.
   std::string fleet;
   // How often leases are looked at, ended connections are noticed and watchers are told
   // of progress.

@@ -204,6 +204,19 @@ TEST_F(MasterServerTest, RefusesWorkersOfOtherFleets) {
   ModelWorker worker(transport_, server_->address());
   const absl::Status status = worker.Register("other");
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_FALSE(worker.Register("").ok());
+
+  MasterServerOptions options;
+  options.listen = Address::Tcp("127.0.0.1", 0);
+  const auto nameless = MasterServer::Start(transport_, std::move(options));
+  ASSERT_TRUE(nameless.ok()) << nameless.status();
+  ModelWorker lost(transport_, (*nameless)->address());
+  const absl::Status named = lost.Register("test");
+  EXPECT_EQ(named.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(named.message().find("of fleet \"test\", this master of no fleet"),
+            absl::string_view::npos)
+      << named;
+  EXPECT_TRUE(lost.Register("").ok());
 }
 
 TEST_F(MasterServerTest, SaysWhatIsWrongWithARequest) {
