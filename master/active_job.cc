@@ -307,7 +307,11 @@ StageProgress ActiveJob::Progress() const {
 
 JobStatus ActiveJob::Status() const {
   JobStatus status = status_;
-  if (phase_ == Phase::kStage) *status.add_stages() = Progress();
+  if (phase_ != Phase::kStage) return status;
+  *status.add_stages() = Progress();
+  // EndStage adds them for good.
+  status.set_cpu_seconds(status.cpu_seconds() + groups_[TASK_MAP].cpu_seconds() +
+                         groups_[TASK_REDUCE].cpu_seconds());
   return status;
 }
 

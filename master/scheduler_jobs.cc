@@ -146,10 +146,11 @@ std::string Scheduler::WaitingFor(const ActiveJob& job) const {
   if (others == 0) {
     return "no worker is connected: start one with `skep worker --master ADDRESS`";
   }
-  return StrCat("none of the ", others,
-                " workers has the binary that submitted the job (",
-                job.spec().binary_digest(),
-                "): run the same build of skep on the workers and the submitter");
+  return StrCat(
+      others == 1 ? "the one worker" : StrCat("none of the ", others, " workers"),
+      others == 1 ? " does not have the binary" : " has the binary",
+      " that submitted the job (", job.spec().binary_digest(),
+      "): run the same build of skep on the workers and the submitter");
 }
 
 std::optional<JobStatus> Scheduler::Status(JobId id) const {

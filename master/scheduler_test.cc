@@ -122,6 +122,27 @@ TEST(SchedulerTest, JobsTakeTurns) {
   EXPECT_EQ(ran.size(), 24u);
 }
 
+TEST(SchedulerTest, CountsCpuSecondsWhileAJobRuns) {
+  Scheduler scheduler({});
+  scheduler.Step(Register(1, 1), kStart);
+  const auto step = [&](Event event) {
+    for (Command& command : scheduler.Step(std::move(event), kStart)) {
+      if (auto* run = std::get_if<RunTask>(&command)) return *std::move(run);
+    }
+    return RunTask();
+  };
+  const RunTask plan = step(Submit(scheduler, 3));
+  RunTask map = step(Finish(plan));
+  for (int done = 0; done < 3; ++done) {
+    EXPECT_EQ(scheduler.Status(JobId(1))->cpu_seconds(), 2.5 * done);
+    Event finished = Finish(map);
+    finished.mutable_attempt_finished()->mutable_result()->set_cpu_seconds(2.5);
+    map = step(std::move(finished));
+  }
+  // Not twice once the stage is over.
+  EXPECT_EQ(scheduler.Status(JobId(1))->cpu_seconds(), 7.5);
+}
+
 // A job of ten tasks, six of which end before it is cancelled; then it is submitted
 // again with what those came to.
 TEST(SchedulerTest, GoesOnFromFinishedTasks) {

@@ -13,6 +13,7 @@ void TaskGroup::Reset(size_t count) {
   waiting_.clear();
   for (size_t i = 0; i < count; ++i) waiting_.insert(waiting_.end(), i);
   running_ = done_ = 0;
+  cpu_seconds_ = 0;
 }
 
 Attempt* TaskGroup::FindLive(uint32_t task, uint32_t attempt) {
@@ -42,6 +43,7 @@ std::vector<Attempt> TaskGroup::Finish(uint32_t task, uint32_t attempt,
   t.state = TaskState::kDone;
   --running_;
   ++done_;
+  cpu_seconds_ += t.result.cpu_seconds();
   std::vector<Attempt> others = std::move(t.live);
   t.live.clear();
   std::erase_if(others, [&](const Attempt& a) { return a.number == attempt; });
@@ -54,6 +56,7 @@ void TaskGroup::Restore(uint32_t task, TaskResult result) {
   t.result = std::move(result);
   t.state = TaskState::kDone;
   ++done_;
+  cpu_seconds_ += t.result.cpu_seconds();
 }
 
 void TaskGroup::End(uint32_t task, uint32_t attempt, Why why) {
@@ -75,6 +78,7 @@ void TaskGroup::LoseOutput(uint32_t task) {
   t.committer = 0;
   ++t.losses;
   --done_;
+  cpu_seconds_ -= t.result.cpu_seconds();
   waiting_.insert(task);
 }
 

@@ -63,6 +63,8 @@ class TaskGroup {
   const std::set<uint32_t>& waiting() const { return waiting_; }
   size_t running() const { return running_; }
   size_t done() const { return done_; }
+  // Of the attempts that finished the tasks which are done.
+  double cpu_seconds() const { return cpu_seconds_; }
   bool all_done() const { return done_ == tasks_.size(); }
 
   // The live attempt of that number, or null.
@@ -87,6 +89,7 @@ class TaskGroup {
   std::set<uint32_t> waiting_;
   size_t running_ = 0;
   size_t done_ = 0;
+  double cpu_seconds_ = 0;
 };
 
 }  // namespace skep
