@@ -1,5 +1,10 @@
 #include "tools/probe.h"
 
+#include <errno.h>
+#include <string.h>
+
+#include <algorithm>
+#include <latch>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -7,6 +12,7 @@
 
 #include "base/mutex.h"
 #include "base/status.h"
+#include "base/strings.h"
 #include "rpc/tls_record.h"
 
 namespace skep {
@@ -16,6 +22,9 @@ namespace {
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 // For the answer of who was there in the last moment.
 constexpr absl::Duration kPatience = absl::Seconds(1);
+// For a server that begins: how long, and how often it is looked for.
+constexpr absl::Duration kStartPatience = absl::Seconds(1);
+constexpr absl::Duration kStartPause = absl::Milliseconds(50);
 
 // One probe, kept alive by its connection and by who waits.
 class Probe final : public StreamHandler, public std::enable_shared_from_this<Probe> {
@@ -74,6 +83,26 @@ class Probe final : public StreamHandler, public std::enable_shared_from_this<Pr
   std::optional<absl::Status> result_ ABSL_GUARDED_BY(mutex_);
 };
 
+// What a port says, or a path, where nobody listens.
+bool IsOfNobody(const absl::Status& status) {
+  const auto says = [&](int error) {
+    return Message(status).find(strerror(error)) != std::string_view::npos;
+  };
+  return absl::IsUnavailable(status) && (says(ECONNREFUSED) || says(ENOENT));
+}
+
+absl::Status ConnectOnce(Transport& transport, const Address& to,
+                         absl::Duration timeout) {
+  std::latch done(1);
+  absl::Status status;
+  transport.Connect(to, timeout, [&](absl::StatusOr<std::unique_ptr<Stream>> stream) {
+    status = stream.status();
+    done.count_down();
+  });
+  done.wait();
+  return status;
+}
+
 }  // namespace
 
 absl::Status ProbePeer(Transport& transport, const Address& to, bool plain_text,
@@ -83,6 +112,27 @@ absl::Status ProbePeer(Transport& transport, const Address& to, bool plain_text,
     probe->OnConnected(std::move(s));
   });
   return probe->Wait(timeout + kPatience);
+}
+
+absl::Status AwaitListener(Transport& transport, const std::vector<Address>& servers,
+                           std::string_view start) {
+  const auto here = [](const Address& server) { return server.IsLoopback(); };
+  if (!std::all_of(servers.begin(), servers.end(), here)) return absl::OkStatus();
+  const absl::Time until = absl::Now() + kStartPatience;
+  while (true) {
+    for (const Address& server : servers) {
+      if (!IsOfNobody(ConnectOnce(transport, server, kStartPatience))) {
+        return absl::OkStatus();
+      }
+    }
+    if (absl::Now() > until) break;
+    absl::SleepFor(kStartPause);
+  }
+  std::string names;
+  for (const Address& server : servers) {
+    StrAppend(&names, names.empty() ? "" : " or ", server.ToString());
+  }
+  return Unavailable("nothing listens at ", names, ": start it with `", start, "`");
 }
 
 }  // namespace skep

@@ -3,6 +3,9 @@
 #ifndef SKEP_TOOLS_PROBE_H_
 #define SKEP_TOOLS_PROBE_H_
 
+#include <string_view>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "rpc/address.h"
@@ -16,6 +19,13 @@ namespace skep {
 // or at least nothing speaks against it. Blocks; not on the transport's loops.
 absl::Status ProbePeer(Transport& transport, const Address& to, bool plain_text,
                        absl::Duration timeout);
+
+// Waits until one of `servers` takes a connection: a second at most, for those that
+// were started on this machine a moment ago; not at all where one of them is elsewhere.
+// Unavailable: nothing listens there; the message ends in "start it with `" and
+// `start`. Ok: something does, or what is wrong is something else. Blocks likewise.
+absl::Status AwaitListener(Transport& transport, const std::vector<Address>& servers,
+                           std::string_view start);
 
 }  // namespace skep
 

@@ -91,6 +91,13 @@ absl::Status Security::Explain(Transport& sockets, const Address& to,
   return ProbePeer(*transport, to, watcher_ == nullptr, timeout);
 }
 
+absl::Status Security::AwaitListener(Transport& sockets,
+                                     const std::vector<Address>& servers,
+                                     std::string_view start) const {
+  const std::unique_ptr<Transport> transport = Over(sockets);
+  return skep::AwaitListener(*transport, servers, start);
+}
+
 void Security::Report(StatsReport* report) const {
   const auto now = credentials();
   if (now == nullptr) return;

@@ -14,6 +14,8 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -59,6 +61,11 @@ class Security {
   // take us. Ok: it can. Blocks for at most `timeout`. `sockets` runs meanwhile.
   absl::Status Explain(Transport& sockets, const Address& to,
                        absl::Duration timeout) const;
+
+  // Gives servers that were started a moment ago the time to begin: see
+  // tools/probe.h. Unavailable says that nothing listens, and to `start` it.
+  absl::Status AwaitListener(Transport& sockets, const std::vector<Address>& servers,
+                             std::string_view start) const;
 
   // A figure or two about our certificate, on the statistics page. Nothing without TLS.
   void Report(StatsReport* report) const;

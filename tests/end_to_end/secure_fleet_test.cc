@@ -191,7 +191,9 @@ TEST_F(SecureFleet, TlsOnOneSideAloneEndsInOneClearError) {
   Expect(Skep({"balance", "--listen", "127.0.0.1:0", "--backend", with, "--backend-tls",
                Tls("nope")}),
          kFiles, "--backend-tls " + Tls("nope"));
-  Process balancer(SkepArgv({"balance", "--listen", "127.0.0.1:0", "--backend", with}));
+  // Its operator is told why; clients are if they may know.
+  Process balancer(SkepArgv(
+      {"balance", "--listen", "127.0.0.1:0", "--backend", with, "--tell-backends"}));
   ASSERT_TRUE(balancer.WaitForText("--backend-tls DIR")) << balancer.err();
   Expect(Skep(call(WordAfter(balancer.out(), "balancing "))), kUnavailable,
          "--backend-tls DIR");
@@ -238,6 +240,7 @@ TEST_F(SecureFleet, ARenewedCertificateNeedsNoRestart) {
   // for.
   Expect(Skep({"cert", "renew", join_, Tls("client")}), kOk, "is good until");
   const std::string shown = Skep({"cert", "show", Tls("client")}).out;
+  Expect(Skep({"cert", "show", Tls("client"), "--json"}), kOk, "\"hosts\":[");
   bool as_long = false;
   for (const int days : {364, 365, 366}) {
     as_long |= shown.find(absl::FormatTime("until %Y-%m-%d",
@@ -252,6 +255,23 @@ TEST_F(SecureFleet, ARenewedCertificateNeedsNoRestart) {
   WriteWholeFile(Tls("worker-1") + "/cert.pem", "a slip of the editor\n");
   ASSERT_TRUE(server.WaitForText("tls_not_reloaded")) << server.err();
   Expect(Skep(call), kOk, "hi");
+}
+
+// While its job goes on: its connection ends at the next word, and it is told why.
+TEST_F(SecureFleet, ARevokedSubmitterIsToldSo) {
+  StartMaster();
+  const auto worker = StartWorker({"--tls", Tls("worker-1")});
+  Process submitter(SkepArgv({"submit", "nqueens", "--n", "19", "--master", address_,
+                              "--tls", Tls("client")}));
+  const Words jobs = {"jobs", "--master", address_, "--tls", Tls("master")};
+  for (int i = 0; i < 100 && Skep(jobs).out.find("running") == std::string::npos; ++i) {
+    absl::SleepFor(absl::Milliseconds(100));
+  }
+  Expect(Skep({"cert", "revoke", authority_, "client"}), kOk, "revoked ");
+  const Outcome ended = submitter.Wait(absl::Seconds(40));
+  Expect(ended, kUnavailable, "it refused our certificate: revoked");
+  Expect(ended, kUnavailable, "job 1 may still run");
+  EXPECT_EQ(ended.err.find("lost the master"), std::string::npos) << ended.err;
 }
 
 TEST_F(SecureFleet, ARevokedMemberIsPutOutAndNotLetInAgain) {

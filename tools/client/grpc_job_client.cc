@@ -3,6 +3,7 @@
 #include <grpcpp/security/tls_certificate_verifier.h>
 #include <grpcpp/security/tls_credentials_options.h>
 
+#include <atomic>
 #include <utility>
 
 #include "base/status.h"
@@ -47,8 +48,12 @@ class GrpcJobClient final : public JobClient {
  public:
   GrpcJobClient(const std::string& address,
                 const std::shared_ptr<const LiveCredentials>& live,
-                std::function<absl::Status()> explain)
-      : address_(address), secure_(live != nullptr), explain_(std::move(explain)) {
+                std::function<absl::Status()> explain,
+                std::function<absl::Status()> await)
+      : address_(address),
+        secure_(live != nullptr),
+        explain_(std::move(explain)),
+        await_(std::move(await)) {
     grpc::ChannelArguments arguments;
     // The name that every certificate of the fleet has: which machine it is on does not
     // matter (rpc/tls/README.md).
@@ -145,6 +150,11 @@ class GrpcJobClient final : public JobClient {
         if (IsFinalState(status.state())) return status;
       } else if (!ended.ok() && !absl::IsUnavailable(ended)) {
         return ended;
+      } else if (const absl::Status why = Explained(); IsRefusal(why)) {
+        // It was told that we are revoked, say: trying again changes nothing.
+        return Unavailable("the master at ", address_,
+                           " has ended this session: ", Message(why), "; job ", job,
+                           " may still run");
       } else if (!std::exchange(in_trouble, true)) {
         on_trouble(StrCat("lost the master at ", address_, "; trying again for ",
                           absl::ToInt64Seconds(kMasterPatience), " s"));
@@ -214,9 +224,39 @@ class GrpcJobClient final : public JobClient {
   absl::Status Call(grpc::Status (JobService::Stub::*method)(grpc::ClientContext*,
                                                              const Request&, Reply*),
                     const Request& request, Reply* reply) {
+    if (await_ && !begun_.exchange(true)) SKEP_RETURN_IF_ERROR(await_());
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + kCallTimeout));
     return ToStatus((stub_.get()->*method)(&context, request, reply));
+  }
+
+  absl::Status Explained() const { return explain_ ? explain_() : absl::OkStatus(); }
+
+  // Whether it is there and will not have us (rpc/tls/tls_fault.cc).
+  static bool IsRefusal(const absl::Status& why) {
+    return Message(why).find("it refused ") != std::string_view::npos;
+  }
+
+  // In our words; gRPC's are of sockets and of OpenSSL.
+  absl::Status Unreachable(absl::StatusCode code) const {
+    const std::string what = StrCat("cannot reach the master at ", address_, ": ");
+    const absl::Status why = Explained();
+    // What it says of TLS says what to do as well.
+    if (Message(why).find("TLS") != std::string_view::npos) {
+      return Unavailable(what, Message(why));
+    }
+    if (!why.ok()) {
+      return Unavailable(what, Message(why),
+                         "; is `skep master` running there, and is --master right?");
+    }
+    if (code == absl::StatusCode::kDeadlineExceeded) {
+      return Unavailable(what, "it takes connections and did not answer within ",
+                         absl::FormatDuration(kCallTimeout), "; see its log");
+    }
+    return Unavailable(what,
+                       "what listens there does not answer as a master does: is "
+                       "--master right, and ",
+                       secure_ ? "is its --tls of our fleet?" : "does it want --tls?");
   }
 
   // gRPC's codes are absl's.
@@ -225,15 +265,7 @@ class GrpcJobClient final : public JobClient {
     const auto code = static_cast<absl::StatusCode>(status.error_code());
     if (code == absl::StatusCode::kUnavailable ||
         code == absl::StatusCode::kDeadlineExceeded) {
-      const absl::Status why = explain_ ? explain_() : absl::OkStatus();
-      // Where it is not TLS it is the address, or nobody is there.
-      if (Message(why).find("TLS") != std::string_view::npos) {
-        return Unavailable("cannot reach the master at ", address_, ": ", Message(why));
-      }
-      return Unavailable(
-          "cannot reach the master at ", address_, " (", status.error_message(),
-          "): is `skep master` running there, is --master right, and ",
-          secure_ ? "is its --tls of our fleet?" : "does it want --tls?");
+      return Unreachable(code);
     }
     return MakeStatus(code, status.error_message());
   }
@@ -241,6 +273,8 @@ class GrpcJobClient final : public JobClient {
   const std::string address_;
   const bool secure_;
   const std::function<absl::Status()> explain_;
+  const std::function<absl::Status()> await_;
+  std::atomic<bool> begun_ = false;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<JobService::Stub> stub_;
 };
@@ -249,8 +283,9 @@ class GrpcJobClient final : public JobClient {
 
 std::unique_ptr<JobClient> MakeGrpcJobClient(
     const std::string& address, std::shared_ptr<const LiveCredentials> credentials,
-    std::function<absl::Status()> explain) {
-  return std::make_unique<GrpcJobClient>(address, credentials, std::move(explain));
+    std::function<absl::Status()> explain, std::function<absl::Status()> await) {
+  return std::make_unique<GrpcJobClient>(address, credentials, std::move(explain),
+                                         std::move(await));
 }
 
 }  // namespace skep

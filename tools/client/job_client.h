@@ -54,11 +54,13 @@ class JobClient {
 // for TLS; null: plain text. Our own certificate and the authorities are those that
 // hold now, the list of the revoked the one that holds at each connection. `explain`
 // finds out in words why the master cannot be reached, which gRPC says in OpenSSL's;
-// Ok: it does not know.
+// Ok: it does not know. `await` comes before the first call, and gives a master that
+// was started a moment ago the time to begin; its error is the call's.
 std::unique_ptr<JobClient> MakeGrpcJobClient(
     const std::string& address,
     std::shared_ptr<const LiveCredentials> credentials = nullptr,
-    std::function<absl::Status()> explain = nullptr);
+    std::function<absl::Status()> explain = nullptr,
+    std::function<absl::Status()> await = nullptr);
 
 }  // namespace skep
 

@@ -1,6 +1,7 @@
 #include "tools/commands/master_flag.h"
 
 #include "base/status.h"
+#include "base/strings.h"
 #include "rpc/tcp_transport.h"
 
 namespace skep {
@@ -31,7 +32,14 @@ absl::StatusOr<std::unique_ptr<JobClient>> ConnectTo(const Address& master,
     const StopAtExit stop(sockets);
     return security.Explain(sockets, master, kExplainTimeout);
   };
-  return MakeGrpcJobClient(master.ToString(), security.live(), explain);
+  const auto await = [master, security] {
+    TcpTransport sockets(1);
+    const StopAtExit stop(sockets);
+    const std::string listen =
+        master == DefaultMaster() ? "" : StrCat(" --listen ", master);
+    return security.AwaitListener(sockets, {master}, StrCat("skep master", listen));
+  };
+  return MakeGrpcJobClient(master.ToString(), security.live(), explain, await);
 }
 
 absl::StatusOr<std::unique_ptr<JobClient>> ConnectTo(const Address& master,

@@ -13,6 +13,7 @@
 #include "tools/commands/rpc_top.h"
 #include "tools/commands/service_error.h"
 #include "tools/exit_code.h"
+#include "tools/probe.h"
 #include "tools/reflection/dynamic_service.h"
 #include "tools/security.h"
 
@@ -69,6 +70,12 @@ absl::Status Top(const RpcFlags& flags) {
   SKEP_ASSIGN_OR_RETURN(const Address page, Address::Parse(flags.address));
   SKEP_ASSIGN_OR_RETURN(const Security security, Security::Load(flags.security));
   SKEP_RETURN_IF_ERROR(security.MayConnectPlainly(page));
+  {
+    TcpTransport sockets(1);
+    const StopAtExit stop(sockets);
+    SKEP_RETURN_IF_ERROR(AwaitListener(
+        sockets, {page}, StrCat("skep serve SERVICE --stats ", flags.address)));
+  }
   return RunRpcTop({.address = flags.address,
                     .interval = absl::Seconds(flags.interval_seconds),
                     .timeout = absl::Seconds(flags.timeout_seconds),
@@ -91,6 +98,8 @@ absl::Status Ask(const RpcFlags& flags, bool list = false) {
   TcpTransport sockets(1);
   const std::unique_ptr<Transport> transport = security.Over(sockets);
   const StopAtExit stop(sockets);
+  SKEP_RETURN_IF_ERROR(security.AwaitListener(
+      sockets, addresses, StrCat("skep serve SERVICE --listen ", addresses[0])));
   ConnectOptions options;
   // Why there is no connection is known before the call gives up.
   options.connect_timeout = timeout * 0.9;

@@ -40,7 +40,9 @@ std::string FieldsOf(const google::protobuf::Descriptor& type) {
 // What protobuf says in several lines (what it met, the text around that, a mark
 // below), in one; and, of a text that is no JSON at all, where.
 std::string WhatIsWrong(const std::string& json, std::string_view said) {
-  const std::string_view what = said.substr(0, said.find('\n'));
+  std::string_view what = said.substr(0, said.find('\n'));
+  // Of the whole it says ": ", where it names a part otherwise.
+  if (what.starts_with(": ")) what.remove_prefix(2);
   size_t at = 0;  // counted from 1
   try {
     [[maybe_unused]] const auto parsed = nlohmann::json::parse(json);
