@@ -18,6 +18,7 @@
 
 #include "base/coding.h"
 #include "base/duration_words.h"
+#include "base/plural.h"
 #include "jobs/api/job.h"
 #include "jobs/kernels/n_queens.h"
 #include "jobs/kernels/queens_boards.h"
@@ -309,9 +310,9 @@ absl::StatusOr<PlanResult> AnswerCount(const PlanInput& input) {
   SKEP_ASSIGN_OR_RETURN(const auto kept, Decode(input.finished[1].map_results(0), 2));
   const uint64_t fundamental = FundamentalQueens(
       static_cast<int>(n), solutions, {.half_turn = kept[0], .quarter_turn = kept[1]});
-  return Done(StrCat(fundamental, "\n"),
-              StrCat(json, ",\"fundamental\":", fundamental, "}"),
-              {StrCat(solutions, " solutions, ", fundamental, " up to symmetry")});
+  return Done(
+      StrCat(fundamental, "\n"), StrCat(json, ",\"fundamental\":", fundamental, "}"),
+      {StrCat(Counted(solutions, "solution"), ", ", fundamental, " up to symmetry")});
 }
 
 // What tasks of a stage have counted so far.
@@ -323,7 +324,7 @@ std::string Partial(std::string_view stage, const std::vector<std::string>& resu
     if (!numbers.ok()) return "";
     solutions += (*numbers)[0];
   }
-  return StrCat(solutions, " solutions so far");
+  return StrCat(Counted(solutions, "solution"), " so far");
 }
 
 absl::StatusOr<PlanResult> Plan(const PlanInput& input) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/coding.h"
+#include "base/plural.h"
 #include "base/status.h"
 #include "jobs/api/json_text.h"
 
@@ -21,10 +22,6 @@ absl::Status CheckFormat(const std::string& value) {
     return absl::OkStatus();
   }
   return InvalidArgument("give text, i64, u64 or f64");
-}
-
-std::string Plural(uint64_t n, std::string_view one, std::string_view many) {
-  return StrCat(n, " ", n == 1 ? one : many);
 }
 
 }  // namespace
@@ -146,7 +143,7 @@ absl::StatusOr<InputAccount> CollectInput(
   if (account.numbers == 0) {
     return FailedPrecondition(
         "there are no numbers in the input",
-        bad > 0 ? StrCat(": ", Plural(bad, "value was", "values were"),
+        bad > 0 ? StrCat(": ", Counted(bad, "value was", "values were"),
                          " left out, the first: ", account.examples[0])
                 : "");
   }
@@ -156,7 +153,7 @@ absl::StatusOr<InputAccount> CollectInput(
 std::vector<std::string> InputAccount::Notes() const {
   const uint64_t bad = nans + unparsable;
   if (bad == 0) return {};
-  std::vector<std::string> notes = {StrCat(Plural(bad, "value was", "values were"),
+  std::vector<std::string> notes = {StrCat(Counted(bad, "value was", "values were"),
                                            " left out: ", unparsable, " not a number, ",
                                            nans, " NaN")};
   notes.insert(notes.end(), examples.begin(), examples.end());

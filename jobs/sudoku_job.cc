@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/plural.h"
 #include "jobs/api/job.h"
 #include "jobs/kernels/sudoku.h"
 
@@ -114,7 +115,7 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
              unique ? StrCat(",\"several\":", several) : "",
              ",\"no_solution\":", no_solution, ",\"malformed\":", malformed,
              rate ? StrCat(",\"levels\":{", levels_json, "}") : "", "}"),
-      {StrCat(puzzles, " puzzles: ", solved, " solved, ",
+      {StrCat(Counted(puzzles, "puzzle"), ": ", solved, " solved, ",
               unique ? StrCat(several, " with several solutions, ") : "", no_solution,
               " without a solution, ", malformed, " malformed", levels)});
 }

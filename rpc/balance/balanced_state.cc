@@ -89,7 +89,9 @@ absl::Status BalancedChannel::State::Wait(uint64_t id, Call& call,
     const auto wanted = std::count_if(
         backends.begin(), backends.end(),
         [](const Backend& backend) { return backend.serial != 0 && !backend.leaving; });
-    return Unavailable("none of ", wanted, " backends is connected");
+    return Unavailable(
+        wanted == 1 ? "the one backend" : StrCat("none of ", wanted, " backends"),
+        " is connected");
   }
   if (waiting.size() >= options.max_waiting) {
     return ResourceExhausted(waiting.size(), " calls already wait for a backend");

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "base/plural.h"
 #include "base/strings.h"
 #include "rpc/http/sparkline.h"
 #include "rpc/http/stats_assets.h"
@@ -133,7 +134,8 @@ std::string Shapes(const StatsReport& report) {
   for (const StatsReport::Row& row : report.rows) {
     if (row.latency.count() == 0) continue;
     StrAppend(&out, "<details id=\"d-", Html(row.name), "\"><summary>", Html(row.name),
-              " <small>", GroupedNumber(row.latency.count()), " calls, average ",
+              " <small>", GroupedNumber(row.latency.count()),
+              row.latency.count() == 1 ? " call, average " : " calls, average ",
               ShortTime(row.latency.mean()), ", least ",
               ShortTime(static_cast<double>(row.latency.least())),
               "</small></summary>\n", LatencyShape(row.latency), "</details>\n");
@@ -237,8 +239,8 @@ std::string StatsHtml(const StatsReport& report, const StatsHistory& history,
       Html(report.title), "</title>\n<style>", kStatsStyle,
       "</style></head><body>\n<div id=\"lost\"></div>\n<main>\n<header><h1>",
       Html(report.title), "</h1><span class=\"dim\">up for ",
-      Ago(report.now - report.started), ", ", process.threads, " threads, ",
-      process.open_descriptors, " descriptors",
+      Ago(report.now - report.started), ", ", Counted(process.threads, "thread"), ", ",
+      Counted(process.open_descriptors, "descriptor"),
       report.unknown == 0 ? ""
                           : StrCat(", ", GroupedNumber(report.unknown),
                                    " calls of what is not served here"),

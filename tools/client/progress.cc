@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
+#include "base/plural.h"
 #include "base/strings.h"
 
 namespace skep {
@@ -56,7 +57,7 @@ bool IsFinal(JobState state) {
 std::string ProgressLine(const JobStatus& status, bool bar, std::string_view remark) {
   std::string line = StrCat(status.name(), ": ");
   if (!status.waiting_for().empty()) {
-    StrAppend(&line, "waiting for ", status.waiting_for());
+    StrAppend(&line, "waiting: ", status.waiting_for());
     return line;
   }
   if (status.stages().empty() || status.state() != JOB_RUNNING) {
@@ -85,9 +86,10 @@ std::string SummaryLine(const JobStatus& status, absl::Duration took) {
   const uint32_t again =
       status.attempts_failed() + status.attempts_lost() + status.maps_lost();
   if (again > 0) {
-    StrAppend(&line, "; ran again: ", status.attempts_failed(), " failed attempts, ",
-              status.attempts_lost(), " lost attempts, ", status.maps_lost(),
-              " lost map outputs");
+    StrAppend(&line,
+              "; ran again: ", Counted(status.attempts_failed(), "failed attempt"),
+              ", ", Counted(status.attempts_lost(), "lost attempt"), ", ",
+              Counted(status.maps_lost(), "lost map output"));
   }
   return line;
 }

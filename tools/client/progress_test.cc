@@ -29,9 +29,8 @@ TEST(ProgressTest, SaysWhatRuns) {
 
 TEST(ProgressTest, SaysWhatIsWaitedFor) {
   JobStatus status = Running(0, 0, 4);
-  status.set_waiting_for("a worker that can run it");
-  EXPECT_EQ(ProgressLine(status, true),
-            "wordcount: waiting for a worker that can run it");
+  status.set_waiting_for("no worker is connected");
+  EXPECT_EQ(ProgressLine(status, true), "wordcount: waiting: no worker is connected");
 }
 
 TEST(ProgressTest, NamesStagesOfJobsWithSeveral) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "base/plural.h"
 #include "base/status.h"
 #include "tools/client/job_output.h"
 #include "tools/client/progress.h"
@@ -116,12 +117,12 @@ std::string OutputText(const JobStatus& status) {
   uint64_t bytes = 0;
   for (const OutputFile& file : status.output()) bytes += file.bytes();
   if (path.empty()) {
-    return StrCat("standard output of its submitter, ", bytes, " bytes");
+    return StrCat("standard output of its submitter, ", Counted(bytes, "byte"));
   }
-  if (path != status.output_directory()) return StrCat(path, ", ", bytes, " bytes");
-  const int files = status.output_size();
-  return StrCat(path, ", ", files, files == 1 ? " file of " : " files of ", bytes,
-                " bytes");
+  if (path != status.output_directory())
+    return StrCat(path, ", ", Counted(bytes, "byte"));
+  const auto files = static_cast<uint64_t>(status.output_size());
+  return StrCat(path, ", ", Counted(files, "file"), " of ", Counted(bytes, "byte"));
 }
 
 std::string JobText(const JobStatus& status) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/plural.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "jobs/job_table.h"
@@ -22,7 +23,7 @@ namespace {
 absl::StatusOr<std::string> Described(const Address& master, JobClient& jobs,
                                       const std::string& digest) {
   SKEP_ASSIGN_OR_RETURN(const std::vector<WorkerStatus> workers, jobs.Workers());
-  int count = 0;
+  uint64_t count = 0;
   uint32_t slots = 0;
   for (const WorkerStatus& worker : workers) {
     if (!worker.connected() || worker.binary_digest() != digest) continue;
@@ -35,8 +36,8 @@ absl::StatusOr<std::string> Described(const Address& master, JobClient& jobs,
                        "worker --master ",
                        master.ToString());
   }
-  return StrCat(master.ToString(), " (", count, count == 1 ? " worker, " : " workers, ",
-                slots, slots == 1 ? " slot)" : " slots)");
+  return StrCat(master.ToString(), " (", Counted(count, "worker"), ", ",
+                Counted(slots, "slot"), ")");
 }
 
 // The answer, and what is in its output.

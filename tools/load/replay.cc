@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "base/plural.h"
 #include "base/status.h"
 #include "tools/exit_code.h"
 #include "tools/load/replay_link.h"
@@ -77,9 +78,10 @@ std::string Replay::Plan(int most_connections, LoadOptions* options) const {
                           events);
   };
   std::string out = absl::StrFormat(
-      "replay of %d requests from %s (%s on %d connections) over %d connections, ",
-      requests(), path_, absl::FormatDuration(recording_->span()), place.size(),
-      connections);
+      "replay of %s from %s (%s on %s) over %s, ", Counted(requests(), "request"),
+      path_, absl::FormatDuration(recording_->span()),
+      Counted(place.size(), "connection"),
+      Counted(static_cast<uint64_t>(connections), "connection"));
   if (speed_ == 0) {
     out += absl::StrFormat("as fast as answers come, %d outstanding on each",
                            options->window);
