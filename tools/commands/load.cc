@@ -11,8 +11,10 @@
 
 #include "absl/strings/str_split.h"
 #include "base/mutex.h"
+#include "base/plural.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "rpc/tcp_transport.h"
 #include "tools/client/session.h"
 #include "tools/command_line.h"
 #include "tools/commands/commands.h"
@@ -163,12 +165,12 @@ std::string Describe(const LoadFlags& flags, const std::string& target, double r
   std::string out = StrCat(flags.service, " at ", target, " by ", flags.protocol,
                            rate > 0 ? ": open loop, " : ": closed loop, ");
   if (rate > 0) {
-    StrAppend(&out, rate, " requests/s over ", flags.connections);
+    StrAppend(&out, rate, " requests/s over ");
   } else {
-    StrAppend(&out, flags.window, " outstanding on each of ", flags.connections);
+    StrAppend(&out, flags.window, " outstanding on each of ");
   }
-  StrAppend(&out, flags.connections == 1 ? " connection" : " connections");
-  if (flags.service == "echo") StrAppend(&out, ", ", flags.payload, " bytes");
+  StrAppend(&out, Counted(static_cast<uint64_t>(flags.connections), "connection"));
+  if (flags.service == "echo") StrAppend(&out, ", ", Counted(flags.payload, "byte"));
   return out;
 }
 
@@ -254,6 +256,16 @@ absl::Status CheckFlags(const LoadFlags& flags) {
   return absl::OkStatus();
 }
 
+absl::Status AwaitServers(const Security& security, const LoadFlags& flags,
+                          const std::vector<Address>& servers) {
+  TcpTransport sockets(1);
+  const StopAtExit stop(sockets);
+  return security.AwaitListener(
+      sockets, servers,
+      StrCat("skep serve ", flags.service.empty() ? "SERVICE" : flags.service,
+             " --listen ", servers[0]));
+}
+
 // Every target at every rate, one after the other; ends early when the user says so.
 absl::StatusOr<std::vector<LoadMeasurement>> RunAll(const LoadFlags& flags) {
   SKEP_ASSIGN_OR_RETURN(const std::vector<double> rates, RatesOf(flags));
@@ -281,6 +293,7 @@ absl::StatusOr<std::vector<LoadMeasurement>> RunAll(const LoadFlags& flags) {
       for (const Address& backend : options.link.backends) {
         SKEP_RETURN_IF_ERROR(security.MayConnect(backend));
       }
+      SKEP_RETURN_IF_ERROR(AwaitServers(security, flags, options.link.backends));
       options.over = [&security](Transport& sockets) { return security.Over(sockets); };
       std::string what;
       if (replay) {

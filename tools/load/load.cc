@@ -38,6 +38,8 @@ absl::Duration OwnCpu() {
 
 // Whether there is a server at all, with the error in words if not.
 absl::Status Probe(const LoadOptions& options) {
+  // Those of a balanced channel may be there or not: it says itself if none is.
+  if (options.link.backends.size() > 1) return absl::OkStatus();
   TcpTransport sockets(1);
   const std::unique_ptr<Transport> over =
       options.over ? options.over(sockets) : nullptr;
@@ -270,7 +272,9 @@ absl::StatusOr<LoadReport> LoadRun::Run() {
   report.elapsed =
       absl::Nanoseconds(report.stats.last_answer - report.stats.first_sent);
   // Nobody was ever served: there is nothing to report but why.
-  if (report.stats.ok() == 0 && absl::IsUnavailable(report.lost_why)) {
+  const bool no_server = absl::IsUnavailable(report.lost_why) ||
+                         absl::IsFailedPrecondition(report.lost_why);
+  if (report.stats.ok() == 0 && no_server) {
     return report.lost_why;
   }
   return report;

@@ -24,6 +24,11 @@ bool IsRefusal(const absl::Status& status) {
          Message(status).find(" refused us: ") != std::string_view::npos;
 }
 
+// What a server says that is there and serves something else.
+bool IsOtherService(const absl::Status& status) {
+  return absl::IsUnimplemented(status) || absl::IsNotFound(status);
+}
+
 // A link over the channel. `Traits` says what is asked and whether an answer is right.
 template <typename Traits>
 class RpcLink final : public Link {
@@ -66,9 +71,10 @@ class RpcLink final : public Link {
                       }
                       if (call.status().ok()) answered_ = true;
                       // Not of our kind: trying again changes nothing.
-                      if (!answered_ && IsRefusal(call.status()) &&
+                      const bool other = IsOtherService(call.status());
+                      if (!answered_ && (other || IsRefusal(call.status())) &&
                           !std::exchange(refused_, true)) {
-                        events_.OnBroken(call.status());
+                        events_.OnBroken(other ? OtherService() : call.status());
                       }
                       events_.OnReply(slot, outcome);
                     });
@@ -81,10 +87,19 @@ class RpcLink final : public Link {
   }
 
  private:
-  // Ready once all backends are there, or those that are by then.
+  absl::Status OtherService() const {
+    return FailedPrecondition(options_.target, " does not serve ",
+                              traits_.method.full_name(), ": `skep rpc list ",
+                              options_.target, "` shows what it serves");
+  }
+
+  // Ready once all backends are there, or those that are by then; broken without any.
   void AwaitBackends(Executor& executor, absl::Time end) {
-    bool all = true;
-    for (const auto& backend : balanced_->backends()) all = all && backend.connected;
+    bool all = true, any = false;
+    for (const auto& backend : balanced_->backends()) {
+      all = all && backend.connected;
+      any = any || backend.connected;
+    }
     if (!all && executor.clock().Now() < end) {
       executor.PostAfter(kBackendsPoll,
                          [this, alive = std::weak_ptr<bool>(alive_), &executor, end] {
@@ -92,8 +107,12 @@ class RpcLink final : public Link {
                          });
       return;
     }
-    executor.Post([this, alive = std::weak_ptr<bool>(alive_)] {
-      if (alive.lock()) events_.OnReady();
+    executor.Post([this, any, alive = std::weak_ptr<bool>(alive_)] {
+      if (!alive.lock()) return;
+      if (any) return events_.OnReady();
+      events_.OnBroken(Unavailable("none of ", options_.backends.size(),
+                                   " backends was connected within ",
+                                   absl::FormatDuration(kBackendsTimeout)));
     });
   }
 

@@ -32,6 +32,7 @@ StreamLink::Request& StreamLink::Begin(uint32_t slot) {
 
 void StreamLink::Finish(uint32_t slot, absl::StatusCode outcome) {
   if (!std::exchange(requests_[slot].outstanding, false)) return;
+  answered_ = answered_ || outcome == absl::StatusCode::kOk;
   events_.OnReply(slot, outcome);
 }
 
@@ -49,8 +50,11 @@ void StreamLink::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream) {
 }
 
 void StreamLink::OnClosed(const absl::Status& reason) {
-  Break(reason.ok() ? Unavailable(options_.target.ToString(), " closed the connection")
-                    : reason);
+  Break(!reason.ok() ? reason
+                     : Unavailable(options_.target, " closed the connection",
+                                   answered_ ? ""
+                                             : " without an answer: does it serve "
+                                               "what is asked, in this protocol?"));
 }
 
 void StreamLink::Break(const absl::Status& reason) {

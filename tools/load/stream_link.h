@@ -57,6 +57,7 @@ class StreamLink : public Link, protected StreamHandler {
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<Stream> dead_;  // after Break
   bool broken_ = false;
+  bool answered_ = false;
   TimerId expiry_;
   // Closures that outlive this see that it is gone. shared: for its weak pointers.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
