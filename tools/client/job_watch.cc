@@ -44,7 +44,7 @@ absl::StatusOr<JobStatus> JobWatch::UntilFinal(uint64_t id,
 }
 
 void JobWatch::OnChange(uint64_t id, const JobStatus& status) {
-  if (!IsFinal(status.state()) && options_.outcomes) Collect(id);
+  if (!IsFinal(status.state()) && options_.outcomes) Collect(id).IgnoreError();
   std::string remark;
   if (status.state() == JOB_RUNNING) {
     MutexLock lock(mutex_);
@@ -54,7 +54,7 @@ void JobWatch::OnChange(uint64_t id, const JobStatus& status) {
 }
 
 // A master that does not answer is asked again at the next change: nothing is lost.
-void JobWatch::Collect(uint64_t id) {
+absl::Status JobWatch::Collect(uint64_t id) {
   MutexLock lock(mutex_);
   while (true) {
     const absl::StatusOr<std::vector<FinishedTask>> finished =
@@ -62,7 +62,7 @@ void JobWatch::Collect(uint64_t id) {
     if (!finished.ok() || finished->empty()) {
       // Syncs what is due.
       if (checkpoint_ != nullptr && !broken_) checkpoint_->Add({}).IgnoreError();
-      return;
+      return finished.status();
     }
     collected_ += finished->size();
     outcomes_.Add(*finished, absl::Now());

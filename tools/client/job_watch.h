@@ -33,8 +33,9 @@ class JobWatch {
   absl::StatusOr<JobStatus> UntilFinal(uint64_t id, const std::string& submission)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Fetches what tasks have come to since the last time. Called by UntilFinal at every
-  // change; before a job is cancelled, by whoever does that.
-  void Collect(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  // change; before a job is cancelled, by whoever does that. An error is the master's:
+  // it does not say them all now.
+  absl::Status Collect(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
   // What is known of the answer; "" if nothing is.
   std::string Partial() ABSL_LOCKS_EXCLUDED(mutex_);
 

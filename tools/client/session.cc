@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/plural.h"
 #include "base/random.h"
 #include "base/status.h"
 #include "base/thread_pool.h"
@@ -198,10 +199,14 @@ absl::Status Session::ServeFiles() {
 // What a job has come to that is still running, into the checkpoint and the spec.
 absl::Status Session::TakeOver(uint64_t id) {
   JobWatch watch(jobs_, request_.job, checkpoint_.get(), {.quiet = true});
-  watch.Collect(id);
+  // What cannot be had now would be lost with the job.
+  if (const absl::Status all = watch.Collect(id); !all.ok()) {
+    return Annotate(all, StrCat("job ", id, ", which this command began earlier, goes ",
+                                "on: what its tasks came to cannot be fetched"));
+  }
   SKEP_RETURN_IF_ERROR(jobs_.Cancel(id, "submitted again"));
-  // While it was being cancelled, more may have ended.
-  watch.Collect(id);
+  // While it was being cancelled, more may have ended; the rest is run again.
+  watch.Collect(id).IgnoreError();
   return TakeFinished();
 }
 
@@ -324,7 +329,7 @@ void Session::CancelJob(uint64_t id, JobWatch& watch) {
   // By now another job may have this id: see JobSpec.submission.
   const auto job = jobs_.Status(id);
   if (job.ok() && job->submission() != prepared_.spec.submission()) return;
-  if (prepared_.spec.keep_outcomes()) watch.Collect(id);
+  if (prepared_.spec.keep_outcomes()) watch.Collect(id).IgnoreError();
   const absl::Status status = jobs_.Cancel(id, "cancelled by its submitter");
   if (!status.ok()) ReportError(status);
 }
@@ -341,10 +346,9 @@ absl::StatusOr<JobStatus> Session::SubmitAndWatch() {
 void Session::TellCheckpoint(std::string_view partial, bool resumed) const {
   const size_t tasks = checkpoint_->finished().size();
   if (tasks == 0 || (resumed && options_.quiet)) return;
-  WriteError(StrCat("skep: ", checkpoint_->path(), resumed ? " has " : " keeps ", tasks,
-                    tasks == 1 ? " task" : " tasks", partial.empty() ? "" : ": ",
-                    partial, resumed ? "" : "; the same command goes on from there",
-                    "\n"));
+  WriteError(StrCat("skep: ", checkpoint_->path(), resumed ? " has " : " keeps ",
+                    Counted(tasks, "task"), partial.empty() ? "" : ": ", partial,
+                    resumed ? "" : "; the same command goes on from there", "\n"));
   if (resumed && checkpoint_->dropped() > 0) {
     WriteError(StrCat("skep: its last ", checkpoint_->dropped(),
                       " bytes were damaged and are left out\n"));
