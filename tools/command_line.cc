@@ -395,6 +395,19 @@ size_t CommandLine::FindPositional(const Args& args) const {
   return args.size();
 }
 
+std::vector<std::string> CommandLine::GivenFlags() const {
+  std::vector<std::string> given;
+  for (const Impl::Known& flag : impl_->flags) {
+    if (impl_->app.count(StrCat("--", flag.name)) > 0) given.push_back(flag.name);
+  }
+  return given;
+}
+
+absl::Status CommandLine::InVain(std::string_view flag, std::string_view needs) const {
+  if (impl_->app.count(StrCat("--", flag)) == 0) return absl::OkStatus();
+  return InvalidArgument("--", flag, " has no effect without ", needs);
+}
+
 bool CommandLine::HasFlag(std::string_view name) const {
   return impl_->Find(name) != nullptr;
 }

@@ -92,6 +92,11 @@ class CommandLine {
   // See tools/commands/completion.cc.
   static constexpr char kComplete[] = "--complete-the-next-word";
 
+  // The names of the flags that were on the line, without their dashes; after Parse.
+  std::vector<std::string> GivenFlags() const;
+  // InvalidArgument if `flag` was given, which has no effect without `needs`.
+  absl::Status InVain(std::string_view flag, std::string_view needs) const;
+
   // The index in `args` of the first positional argument, given the flags declared so
   // far; args.size() if there is none or an unknown flag comes before it.
   size_t FindPositional(const Args& args) const;

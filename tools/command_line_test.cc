@@ -18,6 +18,8 @@ struct Parsed {
   std::vector<std::string> backends;
   std::vector<std::string> files;
   std::string patterns;
+  std::vector<std::string> given;
+  absl::Status in_vain;
 };
 
 Parsed Parse(const Args& args) {
@@ -42,6 +44,8 @@ Parsed Parse(const Args& args) {
   p.code = line.Parse(args);
   p.out = testing::internal::GetCapturedStdout();
   p.err = testing::internal::GetCapturedStderr();
+  p.given = line.GivenFlags();
+  p.in_vain = line.InVain("top", "--loud");
   return p;
 }
 
@@ -52,6 +56,15 @@ TEST(CommandLineTest, TakesFlagsInBothFormsAnywhere) {
   EXPECT_EQ(p.output, "dir");
   EXPECT_TRUE(p.loud);
   EXPECT_EQ(p.files, (std::vector<std::string>{"a", "b", "c", "-"}));
+}
+
+TEST(CommandLineTest, KnowsWhichFlagsWereGiven) {
+  // Whatever their values: the default, said, is given too.
+  const Parsed p = Parse({"a", "--top", "10", "-e", "x"});
+  EXPECT_EQ(p.given, (std::vector<std::string>{"top", "pattern"}));
+  EXPECT_EQ(Message(p.in_vain), "--top has no effect without --loud");
+  EXPECT_TRUE(Parse({"a"}).in_vain.ok());
+  EXPECT_TRUE(Parse({"a"}).given.empty());
 }
 
 TEST(CommandLineTest, KeepsDefaultsOfFlagsThatAreNotGiven) {

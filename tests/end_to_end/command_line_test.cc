@@ -84,7 +84,37 @@ TEST(CommandLineTest, AMasterThatIsNotThereIsUnavailable) {
     ExpectError(Skep(args), kUnavailable, "127.0.0.1:1");
   }
   ExpectError(Skep({"submit", "nqueens", "--n", "6", "--master", "127.0.0.1:1"}),
-              kUnavailable, "skep master");
+              kUnavailable, "start it with `skep master --listen 127.0.0.1:1`");
+}
+
+TEST(CommandLineTest, AServerThatHasJustBeenStartedIsWaitedFor) {
+  Process first(SkepArgv({"serve", "echo", "--listen", "127.0.0.1:0"}));
+  ASSERT_TRUE(first.WaitForText("serving echo on ")) << first.err();
+  const std::string at = WordAfter(first.out(), "serving echo on ");
+  first.Kill(SIGKILL);
+  first.Wait();
+  using Words = std::vector<std::string>;
+  for (const auto& [server, question] : std::vector<std::pair<Words, Words>>{
+           {{"serve", "echo", "--listen", at}, {"rpc", "list", at}},
+           {{"serve", "echo", "--listen", at},
+            {"load", "echo", "--requests", "1", "--target", at}},
+           {{"master", "--listen", at}, {"jobs", "--master", at}}}) {
+    Process early(SkepArgv(question));
+    absl::SleepFor(absl::Milliseconds(100));  // it finds nobody
+    Process late(SkepArgv(server));
+    const Outcome outcome = early.Wait(absl::Seconds(20));
+    EXPECT_EQ(outcome.exit_code, kOk) << outcome.err;
+    late.Kill(SIGTERM);
+    EXPECT_EQ(late.Wait(absl::Seconds(20)).exit_code, kOk);
+  }
+}
+
+TEST(CommandLineTest, AServerOfAnotherKindIsNoMaster) {
+  Process server(SkepArgv({"serve", "echo", "--listen", "127.0.0.1:0"}));
+  ASSERT_TRUE(server.WaitForText("serving echo on ")) << server.err();
+  const std::string at = WordAfter(server.out(), "serving echo on ");
+  ExpectError(Skep({"jobs", "--master", at}), kUnavailable,
+              "does not answer as a master does");
 }
 
 TEST(CommandLineTest, OnlyLoopbackIsListenedOn) {
@@ -115,6 +145,8 @@ TEST(CommandLineTest, WhatServesSaysOneThingAndTheRightOne) {
               kUsage, "at byte 7");
   ExpectError(Skep({"rpc", "call", at, "sudoku.SudokuService.Solve", "{\"a\": 1}"}),
               kUsage, "its fields: ");
+  ExpectError(Skep({"rpc", "call", at, "sudoku.SudokuService.Solve", "[1]"}), kUsage,
+              "SudokuRequest: Root element");
 }
 
 TEST(CommandLineTest, AnOutputDirectoryThatIsNotEmptyIsRefused) {
@@ -244,7 +276,19 @@ TEST(CommandLineTest, ExitCodesAreThoseOfTheTable) {
       {kOk, "$skep run wordcount --output $'o\\xe9' t && test -f $'o\\xe9'/_SUCCESS"},
       {kUsage, "$skep cert token ca --days 3"},
       {kUsage, "$skep cert list ca --only"},
-      {kUsage, "$skep serve echo --threads 100000"},
+      {kUsage, "$skep serve sudoku --threads 100000"},
+      {kUsage, "$skep serve echo --threads 2"},
+      {kUsage, "$skep serve echo --record-limit 1M"},
+      {kUsage, "$skep balance --backend 127.0.0.1:1 --record-limit 1M"},
+      {kUsage, "$skep balance --backend 127.0.0.1:1 --window 4"},
+      {kUsage, "$skep balance --backend 127.0.0.1:1 --backend 127.0.0.1:1"},
+      {kUsage, "$skep balance --admin $taken --drain $taken --undrain $taken"},
+      {kUsage, "$skep balance --admin $taken --list --backend 127.0.0.1:1"},
+      {kJobFailed,
+       "$skep load sudoku --target $taken 2>&1 | grep 'does not serve'; "
+       "$skep load sudoku --target $taken"},
+      {kUnavailable, "$skep load sudoku --protocol text --target $taken"},
+      {kUnavailable, "$skep load echo --target 127.0.0.1:1,127.0.0.1:2"},
       {kUsage, "$skep load echo --connections 9000000 --target $taken"},
       {kOk,
        "echo a > o; $skep compare sort --sizes 1K --rounds 1 --html /dev/stdout "

@@ -3,8 +3,10 @@
 
 #include "absl/strings/numbers.h"
 #include "base/clock.h"
+#include "base/plural.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "base/strings.h"
 #include "glog/logging.h"
 #include "rpc/balance/backend_source.h"
 #include "rpc/balance/balancer.h"
@@ -59,6 +61,12 @@ struct BalanceFlags {
   int64_t loops = 1;
   LogOptions log;
 };
+
+// Whether a balancer that runs already is asked, instead of being one.
+bool IsOrder(const BalanceFlags& flags) {
+  return flags.list || !flags.drain.empty() || !flags.undrain.empty() ||
+         !flags.add.empty() || !flags.remove.empty();
+}
 
 absl::StatusOr<BalancerOptions> OptionsOf(const BalanceFlags& flags) {
   BalancerOptions options = flags.options;
@@ -186,9 +194,8 @@ absl::Status Serve(const BalanceFlags& flags) {
     SKEP_ASSIGN_OR_RETURN(http, StatsServer::Listen(stats_at, Clock::Real(), take));
   }
   // Once all of it is there.
-  std::printf("balancing %s over %zu backends, %s\n",
-              balancer->address().ToString().c_str(), backends.size(),
-              flags.policy.c_str());
+  std::printf("balancing %s over %s, %s\n", balancer->address().ToString().c_str(),
+              Counted(backends.size(), "backend").c_str(), flags.policy.c_str());
   if (admin != nullptr) {
     std::printf("admin on %s\n", admin->address().ToString().c_str());
   }
@@ -241,6 +248,8 @@ absl::Status Administer(const BalanceFlags& flags) {
   TcpTransport sockets(1);
   const std::unique_ptr<Transport> transport = security.Over(sockets);
   const StopAtExit stop(sockets);
+  SKEP_RETURN_IF_ERROR(security.AwaitListener(
+      sockets, {at}, StrCat("skep balance --backend ADDR --admin ", at)));
   const auto channel = Connect(*transport, at);
   if (!flags.add.empty()) {
     AddBackendRequest request;
@@ -391,6 +400,9 @@ void AddFlags(CommandLine& line, BalanceFlags& flags) {
             "The same towards the backends; --tls is for clients and orders alone",
             "DIR");
   AddLegacyFailureFlag(line, &flags.options.close_on_legacy_failure);
+  line.Flag("tell-backends", &flags.options.tell_backends,
+            "Errors tell clients which backend is to blame, and why: its address is in "
+            "the log and on the pages alone else");
   AddHealthFlags(line, flags);
   AddBoundFlags(line, flags);
   line.Heading("Orders to a running balancer");
@@ -401,6 +413,45 @@ void AddFlags(CommandLine& line, BalanceFlags& flags) {
             "BACKEND");
   line.Flag("remove", &flags.remove,
             "Give it no new calls and forget it when it has answered", "ADDR");
+}
+
+// What would be without effect, or say two things.
+absl::Status CheckFlags(const CommandLine& line, const BalanceFlags& flags) {
+  if (!flags.drain.empty() && flags.drain == flags.undrain) {
+    return InvalidArgument("--drain and --undrain of ", flags.drain,
+                           " contradict each other: give one of them");
+  }
+  if (!flags.add.empty() && flags.add == flags.remove) {
+    return InvalidArgument("--add and --remove of ", flags.add,
+                           " contradict each other: give one of them");
+  }
+  if (IsOrder(flags)) {
+    static constexpr std::string_view kOfOrders[] = {
+        "list", "drain",     "undrain",   "add",     "remove",  "admin",
+        "tls",  "plaintext", "log-level", "log-dir", "verbose", "help"};
+    for (const std::string& flag : line.GivenFlags()) {
+      if (std::find(std::begin(kOfOrders), std::end(kOfOrders), flag) ==
+          std::end(kOfOrders)) {
+        return InvalidArgument(
+            "--", flag,
+            " has no effect on a balancer that runs already: leave "
+            "it out, or leave out the orders (--list, --drain, ...)");
+      }
+    }
+    return absl::OkStatus();
+  }
+  if (flags.mode == "early") {
+    for (const char* const flag : {"window", "max-queued", "max-queued-bytes"}) {
+      SKEP_RETURN_IF_ERROR(line.InVain(flag, "--mode late"));
+    }
+  }
+  SKEP_RETURN_IF_ERROR(flags.record.Check(line));
+  for (auto at = flags.backends.begin(); at != flags.backends.end(); ++at) {
+    if (std::find(flags.backends.begin(), at, *at) == at) continue;
+    return InvalidArgument("--backend ", *at, " is given twice, which is as once: ",
+                           "for twice the share of calls say --backend ADDR,weight=2");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -422,9 +473,8 @@ int RunBalance(const Args& args) {
   if (const absl::Status log = InitLogging("skep-balance", flags.log); !log.ok()) {
     return ReportError(log);
   }
-  const bool orders = flags.list || !flags.drain.empty() || !flags.undrain.empty() ||
-                      !flags.add.empty() || !flags.remove.empty();
-  const absl::Status status = orders ? Administer(flags) : Serve(flags);
+  absl::Status status = CheckFlags(line, flags);
+  if (status.ok()) status = IsOrder(flags) ? Administer(flags) : Serve(flags);
   return status.ok() ? kOk : ReportServiceError(status);
 }
 

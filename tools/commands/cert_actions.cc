@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "base/status.h"
+#include "nlohmann/json.hpp"
 #include "rpc/tcp_transport.h"
 #include "rpc/tls/authority.h"
 #include "rpc/tls/credentials.h"
@@ -207,12 +208,15 @@ absl::Status ShowCertificate(const CertFlags& flags) {
   const std::string from = TimeText(info->not_before);
   const std::string until = TimeText(info->not_after);
   const char* const kind = info->is_authority ? "authority" : "member";
-  if (flags.json) {  // nothing in it needs escaping: names are checked when made
-    std::printf(
-        "{\"kind\":\"%s\",\"name\":\"%s\",\"state\":\"%s\",\"from\":\"%s\","
-        "\"until\":\"%s\",\"serial\":\"%s\",\"fingerprint\":\"%s\"}\n",
-        kind, info->identity.ToString().c_str(), state, from.c_str(), until.c_str(),
-        info->serial.c_str(), info->fingerprint.c_str());
+  if (flags.json) {
+    nlohmann::ordered_json json = {
+        {"kind", kind},           {"name", info->identity.ToString()},
+        {"state", state},         {"from", from},
+        {"until", until},         {"hosts", info->hosts},
+        {"serial", info->serial}, {"fingerprint", info->fingerprint}};
+    // A certificate of another's making may name anything.
+    std::puts(
+        json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     return absl::OkStatus();
   }
   std::printf("%s %s\n%s, from %s until %s\n", kind, info->identity.ToString().c_str(),

@@ -28,6 +28,10 @@ struct RecordFlag {
               "FILE");
     line.SizeFlag("record-limit", &limit, "Where the capture ends");
   }
+  absl::Status Check(const CommandLine& line) const {
+    return file.empty() ? line.InVain("record-limit", "--record FILE")
+                        : absl::OkStatus();
+  }
   // Null without --record. It outlives the transport.
   absl::StatusOr<std::unique_ptr<TrafficWriter>> Open() const {
     if (file.empty()) return std::unique_ptr<TrafficWriter>();

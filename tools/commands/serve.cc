@@ -96,7 +96,8 @@ std::string StatsAddress(const ServeFlags& flags) {
 }
 
 // Flags of one service that are given to another would be without effect.
-absl::Status CheckFlags(const ServeFlags& flags) {
+absl::Status CheckFlags(const CommandLine& line, const ServeFlags& flags) {
+  SKEP_RETURN_IF_ERROR(flags.record.Check(line));
   const auto only = [&](bool given, const char* flag, const char* service) {
     return !given || flags.service == service
                ? absl::OkStatus()
@@ -107,13 +108,17 @@ absl::Status CheckFlags(const ServeFlags& flags) {
   if (flags.delay_one_in != 1 && flags.delay <= absl::ZeroDuration()) {
     return InvalidArgument("--delay-one-in is of --delay TIME");
   }
+  if (flags.service == "echo") {
+    SKEP_RETURN_IF_ERROR(
+        line.InVain("threads", "sudoku, nqueens or median: echo answers on its loops"));
+  }
   SKEP_RETURN_IF_ERROR(only(!flags.numbers.empty(), "--numbers", "median"));
   return only(flags.seed != ServeFlags().seed, "--seed", "median");
 }
 
-absl::Status Serve(const ServeFlags& flags) {
+absl::Status Serve(const CommandLine& line, const ServeFlags& flags) {
   SKEP_ASSIGN_OR_RETURN(const uint16_t port, DefaultPort(flags.service));
-  SKEP_RETURN_IF_ERROR(CheckFlags(flags));
+  SKEP_RETURN_IF_ERROR(CheckFlags(line, flags));
   SKEP_ASSIGN_OR_RETURN(const Address at, flags.listen.empty()
                                               ? Address::Tcp("127.0.0.1", port)
                                               : Address::Parse(flags.listen, port));
@@ -264,7 +269,7 @@ int RunServe(const Args& args) {
   if (const absl::Status log = InitLogging("skep-serve", flags.log); !log.ok()) {
     return ReportError(log);
   }
-  const absl::Status status = Serve(flags);
+  const absl::Status status = Serve(line, flags);
   return status.ok() ? kOk : ReportServiceError(status);
 }
 
