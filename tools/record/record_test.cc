@@ -165,6 +165,27 @@ TEST(TrafficFileTest, DamageAndCutsAreReportedWithTheirPlace) {
   EXPECT_EQ(ReadTraffic("/no/such/file").status().code(), absl::StatusCode::kNotFound);
 }
 
+// An echo server on the simulated network whose requests are captured.
+struct CapturedEcho {
+  CapturedEcho(ManualExecutor& executor, TrafficWriter& writer)
+      : executor(executor), recording(network.host("s"), writer) {
+    services.Add(&echo);
+    server = Server::Listen(recording, address, services);
+  }
+  ~CapturedEcho() {
+    if (server.ok()) (*server)->Shutdown(absl::ZeroDuration());
+    executor.RunFor(absl::Seconds(5));
+  }
+
+  ManualExecutor& executor;
+  SimNetwork network{executor, /*seed=*/3};
+  RecordingTransport recording;
+  EchoService echo;
+  ServiceTable services;
+  const Address address = Address::Tcp("s", 7000);
+  absl::StatusOr<std::unique_ptr<Server>> server;
+};
+
 // What is large is served and not captured; what comes behind it is.
 TEST(RecordingTransportTest, KeepsNothingOfLargeFrames) {
   const std::string path = NewPath("large");
@@ -173,47 +194,41 @@ TEST(RecordingTransportTest, KeepsNothingOfLargeFrames) {
   auto writer = TrafficWriter::Open(path, clock.Now(), {});
   ASSERT_TRUE(writer.ok());
   {
-    SimNetwork network(executor, /*seed=*/3);
-    RecordingTransport recording(network.host("s"), **writer);
-    EchoService echo;
-    ServiceTable services;
-    services.Add(&echo);
-    const Address address = Address::Tcp("s", 7000);
-    auto server = Server::Listen(recording, address, services);
-    ASSERT_TRUE(server.ok()) << server.status();
+    CapturedEcho captured(executor, **writer);
+    ASSERT_TRUE(captured.server.ok()) << captured.server.status();
     std::vector<std::unique_ptr<RawPeer>> peers;
     // Thirty-two, of which 900 KiB come: more than may wait.
     const std::string slow = EchoRequestFrame(1, std::string(900 << 10, 's'));
     for (int i = 0; i < 33; ++i) {
-      network.host("c").Connect(address, absl::Seconds(1), [&](auto stream) {
-        ASSERT_TRUE(stream.ok());
-        peers.push_back(std::make_unique<RawPeer>(*std::move(stream)));
-      });
+      captured.network.host("c").Connect(
+          captured.address, absl::Seconds(1), [&](auto stream) {
+            ASSERT_TRUE(stream.ok());
+            peers.push_back(std::make_unique<RawPeer>(*std::move(stream)));
+          });
       executor.RunFor(absl::Milliseconds(100));
       ASSERT_EQ(peers.size(), i + 1u);
       if (i > 0) peers[i]->Write(std::string_view(slow).substr(0, slow.size() - 1));
     }
     executor.RunFor(absl::Seconds(5));
-    EXPECT_LT(recording.waiting(), RecordingTransport::kMostWaiting + (1 << 20));
-    EXPECT_GT(recording.waiting(), RecordingTransport::kMostWaiting / 2);
+    EXPECT_LT(captured.recording.waiting(),
+              RecordingTransport::kMostWaiting + (1 << 20));
+    EXPECT_GT(captured.recording.waiting(), RecordingTransport::kMostWaiting / 2);
     for (int i = 1; i < 33; ++i) peers[i]->Write(slow.substr(slow.size() - 1));
     executor.RunFor(absl::Seconds(5));
     peers[0]->Write(EchoRequestFrame(1, std::string(3 << 20, 'l')));
     peers[0]->Write(EchoRequestFrame(2, "small"));
     executor.RunFor(absl::Seconds(5));
-    EXPECT_EQ(echo.calls, 34);
-    EXPECT_EQ(recording.waiting(), 0u);
+    EXPECT_EQ(captured.echo.calls, 34);
+    EXPECT_EQ(captured.recording.waiting(), 0u);
     peers.clear();
     executor.RunFor(absl::Seconds(1));
-    (*server)->Shutdown(absl::ZeroDuration());
-    executor.RunFor(absl::Seconds(5));
   }
   writer->reset();
-  const auto captured = ReadTraffic(path);
-  ASSERT_TRUE(captured.ok()) << captured.status();
-  EXPECT_EQ(captured->requests.size() + captured->dropped, 34u);
-  EXPECT_GE(captured->dropped, 10u);
-  EXPECT_LT(captured->requests.back().body.size(), 200u) << "the small one";
+  const auto capture = ReadTraffic(path);
+  ASSERT_TRUE(capture.ok()) << capture.status();
+  EXPECT_EQ(capture->requests.size() + capture->dropped, 34u);
+  EXPECT_GE(capture->dropped, 10u);
+  EXPECT_LT(capture->requests.back().body.size(), 200u) << "the small one";
 }
 
 // What channels send to a server, in pieces as small as one byte, arrives as ever and
@@ -227,17 +242,12 @@ TEST(RecordingTransportTest, CapturesRequestsAndChangesNothing) {
   ASSERT_TRUE(writer.ok());
   int completed = 0;
   {
-    SimNetwork network(executor, /*seed=*/3);
-    RecordingTransport recording(network.host("s"), **writer);
-    EchoService echo;
-    ServiceTable services;
-    services.Add(&echo);
-    const Address address = Address::Tcp("s", 7000);
-    auto server = Server::Listen(recording, address, services);
-    ASSERT_TRUE(server.ok()) << server.status();
+    CapturedEcho captured(executor, **writer);
+    ASSERT_TRUE(captured.server.ok()) << captured.server.status();
     std::vector<std::shared_ptr<Channel>> channels;
     for (int i = 0; i < 3; ++i) {
-      channels.push_back(Connect(network.host("c"), address, {.seed = 5}));
+      channels.push_back(
+          Connect(captured.network.host("c"), captured.address, {.seed = 5}));
     }
     for (int i = 0; i < 30; ++i) {
       executor.RunFor(absl::Milliseconds(100));
@@ -254,8 +264,6 @@ TEST(RecordingTransportTest, CapturesRequestsAndChangesNothing) {
     executor.RunFor(absl::Seconds(5));
     for (auto& channel : channels) channel->Close(absl::OkStatus());
     channels.clear();
-    executor.RunFor(absl::Seconds(5));
-    (*server)->Shutdown(absl::ZeroDuration());
     executor.RunFor(absl::Seconds(5));
   }
   EXPECT_EQ(completed, 30);
