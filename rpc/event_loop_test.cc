@@ -200,19 +200,55 @@ TEST_P(EventLoopTest, TurnEndsComeOnceForEachAskingAndNotAfterDetach) {
   EXPECT_FALSE(leaves.told);
 }
 
+// Counts what a loop does when it has nothing to do. Belongs to the loop's thread.
+class CountingPoller final : public Poller {
+ public:
+  explicit CountingPoller(std::unique_ptr<Poller> real) : real_(std::move(real)) {}
+  absl::Status Add(int fd, Readiness interest, void* cookie) override {
+    return real_->Add(fd, interest, cookie);
+  }
+  void Modify(int fd, Readiness interest, void* cookie) override {
+    real_->Modify(fd, interest, cookie);
+  }
+  void Remove(int fd) override { real_->Remove(fd); }
+  void Wait(absl::Duration timeout, std::vector<Event>& events) override {
+    ++(timeout == absl::ZeroDuration() ? looks : blocks);
+    real_->Wait(timeout, events);
+  }
+
+  int looks = 0;   // that wait for nothing
+  int blocks = 0;  // that wait
+
+ private:
+  const std::unique_ptr<Poller> real_;
+};
+
 // What a watcher expects makes the loop look again for a moment; then it blocks, and is
 // woken, as ever.
 TEST(EventLoopExpectMore, LooksAgainForAMomentAndBlocksThen) {
   for (const absl::Duration spin : {absl::ZeroDuration(), absl::Milliseconds(1)}) {
-    EventLoop loop("test-loop", NewEpollPoller(), absl::ZeroDuration(), spin);
-    for (int i = 0; i < 10; ++i) {
-      Countdown done(2);
+    for (const bool expects : {false, true}) {
+      auto counting = std::make_unique<CountingPoller>(NewEpollPoller());
+      CountingPoller& poller = *counting;
+      EventLoop loop("test-loop", std::move(counting), absl::ZeroDuration(), spin);
+      Countdown done(1);
+      int looks = 0, blocks = 0;
       loop.Post([&] {
-        EXPECT_EQ(loop.ExpectMore(), spin > absl::ZeroDuration());
-        done.Down();
+        if (expects) {
+          EXPECT_EQ(loop.ExpectMore(), spin > absl::ZeroDuration());
+        }
+        looks = -poller.looks;
+        blocks = -poller.blocks;
+        loop.PostAfter(absl::Milliseconds(30), [&] {
+          looks += poller.looks;
+          blocks += poller.blocks;
+          done.Down();
+        });
       });
-      loop.PostAfter(absl::Milliseconds(3), [&] { done.Down(); });
       ASSERT_TRUE(done.Wait());
+      EXPECT_EQ(looks > 0, expects && spin > absl::ZeroDuration()) << looks;
+      EXPECT_GT(blocks, 0);
+      EXPECT_LT(blocks, 5);
     }
   }
 }

@@ -13,7 +13,8 @@ class BalancedBackendsTest : public BalancedTest {
     int failed = 0;
     for (int i = 0; i < count; ++i) {
       const size_t call = Echo({.timeout = timeout});
-      while (outcomes_[call].completions == 0) Run(absl::Milliseconds(1));
+      EXPECT_TRUE(RunUntil([&] { return outcomes_[call].completions > 0; },
+                           absl::Milliseconds(1)));
       failed += !outcomes_[call].status.ok();
     }
     return failed;
@@ -48,7 +49,7 @@ TEST_F(BalancedBackendsTest, ABackendThatComesTakesItsShareSlowly) {
   backends_[0]->Kill();
   Run(absl::Seconds(1));
   backends_[0]->Listen();
-  while (!channel_->backends()[0].connected) Run();
+  ASSERT_TRUE(RunUntil([&] { return channel_->backends()[0].connected; }));
   backends_[0]->calls = 0;
   Calls(500);
   EXPECT_GT(backends_[0]->calls, 0);
@@ -141,10 +142,12 @@ TEST_F(BalancedBackendsTest, BackendsComeAndGo) {
   Calls(30);
   backends_[1]->behaviour.delay = absl::Milliseconds(500);
   size_t slow = Echo();
-  while (backends_[1]->calls == 0 || channel_->backends()[1].pending == 0) {
-    Run(absl::Milliseconds(1));
+  const auto begun = [&] {
+    if (backends_[1]->calls > 0 && channel_->backends()[1].pending > 0) return true;
     slow = Echo();
-  }
+    return false;
+  };
+  ASSERT_TRUE(RunUntil(begun, absl::Milliseconds(1)));
   const uint64_t started = channel_->backends()[0].started;
   backends_.push_back(std::make_unique<SimBackend>(network_, executor_, "s3"));
   // s0 stays, s1 has a call to finish, s2 has none, s3 is new.

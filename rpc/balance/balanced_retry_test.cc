@@ -77,10 +77,11 @@ TEST_F(BalancedRetryTest, ALastAttemptThatWasNotSentUnsaysNoOther) {
   Dial({.retry = {.max_attempts = 2}});
   // Something fills the way to the second backend.
   network_.Partition("c", "s1");
-  while (channel_->backends()[1].pending == 0) {
+  for (int i = 0; i < 20 && channel_->backends()[1].pending == 0; ++i) {
     Echo({.attachment = std::string(8 << 20, 'a')});
     Run(absl::Seconds(1));
   }
+  ASSERT_EQ(channel_->backends()[1].pending, 1);
   backends_[0]->behaviour.status = Unavailable("broken");
   const size_t told = Echo();
   Run(absl::Seconds(1));
