@@ -128,9 +128,9 @@ void BackendLink::OnClosed(const absl::Status& reason) {
       << "backend_down backend=" << backend_->address.ToString()
       << " in_flight=" << outstanding_ << " reason=\"" << reason << '"';
   shard_.FailAll(*this,
-                 Unavailable("backend ", backend_->address,
-                             " was lost before it answered; the call may have run: ",
-                             Message(reason)));
+                 Unavailable(shard_.Blamed(
+                     *backend_, "was lost before it answered; the call may have run",
+                     StrCat(": ", Message(reason)))));
   if (!stopped_) {
     ReconnectLater();
     shard_.LinkChanged();

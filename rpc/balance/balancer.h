@@ -115,6 +115,9 @@ struct BalancerOptions {
   // its connection for a call that fails, instead of an error reply: LegacyFailure in
   // rpc/server.h says why.
   bool close_on_legacy_failure = false;
+  // Errors name the backend that is to blame, and what is wrong with it. Where it is is
+  // the operator's knowledge else: in the log and on the pages, and not for clients.
+  bool tell_backends = false;
   absl::Duration connect_timeout = absl::Seconds(2);
   absl::Duration min_backoff = absl::Milliseconds(50);
   absl::Duration max_backoff = absl::Seconds(2);

@@ -45,11 +45,42 @@ TEST_F(BalancerTest, AFrozenBackendIsNoticedAndLeftOut) {
   EXPECT_FALSE(balancer_->backends()[2].ejected);
 }
 
+class TellingTest : public BalancerTest, public testing::WithParamInterface<bool> {};
+
+TEST_P(TellingTest, ClientsAreToldWhereBackendsAreOrNot) {
+  SimBackend& backend = AddBackend();
+  Listen({.default_timeout = absl::Milliseconds(50), .tell_backends = GetParam()});
+  const auto channel = Dial();
+  std::optional<Outcome> late, lost, none;
+  Echo(*channel, "hold", &late, {.timeout = absl::InfiniteDuration()});
+  Run(absl::Milliseconds(100));
+  Echo(*channel, "hold", &lost, {.timeout = absl::InfiniteDuration()});
+  Run();
+  backend.server = nullptr;
+  Run();
+  Echo(*channel, "x", &none);
+  Run();
+  EXPECT_EQ(CodeOf(late), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(CodeOf(lost), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(CodeOf(none), absl::StatusCode::kUnavailable);
+  const std::string words[] = {"did not answer in the call's time",
+                               "was lost before it answered", "no backend: of 1"};
+  const std::optional<Outcome>* const outcomes[] = {&late, &lost, &none};
+  for (size_t i = 0; i < std::size(words); ++i) {
+    const std::string said = (*outcomes[i])->status().ToString();
+    EXPECT_NE(said.find(words[i]), std::string::npos) << said;
+    EXPECT_EQ(said.find(backend.address.ToString()) != std::string::npos, GetParam())
+        << said;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TellingTest, testing::Bool());
+
 TEST_F(BalancerTest, WhereOneSideAloneSpeaksTlsItIsSaidAndNotAgainAndAgain) {
   ForeignBackend& secure = AddForeign();
   const LogLines down("backend_down"), unexpected("tls_unexpected"),
       bad("balancer_bad");
-  Listen();
+  Listen({.tell_backends = true});
   const auto channel = Dial();
   size_t alerted = 0;
   int named = 0;
@@ -187,7 +218,7 @@ TEST_F(BalancerTest, ABackendThatComesBackTakesItsShareSlowly) {
   fresh.server = nullptr;
   Run(absl::Seconds(5));
   Restart(fresh);
-  while (!balancer_->backends()[1].connected) Run();
+  ASSERT_TRUE(RunUntil([&] { return balancer_->backends()[1].connected; }));
   const auto channel = Dial();
   std::vector<std::optional<Outcome>> early(33), late(34);
   for (auto& outcome : early) Echo(*channel, "hold", &outcome);

@@ -147,6 +147,12 @@ void BalancerShard::ClientClosed(BalancerClient& client) {
   clients_.erase(client.number());
 }
 
+std::string BalancerShard::Blamed(const SharedBackend& backend, std::string_view what,
+                                  std::string_view more) const {
+  return options().tell_backends ? StrCat("backend ", backend.address, " ", what, more)
+                                 : StrCat("the backend ", what);
+}
+
 void BalancerShard::FailAll(BackendLink& link, const absl::Status& reason) {
   const absl::Time now = Now();
   for (uint32_t place = 0; place < calls_.end() && link.outstanding() > 0; ++place) {
@@ -177,8 +183,8 @@ void BalancerShard::Expire(uint32_t place, absl::Time now) {
   const absl::Status status =
       call.link == nullptr
           ? DeadlineExceeded("the call's time was over before a backend had room")
-          : DeadlineExceeded("backend ", call.link->backend().address,
-                             " did not answer in the call's time");
+          : DeadlineExceeded(
+                Blamed(call.link->backend(), "did not answer in the call's time"));
   if (call.link != nullptr) {
     call.link->backend().failed.fetch_add(1, std::memory_order_relaxed);
   }

@@ -232,9 +232,10 @@ absl::Status BalancerShard::WhyNone(absl::Duration waited) const {
     return ResourceExhausted("all ", connected - draining,
                              " backends hold as many calls or bytes as they may");
   }
+  const bool why = options().tell_backends && !trouble.ok();
   return Unavailable("no backend: of ", links_.size(), ", ", connected,
                      " are connected and ", draining, " of these are draining",
-                     trouble.ok() ? "" : "; ", Message(trouble));
+                     why ? "; " : "", why ? Message(trouble) : "");
 }
 
 // --- Late binding ------------------------------------------------------------------

@@ -73,6 +73,9 @@ class BalancerShard : public std::enable_shared_from_this<BalancerShard> {
   // Ends all that is outstanding on a link.
   void FailAll(BackendLink& link, const absl::Status& reason);
   void LinkChanged();
+  // What clients are told of a backend: who it is, and `more`, if they may know.
+  std::string Blamed(const SharedBackend& backend, std::string_view what,
+                     std::string_view more = "") const;
   // A place may have become free: sends what is queued.
   void Pump(absl::Time now);
   // Whether calls are kept here until a backend has room for them.

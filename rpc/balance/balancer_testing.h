@@ -107,6 +107,17 @@ class BalancerTest : public ::testing::Test {
     return peer;
   }
   void Run(absl::Duration d = absl::Milliseconds(20)) { executor_.RunFor(d); }
+  // Runs until `condition`; false if that takes more than a minute.
+  template <typename Condition>
+  [[nodiscard]] bool RunUntil(Condition condition,
+                              absl::Duration step = absl::Milliseconds(20)) {
+    const absl::Time end = executor_.clock().Now() + absl::Minutes(1);
+    while (!condition()) {
+      if (executor_.clock().Now() > end) return false;
+      Run(step);
+    }
+    return true;
+  }
 
   CallId Echo(Channel& channel, std::string payload, std::optional<Outcome>* out,
               CallOptions options = {}) {
