@@ -202,8 +202,12 @@ absl::Status RunJobBench(const JobBenchOptions& options) {
   if (!any) {
     std::string names;
     for (const JobRowMaker& row : rows) StrAppend(&names, "\n  ", row.name);
-    return InvalidArgument("no row's name contains '", options.only,
-                           "'; there are:", names);
+    return InvalidArgument("no row's name contains '", options.only, "'",
+                           options.data.empty()
+                               ? ", as those of kjv.txt and sudoku are "
+                                 "left out without --data DIR"
+                               : "",
+                           "; there are:", names);
   }
   if (!options.json) PrintHead();
   for (const JobRowMaker& maker : rows) {

@@ -18,6 +18,10 @@ namespace skep {
 namespace {
 
 // A row is measured again until it took this long.
+constexpr char kWithoutData[] =
+    "; all rows of Grep, those of Sudoku over files and those of Words over kjv.txt "
+    "want --data DIR (a folder with kjv.txt, sudoku17_20k.txt, magictour_1465.txt and "
+    "hardest_1000.txt)";
 constexpr double kQuickSeconds = 1.5;
 constexpr double kFullSeconds = 4;
 
@@ -173,7 +177,8 @@ absl::Status RunKernelBench(const KernelBenchOptions& options) {
     }
     if (families.empty()) {
       return InvalidArgument("no row's name and no family's contains '", options.only,
-                             "'; there are:", names);
+                             "'", options.data.empty() ? kWithoutData : "",
+                             "; there are:", names);
     }
   }
   KernelReport report(options);
