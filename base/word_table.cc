@@ -9,36 +9,47 @@
 #include <xxhash.h>
 
 #include "base/coding.h"
+#include "base/random.h"
 
 namespace skep {
+namespace {
+
+// Every bit of the result depends on every bit of x (the end of splitmix64).
+uint64_t Stir(uint64_t x) {
+  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+  x = (x ^ x >> 27) * 0x94d049bb133111eb;
+  return x ^ x >> 31;
+}
+
+}  // namespace
+
+WordTable::Words WordTable::MakeSecret(uint64_t seed) {
+  static const Words process = {SystemRandom64(), SystemRandom64()};
+  return {process.a ^ Stir(seed), process.b ^ Stir(~seed)};
+}
 
 WordTable::WordTable(const Options& options)
-    : options_(options), mask_(kFirstSlots - 1) {
+    : options_(options), secret_(MakeSecret(options.seed)), mask_(kFirstSlots - 1) {
   memory_.Grow(kFirstSlots * sizeof(Slot));
   slots_ = static_cast<Slot*>(memory_.data());
 }
 
-inline WordTable::Slot* WordTable::FindShort(Words words, size_t size,
-                                             uint32_t hash) const {
-  for (size_t at = Home(hash);; at = (at + 1) & mask_) {
+WordTable::Slot* WordTable::FindShort(Words words, uint64_t tag) const {
+  for (size_t at = Home(HashOf(tag));; at = (at + 1) & mask_) {
     Slot& slot = slots_[at];
     // One branch for a hit.
-    const uint64_t differences = (slot.words.a ^ words.a) | (slot.words.b ^ words.b) |
-                                 (slot.size_plus_1 ^ (size + 1));
-    if (differences == 0 || slot.size_plus_1 == 0) return &slot;
+    const uint64_t differences =
+        (slot.words.a ^ words.a) | (slot.words.b ^ words.b) | (slot.tag ^ tag);
+    if (differences == 0 || slot.tag == 0) return &slot;
   }
 }
 
-// Inlined: a call for each word would cost as much as the rest.
-__attribute__((always_inline)) inline bool WordTable::AddShort(Words words, size_t size,
-                                                               uint32_t hash,
-                                                               uint64_t n) {
-  Slot* slot = FindShort(words, size, hash);
-  if (slot->size_plus_1 == 0) [[unlikely]] {
+bool WordTable::AddShort(Words words, uint64_t tag, uint64_t n) {
+  Slot* slot = FindShort(words, tag);
+  if (slot->tag == 0) {
     if (!MakeRoom(0)) return false;
-    slot = FindShort(words, size, hash);
-    slot->size_plus_1 = static_cast<uint32_t>(size + 1);
-    slot->hash = hash;
+    slot = FindShort(words, tag);
+    slot->tag = tag;
     slot->words = words;
     ++size_;
   }
@@ -49,46 +60,106 @@ __attribute__((always_inline)) inline bool WordTable::AddShort(Words words, size
 bool WordTable::Add(std::string_view key, uint64_t n) {
   if (key.size() > kInlineBytes) return AddLong(key, HashLong(key), n);
   const Words words = LoadWords(key);
-  return AddShort(words, key.size(), HashShort(words, key.size()), n);
+  return AddShort(words, TagOf(key.size(), HashShort(words)), n);
+}
+
+// Loads a key and hashes it. A key of more than 16 bytes is sought by its hash alone.
+inline void WordTable::Prepare(std::span<const std::string_view> keys,
+                               Wanted* wanted) const {
+  for (const std::string_view key : keys) {
+    uint32_t hash;
+    if (key.size() <= kInlineBytes) [[likely]] {
+      wanted->words = LoadWords(key);
+      hash = HashShort(wanted->words);
+      wanted->tag = TagOf(key.size(), hash);
+    } else {
+      hash = HashLong(key);
+      *wanted = {kNoTag, {hash, 0}};
+    }
+    __builtin_prefetch(&slots_[Home(hash)], 1);
+    ++wanted;
+  }
+}
+
+// A key is one masked load.
+__attribute__((target("avx512bw,avx512vl,bmi2"))) void WordTable::PrepareAvx512(
+    std::span<const std::string_view> keys, Wanted* wanted) const {
+  const Slot* const slots = slots_;
+  const size_t homes = mask_ & ~size_t{1};
+  for (const std::string_view key : keys) {
+    uint32_t hash;
+    if (key.size() <= kInlineBytes) [[likely]] {
+      const __m128i words = _mm_maskz_loadu_epi8(
+          static_cast<__mmask16>(_bzhi_u32(0xffff, static_cast<uint32_t>(key.size()))),
+          key.data());
+      hash = HashShort({static_cast<uint64_t>(_mm_cvtsi128_si64(words)),
+                        static_cast<uint64_t>(_mm_extract_epi64(words, 1))});
+      wanted->tag = TagOf(key.size(), hash);
+      _mm_store_si128(reinterpret_cast<__m128i*>(&wanted->words), words);
+    } else {
+      hash = HashLong(key);
+      *wanted = {kNoTag, {hash, 0}};
+    }
+    __builtin_prefetch(&slots[hash & homes], 1);
+    ++wanted;
+  }
+}
+
+size_t WordTable::AddPrepared(std::span<const std::string_view> keys,
+                              const Wanted* wanted) {
+  Slot* slots = slots_;
+  size_t homes = mask_ & ~size_t{1};
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const Wanted& want = wanted[i];
+    // The one of two whose tag is the key's: no branch, for none could be foretold.
+    Slot* slot = &slots[(want.tag >> 32) & homes];
+    slot += slot->tag != want.tag;
+    const uint64_t differences = (slot->words.a ^ want.words.a) |
+                                 (slot->words.b ^ want.words.b) |
+                                 (slot->tag ^ want.tag);
+    if (differences == 0) [[likely]] {
+      ++slot->count;
+      continue;
+    }
+    if (want.tag == kNoTag ? !AddLong(keys[i], static_cast<uint32_t>(want.words.a), 1)
+                           : !AddShort(want.words, want.tag, 1)) {
+      return i;
+    }
+    slots = slots_;
+    homes = mask_ & ~size_t{1};
+  }
+  return keys.size();
 }
 
 size_t WordTable::AddEach(std::span<const std::string_view> keys) {
-  size_t added = 0;
-  while (!keys.empty()) {
-    const auto batch = keys.first(std::min(kBatch, keys.size()));
-    keys = keys.subspan(batch.size());
-    Words words[kBatch];
+  // One batch is prepared while the slots of the one before it are fetched.
+  Wanted wanted[2][kBatch];
+  const auto prepare = [&](size_t first, Wanted* batch) {
+    const auto some = keys.subspan(first, std::min(kBatch, keys.size() - first));
     if (options_.path == CpuPath::kAvx512) {
-      LoadEachAvx512(batch, words);
+      PrepareAvx512(some, batch);
     } else {
-      for (size_t i = 0; i < batch.size(); ++i) {
-        if (batch[i].size() <= kInlineBytes) words[i] = LoadWords(batch[i]);
-      }
+      Prepare(some, batch);
     }
-    uint32_t hashes[kBatch];
-    for (size_t i = 0; i < batch.size(); ++i) {
-      const size_t size = batch[i].size();
-      hashes[i] = size > kInlineBytes ? HashLong(batch[i]) : HashShort(words[i], size);
-      __builtin_prefetch(&slots_[Home(hashes[i])], 1);
-    }
-    for (size_t i = 0; i < batch.size(); ++i, ++added) {
-      const size_t size = batch[i].size();
-      if (!(size > kInlineBytes ? AddLong(batch[i], hashes[i], 1)
-                                : AddShort(words[i], size, hashes[i], 1))) {
-        return added;
-      }
-    }
+  };
+  if (!keys.empty()) prepare(0, wanted[0]);
+  size_t parity = 0;
+  for (size_t first = 0; first < keys.size(); first += kBatch) {
+    const auto batch = keys.subspan(first, std::min(kBatch, keys.size() - first));
+    if (first + kBatch < keys.size()) prepare(first + kBatch, wanted[1 - parity]);
+    const size_t added = AddPrepared(batch, wanted[parity]);
+    if (added < batch.size()) return first + added;
+    parity = 1 - parity;
   }
-  return added;
+  return keys.size();
 }
 
 bool WordTable::AddLong(std::string_view key, uint32_t hash, uint64_t n) {
   Slot* slot = FindLong(key, hash);
-  if (slot->size_plus_1 == 0) {
+  if (slot->tag == 0) {
     if (!MakeRoom(key.size())) return false;
     slot = FindLong(key, hash);
-    slot->size_plus_1 = static_cast<uint32_t>(key.size() + 1);
-    slot->hash = hash;
+    slot->tag = TagOf(key.size(), hash);
     slot->bytes = CopyToArena(key);
     ++size_;
   }
@@ -99,7 +170,7 @@ bool WordTable::AddLong(std::string_view key, uint32_t hash, uint64_t n) {
 uint64_t WordTable::Get(std::string_view key) const {
   if (key.size() > kInlineBytes) return FindLong(key, HashLong(key))->count;
   const Words words = LoadWords(key);
-  return FindShort(words, key.size(), HashShort(words, key.size()))->count;
+  return FindShort(words, TagOf(key.size(), HashShort(words)))->count;
 }
 
 size_t WordTable::memory_used() const { return slots().size_bytes() + arena_bytes_; }
@@ -134,39 +205,27 @@ WordTable::Words WordTable::LoadWords(std::string_view key) {
   return {byte(0) | byte(size / 2) | byte(size - 1), 0};
 }
 
-// The first 16 bytes of longer keys are loaded, too, and not used.
-__attribute__((target("avx512bw,avx512vl,bmi2"))) void WordTable::LoadEachAvx512(
-    std::span<const std::string_view> keys, Words* words) {
-  for (const std::string_view key : keys) {
-    const auto size = static_cast<uint32_t>(std::min(key.size(), kInlineBytes));
-    const auto mask = static_cast<__mmask16>(_bzhi_u32(0xffff, size));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(words++),
-                     _mm_maskz_loadu_epi8(mask, key.data()));
-  }
-}
-
 // A 64 x 64 -> 128 bit multiplication folded in two mixes every bit of both words into
-// the result; the odd constants (digits of pi) keep zero words from cancelling it.
-uint32_t WordTable::HashShort(Words words, size_t size) const {
+// the result. Both factors are secret: of an open one a key could make a zero, whose
+// products are all equal.
+inline uint32_t WordTable::HashShort(Words words) const {
   const auto product =
-      static_cast<unsigned __int128>(words.a ^ options_.seed ^ 0x243f6a8885a308d3) *
-      (words.b ^ (size * 0x9e3779b97f4a7c15) ^ 0x13198a2e03707345);
+      static_cast<unsigned __int128>(words.a ^ secret_.a) * (words.b ^ secret_.b);
   const uint64_t folded =
       static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
   return static_cast<uint32_t>(folded ^ folded >> 32);
 }
 
 uint32_t WordTable::HashLong(std::string_view key) const {
-  return static_cast<uint32_t>(
-      XXH3_64bits_withSeed(key.data(), key.size(), options_.seed));
+  return static_cast<uint32_t>(XXH3_64bits_withSeed(key.data(), key.size(), secret_.a));
 }
 
 WordTable::Slot* WordTable::FindLong(std::string_view key, uint32_t hash) const {
+  const uint64_t tag = TagOf(key.size(), hash);
   for (size_t at = Home(hash);; at = (at + 1) & mask_) {
     Slot& slot = slots_[at];
-    if (slot.size_plus_1 == 0) return &slot;
-    if (slot.hash == hash && slot.size_plus_1 == key.size() + 1 &&
-        std::memcmp(slot.bytes, key.data(), key.size()) == 0) {
+    if (slot.tag == 0) return &slot;
+    if (slot.tag == tag && std::memcmp(slot.bytes, key.data(), key.size()) == 0) {
       return &slot;
     }
   }
@@ -222,14 +281,14 @@ void WordTable::Grow() {
   slots_ = static_cast<Slot*>(memory_.data());
   mask_ = 2 * old_size - 1;
   size_t empty = 0;
-  while (slots_[empty].size_plus_1 != 0) ++empty;
+  while (slots_[empty].tag != 0) ++empty;
   for (size_t i = 1; i <= old_size; ++i) {
     Slot& from = slots_[(empty + i) & (old_size - 1)];
-    if (from.size_plus_1 == 0) continue;
+    if (from.tag == 0) continue;
     const Slot slot = from;
     from = {};
-    size_t at = Home(slot.hash);
-    while (slots_[at].size_plus_1 != 0) at = (at + 1) & mask_;
+    size_t at = Home(HashOf(slot.tag));
+    while (slots_[at].tag != 0) at = (at + 1) & mask_;
     slots_[at] = slot;
   }
 }

@@ -11,11 +11,12 @@
 //
 // AddEach is the fast way in: of a batch of keys all are loaded, hashed and their slots
 // prefetched before the first is looked for. With AVX-512 a short key is one masked
-// load; otherwise overlapping loads, and the branches on its size.
+// load; otherwise overlapping loads, and the branches on its size. Which of the two
+// slots of its line holds a key is told by their tags, without a branch.
 //
-// The seed makes the order of the slots unpredictable from outside and, more often,
-// independent of another hash over the same keys: a table filled with one partition of
-// a hash-partitioned set must not use the same hash again.
+// The hash is keyed by a secret of the process, drawn once from the system: nobody can
+// write a text whose words share their slots. The seed makes it another hash yet. So
+// the order of the keys differs from process to process, and is no order to rely on.
 //
 // Not thread-safe.
 
@@ -70,7 +71,7 @@ class WordTable {
   template <typename Visit>
   void ForEach(Visit&& visit) const {
     for (const Slot& slot : slots()) {
-      if (slot.size_plus_1 != 0) visit(slot.Key(), slot.count);
+      if (slot.tag != 0) visit(slot.Key(), slot.count);
     }
   }
 
@@ -79,7 +80,7 @@ class WordTable {
   template <typename Visit>
   void ForEachPlace(Visit&& visit) const {
     for (size_t place = 0; place <= mask_; ++place) {
-      if (slots_[place].size_plus_1 != 0) visit(place, slots_[place].count);
+      if (slots_[place].tag != 0) visit(place, slots_[place].count);
     }
   }
   std::string_view KeyAt(size_t place) const { return slots_[place].Key(); }
@@ -101,17 +102,26 @@ class WordTable {
     uint64_t b;
   };
 
+  // Of a key: its hash above its size plus 1. 0: the slot is empty.
+  static constexpr uint64_t TagOf(size_t size, uint32_t hash) {
+    return static_cast<uint64_t>(hash) << 32 | (size + 1);
+  }
+  static constexpr uint32_t HashOf(uint64_t tag) {
+    return static_cast<uint32_t>(tag >> 32);
+  }
+  // No key's and no empty slot's.
+  static constexpr uint64_t kNoTag = uint64_t{1} << 32;
+
   struct Slot {
     uint64_t count;
-    uint32_t size_plus_1;  // 0: the slot is empty
-    uint32_t hash;
+    uint64_t tag;
     union {
       Words words;
       const char* bytes;
     };
 
     std::string_view Key() const {
-      const size_t size = size_plus_1 - 1;
+      const size_t size = (tag & 0xffffffff) - 1;
       return {size > kInlineBytes ? bytes : reinterpret_cast<const char*>(&words),
               size};
     }
@@ -120,15 +130,26 @@ class WordTable {
 
   std::span<const Slot> slots() const { return {slots_, mask_ + 1}; }
   static Words LoadWords(std::string_view key);
-  static void LoadEachAvx512(std::span<const std::string_view> keys, Words* words);
-  uint32_t HashShort(Words words, size_t size) const;
+  // A key that is looked for. One of more than 16 bytes has kNoTag, and its hash in
+  // words.a.
+  struct alignas(32) Wanted {
+    uint64_t tag;
+    alignas(16) Words words;
+  };
+
+  static Words MakeSecret(uint64_t seed);
+  uint32_t HashShort(Words words) const;
   uint32_t HashLong(std::string_view key) const;
+  void Prepare(std::span<const std::string_view> keys, Wanted* wanted) const;
+  void PrepareAvx512(std::span<const std::string_view> keys, Wanted* wanted) const;
+  // AddEach for keys that were prepared.
+  size_t AddPrepared(std::span<const std::string_view> keys, const Wanted* wanted);
   // Where probing begins: at the first slot of a cache line, which holds two.
   size_t Home(uint32_t hash) const { return hash & mask_ & ~size_t{1}; }
   // The slot of the key, or the empty one where it belongs.
-  Slot* FindShort(Words words, size_t size, uint32_t hash) const;
+  Slot* FindShort(Words words, uint64_t tag) const;
   Slot* FindLong(std::string_view key, uint32_t hash) const;
-  bool AddShort(Words words, size_t size, uint32_t hash, uint64_t n);
+  bool AddShort(Words words, uint64_t tag, uint64_t n);
   bool AddLong(std::string_view key, uint32_t hash, uint64_t n);
   // Whether a new key of that size has a place; makes one if it can.
   bool MakeRoom(size_t arena_bytes);
@@ -136,6 +157,7 @@ class WordTable {
   void Grow();
 
   const Options options_;
+  const Words secret_;
   size_t size_ = 0;
   GrowingMemory memory_;  // the slots
   Slot* slots_;

@@ -38,7 +38,7 @@ void ForEachAsciiWord(std::string_view text, Visit&& visit,
       [text, path](size_t start, std::string_view part, uint64_t* masks) {
         FindAsciiWordBytes(text, start, part, masks, path);
       },
-      std::forward<Visit>(visit));
+      std::forward<Visit>(visit), path);
 }
 
 }  // namespace skep

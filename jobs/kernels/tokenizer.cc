@@ -106,6 +106,26 @@ void FindWordBytes(std::string_view text, uint64_t* masks, CpuPath path) {
   }
 }
 
+// The vector of places is compressed to those whose bits are set, sixteen at a time.
+__attribute__((target("avx512f,popcnt"))) size_t FindEdges(
+    std::span<const uint64_t> masks, uint64_t* before, uint32_t* edges) {
+  uint32_t* out = edges;
+  __m512i places =
+      _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  for (const uint64_t mask : masks) {
+    uint64_t rest = mask ^ (mask << 1 | *before);
+    *before = mask >> 63;
+    for (int i = 0; i < 4; ++i) {
+      const auto sixteen = static_cast<__mmask16>(rest);
+      _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(sixteen, places));
+      out += std::popcount(sixteen);
+      places = _mm512_add_epi32(places, _mm512_set1_epi32(16));
+      rest >>= 16;
+    }
+  }
+  return static_cast<size_t>(out - edges);
+}
+
 void FoldAsciiCase(std::string_view in, char* out, CpuPath path) {
   switch (path) {
     case CpuPath::kScalar:

@@ -4,8 +4,9 @@
 //   ForEachWord(block, [&](std::string_view word) { table.Add(word, 1); });
 //
 // A vector compare turns 64 bytes into a mask of word bytes; the places where the mask
-// changes are the ends of words, walked with count-trailing-zeros. A word that reaches
-// the end of the text ends there: cut texts at white space.
+// changes are the ends of words, walked with count-trailing-zeros, or with AVX-512
+// written out by compressing vectors, without a branch on how many there are. A word
+// that reaches the end of the text ends there: cut texts at white space.
 
 #ifndef SKEP_JOBS_KERNELS_TOKENIZER_H_
 #define SKEP_JOBS_KERNELS_TOKENIZER_H_
@@ -31,43 +32,85 @@ void FindWordBytes(std::string_view text, uint64_t* masks,
 // in.data().
 void FoldAsciiCase(std::string_view in, char* out, CpuPath path = BestCpuPath());
 
+// The places i at which bit i of the masks differs from the one before it: where words
+// begin and end, in turn. `before` is the bit before the first, and becomes the last.
+// Writes them, and up to kMoreEdges behind them that mean nothing. How many. AVX-512.
+inline constexpr size_t kMoreEdges = 16;
+size_t FindEdges(std::span<const uint64_t> masks, uint64_t* before, uint32_t* edges);
+
+// What ForEachRun has of a word that has not ended.
+struct OpenRun {
+  const char* begin = nullptr;
+  uint64_t before = 0;  // whether the byte before belongs to a word
+};
+
+// Calls visit for the runs that end in `part`.
+template <typename Visit>
+void VisitRunsByEdges(std::string_view part, std::span<const uint64_t> masks,
+                      std::span<uint32_t> edges, OpenRun* open, Visit&& visit) {
+  const char* const base = part.data();
+  const size_t count = FindEdges(masks, &open->before, edges.data());
+  size_t i = 0;
+  if (open->begin != nullptr && count > 0) {
+    visit(std::string_view(open->begin, base + edges[i++] - open->begin));
+    open->begin = nullptr;
+  }
+  for (; i + 2 <= count; i += 2) {
+    visit(std::string_view(base + edges[i], edges[i + 1] - edges[i]));
+  }
+  if (i < count) open->begin = base + edges[i];
+}
+
+template <typename Visit>
+void VisitRunsByBits(std::string_view part, std::span<const uint64_t> masks,
+                     OpenRun* open, Visit&& visit) {
+  const char* base = part.data();
+  for (const uint64_t mask : masks) {
+    uint64_t edges = mask ^ (mask << 1 | open->before);
+    open->before = mask >> 63;
+    if (edges != 0 && open->begin != nullptr) {
+      visit(
+          std::string_view(open->begin, base + std::countr_zero(edges) - open->begin));
+      edges &= edges - 1;
+      open->begin = nullptr;
+    }
+    while (edges != 0) {
+      const char* first = base + std::countr_zero(edges);
+      edges &= edges - 1;
+      if (edges == 0) {
+        open->begin = first;
+        break;
+      }
+      visit(std::string_view(first, base + std::countr_zero(edges) - first));
+      edges &= edges - 1;
+    }
+    base += 64;
+  }
+}
+
 // Calls visit(std::string_view run) for each maximal run of bytes whose bits are set,
 // in order. find(start, part, masks) sets them for `part`, which begins at `start` of
 // the text, as FindWordBytes does.
 template <typename Find, typename Visit>
-void ForEachRun(std::string_view text, Find&& find, Visit&& visit) {
-  // As many masks as stay in the first-level cache beside the text they are made from.
+void ForEachRun(std::string_view text, Find&& find, Visit&& visit,
+                CpuPath path = BestCpuPath()) {
+  // What stays in the first-level cache beside the text that it is made from.
   constexpr size_t kMasks = 64;
   uint64_t masks[kMasks];
-  const char* word = nullptr;  // the start of a word that has not ended
-  uint64_t before = 0;         // whether the byte before belongs to a word
+  uint32_t edges[64 * kMasks + kMoreEdges];
+  OpenRun open;
   for (size_t start = 0; start < text.size(); start += 64 * kMasks) {
     const std::string_view part = text.substr(start, 64 * kMasks);
     find(start, part, masks);
-    const char* base = part.data();
-    for (size_t i = 0; i < (part.size() + 63) / 64; ++i, base += 64) {
-      uint64_t edges = masks[i] ^ (masks[i] << 1 | before);
-      before = masks[i] >> 63;
-      if (edges == 0) continue;
-      if (word != nullptr) {
-        visit(std::string_view(word, base + std::countr_zero(edges) - word));
-        edges &= edges - 1;
-        word = nullptr;
-      }
-      while (edges != 0) {
-        const char* first = base + std::countr_zero(edges);
-        edges &= edges - 1;
-        if (edges == 0) {
-          word = first;
-          break;
-        }
-        visit(std::string_view(first, base + std::countr_zero(edges) - first));
-        edges &= edges - 1;
-      }
+    const std::span<const uint64_t> found(masks, (part.size() + 63) / 64);
+    if (path == CpuPath::kAvx512) {
+      VisitRunsByEdges(part, found, edges, &open, visit);
+    } else {
+      VisitRunsByBits(part, found, &open, visit);
     }
   }
-  if (word != nullptr) {
-    visit(std::string_view(word, text.data() + text.size() - word));
+  if (open.begin != nullptr) {
+    visit(std::string_view(open.begin, text.data() + text.size() - open.begin));
   }
 }
 
@@ -80,7 +123,7 @@ void ForEachWord(std::string_view text, Visit&& visit, CpuPath path = BestCpuPat
       [path](size_t, std::string_view part, uint64_t* masks) {
         FindWordBytes(part, masks, path);
       },
-      visit);
+      visit, path);
 }
 
 // The same words in batches of up to kWordBatch: for tables that prefetch. Calls
