@@ -30,6 +30,15 @@ std::vector<CpuPath> SupportedCpuPaths() {
   return paths;
 }
 
+CpuPath TakenCpuPath(CpuPath path, CpuExtra needs) {
+  static const bool bit_counts = __builtin_cpu_supports("avx512bitalg");
+  static const bool byte_shuffles =
+      __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512vbmi");
+  if (path != CpuPath::kAvx512 || needs == CpuExtra::kNone) return path;
+  const bool has = needs == CpuExtra::kBitCounts ? bit_counts : byte_shuffles;
+  return has ? path : CpuPath::kAvx2;
+}
+
 std::string_view CpuPathName(CpuPath path) {
   switch (path) {
     case CpuPath::kScalar:

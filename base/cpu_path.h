@@ -22,6 +22,17 @@ CpuPath BestCpuPath();
 // Every path of this machine, the plain one first.
 std::vector<CpuPath> SupportedCpuPaths();
 
+// What some kernels need for their AVX-512 path that kAvx512 does not promise: it came
+// with later machines.
+enum class CpuExtra {
+  kNone,
+  kBitCounts,    // BITALG: bits of bytes and 16-bit words counted
+  kByteShuffles  // VBMI and VPOPCNTDQ: bytes shuffled, bits of words counted
+};
+// The path that a kernel of such needs really takes when it is asked for `path`: that,
+// or kAvx2 instead of kAvx512 where the machine lacks what it needs.
+CpuPath TakenCpuPath(CpuPath path, CpuExtra needs);
+
 // "scalar", "avx2", "avx512".
 std::string_view CpuPathName(CpuPath path);
 

@@ -33,16 +33,26 @@ void InsertionSort(std::span<Item> items) {
 // Sorts `items`; the result is left there or, if `to_other`, in `other`. Each pass
 // moves them from one to the other.
 template <typename Item>
-void SortFrom(std::span<Item> items, Item* other, bool to_other) {
+void SortFrom(std::span<Item> items, Item* other, bool to_other, KeySortCost* cost) {
+  // Passes that read all, and that read and write all.
+  const auto count = [&](uint64_t reads, uint64_t moves) {
+    if (cost == nullptr) return;
+    cost->items_read += (reads + moves) * items.size();
+    cost->items_written += moves * items.size();
+  };
   const auto finish = [&] {
-    if (to_other) std::copy(items.begin(), items.end(), other);
+    if (!to_other) return;
+    std::copy(items.begin(), items.end(), other);
+    count(0, 1);
   };
   if (items.size() <= kFewItems) {
     InsertionSort(items);
+    count(0, 1);
     return finish();
   }
   uint64_t differences = 0;
   for (const Item& item : items) differences |= PrefixOf(item) ^ PrefixOf(items[0]);
+  count(1, 0);
   if (differences == 0) return finish();
   const int top = 63 - std::countl_zero(differences);
 
@@ -64,19 +74,21 @@ void SortFrom(std::span<Item> items, Item* other, bool to_other) {
     start += std::exchange(ends[i], start);
   }
   for (const Item& item : items) other[ends[digit(item)]++] = item;
+  count(1, 1);  // counted into buckets, and moved
 
   if (shift == 0 || largest <= kLargestLastBucket) {
     if (!to_other) std::copy_n(other, items.size(), items.data());
     if (shift > 0) {
       InsertionSort(std::span(to_other ? other : items.data(), items.size()));
     }
+    count(0, (to_other ? 0 : 1) + (shift > 0 ? 1 : 0));
     return;
   }
   start = 0;
   for (size_t i = 0; i < buckets; ++i) {
     if (ends[i] > start) {
       SortFrom(std::span(other + start, ends[i] - start), items.data() + start,
-               !to_other);
+               !to_other, cost);
     }
     start = ends[i];
   }
@@ -84,12 +96,12 @@ void SortFrom(std::span<Item> items, Item* other, bool to_other) {
 
 }  // namespace
 
-void SortByPrefix(std::span<SortItem> items, SortItem* scratch) {
-  SortFrom(items, scratch, false);
+void SortByPrefix(std::span<SortItem> items, SortItem* scratch, KeySortCost* cost) {
+  SortFrom(items, scratch, false, cost);
 }
 
 void SortByUpperHalf(std::span<uint64_t> words, uint64_t* scratch) {
-  SortFrom(words, scratch, false);
+  SortFrom(words, scratch, false, nullptr);
 }
 
 void FindEqualPrefixes(std::span<const SortItem> items, size_t first, size_t depth,

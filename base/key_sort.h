@@ -30,9 +30,15 @@ struct SortItem {
   uint64_t id;  // the caller's: an index or an address
 };
 
+// What sorting did, for comparisons.
+struct KeySortCost {
+  uint64_t items_read = 0, items_written = 0;  // in all passes over prefixes
+};
+
 // Sorts by prefix; items of equal prefix keep their order. `scratch` has room for as
-// many items; what it holds afterwards is unspecified.
-void SortByPrefix(std::span<SortItem> items, SortItem* scratch);
+// many items; what it holds afterwards is unspecified. Adds to `cost`, if there is one.
+void SortByPrefix(std::span<SortItem> items, SortItem* scratch,
+                  KeySortCost* cost = nullptr);
 
 // The same for items of half the size: 32 bits of a key above 32 bits for the caller.
 void SortByUpperHalf(std::span<uint64_t> words, uint64_t* scratch);
@@ -64,7 +70,8 @@ inline size_t EndOfEqualBytes(std::string_view a, std::string_view b, size_t fro
 // `key_of(uint64_t id)` is a std::string_view that stays valid.
 template <typename KeyOf>
 void SortEqualPrefixes(std::span<SortItem> items, SortItem* scratch,
-                       std::vector<ItemRange> ranges, KeyOf&& key_of) {
+                       std::vector<ItemRange> ranges, KeyOf&& key_of,
+                       KeySortCost* cost = nullptr) {
   constexpr size_t kFewItems = 8;
   while (!ranges.empty()) {
     const ItemRange range = ranges.back();
@@ -103,7 +110,7 @@ void SortEqualPrefixes(std::span<SortItem> items, SortItem* scratch,
     }
     const std::span<SortItem> rest = group.subspan(ended);
     std::copy_n(scratch, going_on, rest.data());
-    SortByPrefix(rest, scratch);
+    SortByPrefix(rest, scratch, cost);
     FindEqualPrefixes(rest, range.first + ended, same, &ranges);
   }
 }
@@ -111,11 +118,12 @@ void SortEqualPrefixes(std::span<SortItem> items, SortItem* scratch,
 // Sorts items by the bytes of their keys; equal keys keep their order. Each item's
 // prefix is KeyPrefix(key_of(id)).
 template <typename KeyOf>
-void SortByKey(std::span<SortItem> items, SortItem* scratch, KeyOf&& key_of) {
-  SortByPrefix(items, scratch);
+void SortByKey(std::span<SortItem> items, SortItem* scratch, KeyOf&& key_of,
+               KeySortCost* cost = nullptr) {
+  SortByPrefix(items, scratch, cost);
   std::vector<ItemRange> ranges;
   FindEqualPrefixes(items, 0, 0, &ranges);
-  SortEqualPrefixes(items, scratch, std::move(ranges), key_of);
+  SortEqualPrefixes(items, scratch, std::move(ranges), key_of, cost);
 }
 
 }  // namespace skep

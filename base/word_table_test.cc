@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/cpu_path.h"
 #include "base/random.h"
 #include "gtest/gtest.h"
 
@@ -248,6 +249,21 @@ TEST(WordTable, TakesWhatCostsNothingAtTheSmallestLimit) {
   int keys = 0;
   while (table.Add(std::to_string(keys), 1)) ++keys;
   EXPECT_GE(keys, 500);
+}
+
+// What kernels are told to take is what they take, or the next best.
+TEST(CpuPathTest, TakenPathsAreOfTheMachine) {
+  for (const CpuPath path : SupportedCpuPaths()) {
+    EXPECT_EQ(TakenCpuPath(path, CpuExtra::kNone), path);
+    const bool best = path == CpuPath::kAvx512;
+    EXPECT_EQ(TakenCpuPath(path, CpuExtra::kBitCounts),
+              best && !__builtin_cpu_supports("avx512bitalg") ? CpuPath::kAvx2 : path);
+    EXPECT_EQ(TakenCpuPath(path, CpuExtra::kByteShuffles),
+              best && (!__builtin_cpu_supports("avx512vbmi") ||
+                       !__builtin_cpu_supports("avx512vpopcntdq"))
+                  ? CpuPath::kAvx2
+                  : path);
+  }
 }
 
 }  // namespace

@@ -236,11 +236,7 @@ PairTables::PairTables(int bits, CpuPath path)
       rows_(std::make_unique_for_overwrite<Row[]>(layout_.FirstRow(layout_.chunks))) {
   static constexpr auto kCount =
       PairKernels::Make(std::make_integer_sequence<int, kMaxPairBits>());
-  // Counting ones in vectors, and sorting their bytes, came later than the rest of
-  // AVX-512.
-  static const bool has_all =
-      __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512vbmi");
-  if (path == CpuPath::kAvx512 && !has_all) path = CpuPath::kAvx2;
+  path = TakenCpuPath(path, kPairTablesNeed);
   count_ = kCount[static_cast<size_t>(path)][bits - 1];
   if (path == CpuPath::kAvx512) {
     transpose_ = TransposeAvx512;

@@ -15,6 +15,9 @@ namespace skep {
 
 inline constexpr int kMaxPairBits = 60;
 
+// Their CPU path is TakenCpuPath(path, kPairTablesNeed).
+inline constexpr CpuExtra kPairTablesNeed = CpuExtra::kByteShuffles;
+
 // A mask is read in chunks of five or six bits. For each chunk and each value of it,
 // a row of 512 bits says which masks of the group are disjoint from that value; the AND
 // of a mask's rows, one a chunk, says which are disjoint from it. Not thread-safe.

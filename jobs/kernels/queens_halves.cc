@@ -15,6 +15,8 @@
 namespace skep {
 namespace {
 
+static_assert(kQueensHalvesNeed == kPairTablesNeed);
+
 uint32_t Reverse(uint32_t rows, int n) {
   const auto swap = [&rows](int distance, uint32_t mask) {
     rows = (rows >> distance & mask) | (rows & mask) << distance;

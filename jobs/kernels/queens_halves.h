@@ -47,6 +47,9 @@ namespace skep {
 inline constexpr int kMinHalvesQueens = 4;
 inline constexpr int kMaxHalvesQueens = 27;
 
+// Their CPU path is TakenCpuPath(path, kQueensHalvesNeed): that of pair_tables.h.
+inline constexpr CpuExtra kQueensHalvesNeed = CpuExtra::kByteShuffles;
+
 // The quarters of one board: built once, then shared by any number of threads. From 22
 // on they are made as they are needed instead, which costs next to nothing there and
 // keeps memory bounded: what a thread needs is the placements of two halves.

@@ -247,6 +247,7 @@ uint64_t SelectByRadix(std::span<const uint64_t> keys, uint64_t rank,
     rank = bucket.rank;
     if (bucket.count > keys.size() / 16) continue;
     // From now on few keys are looked at.
+    ++spent.passes;
     spent.keys_read += keys.size();
     std::vector<uint64_t> left;
     CollectRange(keys, range, &left);

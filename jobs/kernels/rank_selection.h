@@ -23,7 +23,7 @@ namespace skep {
 
 // What selection did, for comparisons.
 struct SelectionCost {
-  uint64_t passes = 0;     // over all keys
+  uint64_t passes = 0;     // over all keys, or those that are left
   uint64_t keys_read = 0;  // in all passes and samples
   uint64_t fallbacks = 0;  // ranks that were left to counting
 };

@@ -33,6 +33,9 @@ enum class SudokuMethod {
   kBands,  // for comparison; of several solutions it may find another one first
 };
 
+// Of kBoxes, whose CPU path is TakenCpuPath(path, kSudokuBoxesNeed). kBands has none.
+inline constexpr CpuExtra kSudokuBoxesNeed = CpuExtra::kBitCounts;
+
 struct SudokuOptions {
   // Solutions are counted up to this many; the search ends there. 1 solves; 2 tells a
   // proper puzzle from one with several solutions. At least 1.

@@ -343,13 +343,13 @@ SKEP_TARGET inline bool Any(Box x) {
 }  // namespace
 
 void SearchSudokuByBoxes(std::string_view puzzle, CpuPath path, SudokuSearch& search) {
-  static const bool counts_bits = __builtin_cpu_supports("avx512bitalg");
-  if (path == CpuPath::kAvx512 && counts_bits) {
-    avx512::Search(puzzle, search);
-  } else if (path != CpuPath::kScalar) {
-    avx2::Search(puzzle, search);
-  } else {
-    plain::Search(puzzle, search);
+  switch (TakenCpuPath(path, kSudokuBoxesNeed)) {
+    case CpuPath::kAvx512:
+      return avx512::Search(puzzle, search);
+    case CpuPath::kAvx2:
+      return avx2::Search(puzzle, search);
+    case CpuPath::kScalar:
+      return plain::Search(puzzle, search);
   }
 }
 

@@ -52,6 +52,7 @@ class DancingLinks {
     }
     return Search() ? solution_ : "";
   }
+  uint64_t guesses() const { return guesses_; }
 
  private:
   static constexpr int kColumns = 324;
@@ -108,8 +109,10 @@ class DancingLinks {
     for (int c = best; c != 0; c = nodes_[c].right) {
       if (sizes_[c] < sizes_[best]) best = c;
     }
+    const bool guess = sizes_[best] > 1;
     Cover(best);
     for (int row = nodes_[best].down; row != best; row = nodes_[row].down) {
+      guesses_ += guess;
       for (int j = nodes_[row].right; j != row; j = nodes_[j].right) {
         Cover(nodes_[j].column);
       }
@@ -131,6 +134,7 @@ class DancingLinks {
   int first_[729];
   bool covered_[kColumns + 1] = {};
   std::string solution_;
+  uint64_t guesses_ = 0;
 };
 
 class NaiveSudoku {
@@ -146,6 +150,7 @@ class NaiveSudoku {
     }
     return Search() ? solution_ : "";
   }
+  uint64_t guesses() const { return guesses_; }
 
  private:
   int Left(int cell) const {
@@ -175,6 +180,7 @@ class NaiveSudoku {
     }
     if (best < 0) return true;
     for (int left = Left(best); left != 0; left &= left - 1) {
+      guesses_ += fewest > 1;
       const int digit = left & -left;
       Flip(best, digit);
       solution_[best] =
@@ -188,6 +194,7 @@ class NaiveSudoku {
 
   int rows_[9] = {}, columns_[9] = {}, boxes_[9] = {};
   std::string solution_;
+  uint64_t guesses_ = 0;
 };
 
 bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
@@ -222,14 +229,19 @@ uint64_t PlainQueens(int n) {
   return 2 * half + PlainBitmask((1u << n) - 1, middle, middle << 1, middle >> 1);
 }
 
-std::string DancingLinksSolution(std::string_view puzzle) {
+std::string DancingLinksSolution(std::string_view puzzle, uint64_t* guesses) {
   static const DancingLinks& empty = *new DancingLinks;
   DancingLinks links = empty;
-  return links.Solve(puzzle);
+  std::string solution = links.Solve(puzzle);
+  if (guesses != nullptr) *guesses += links.guesses();
+  return solution;
 }
 
-std::string NaiveSolution(std::string_view puzzle) {
-  return NaiveSudoku().Solve(puzzle);
+std::string NaiveSolution(std::string_view puzzle, uint64_t* guesses) {
+  NaiveSudoku sudoku;
+  std::string solution = sudoku.Solve(puzzle);
+  if (guesses != nullptr) *guesses += sudoku.guesses();
+  return solution;
 }
 
 std::unordered_map<std::string, uint64_t> PlainWordCount(std::string_view text) {

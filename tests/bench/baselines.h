@@ -20,11 +20,12 @@ uint64_t PlainWholeQueens(int n);
 uint64_t PlainQueens(int n);
 
 // A solution of the puzzle, 81 digits, by Knuth's dancing links (Algorithm X, 2000); ""
-// if it has none.
-std::string DancingLinksSolution(std::string_view puzzle);
+// if it has none. Adds to `guesses`, if given, how often it tried one of several
+// choices.
+std::string DancingLinksSolution(std::string_view puzzle, uint64_t* guesses = nullptr);
 // The same by trying every digit that its row, column and box leave, in the cell that
 // has the fewest.
-std::string NaiveSolution(std::string_view puzzle);
+std::string NaiveSolution(std::string_view puzzle, uint64_t* guesses = nullptr);
 
 // Words between blanks, counted in a std::unordered_map.
 std::unordered_map<std::string, uint64_t> PlainWordCount(std::string_view text);
