@@ -61,6 +61,33 @@ TEST(Median, LeavesOutWhatIsNoNumber) {
             absl::StatusCode::kInvalidArgument);
 }
 
+// Each way is exact, whatever the numbers; over all ways of cutting the input.
+TEST(Median, AllAlgorithmsFindTheSame) {
+  Random random(9);
+  std::vector<std::string> inputs = {"5", "5 3", "-inf -0.0 0.1 inf", "7 7 7 7 7 8",
+                                     "9007199254740993 9007199254740992 1e300"};
+  for (const int bits : {1, 10, 64}) {
+    std::string& text = inputs.emplace_back();
+    for (int i = 0; i < 300; ++i) {
+      StrAppend(&text, static_cast<int64_t>(random()) >> (64 - bits), "\n");
+    }
+  }
+  for (const std::string& text : inputs) {
+    for (const char* definition : {"lower", "midpoint"}) {
+      const std::string wanted = MedianOf(text, definition);
+      for (const char* algorithm : {"bisection", "radix", "random-pivot"}) {
+        EXPECT_EQ(
+            AnswerOf(RunJob(
+                Median, {{"algorithm", algorithm}, {"definition", definition}}, text)),
+            wanted)
+            << algorithm;
+      }
+    }
+  }
+  EXPECT_EQ(RunJob(Median, {{"algorithm", "radix"}}, "").status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
 TEST(Median, OfRandomIntegersEqualsASort) {
   Random random(5);
   for (const int bits : {3, 20, 40, 64}) {

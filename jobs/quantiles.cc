@@ -163,6 +163,40 @@ WindowRound RoundAfterSkim(const NumberSkim& skim,
   return NextRound(places, task_sample);
 }
 
+// The values of the wanted ranks, whose keys are found.
+QuantileValues ValuesOf(InputAccount account, const std::vector<QuantileRanks>& wanted,
+                        const std::function<OrderKey(uint64_t rank)>& key_of) {
+  QuantileValues values{.account = std::move(account)};
+  for (const QuantileRanks& ranks : wanted) {
+    values.values.push_back(
+        ValueAt(ranks, NumberOf(key_of(ranks.low)), NumberOf(key_of(ranks.high))));
+  }
+  return values;
+}
+
+absl::StatusOr<PlanResult> PlanByTextbook(
+    const PlanInput& input, std::string_view algorithm,
+    const std::vector<Quantile>& quantiles,
+    const std::function<PlanResult(const QuantileValues&)>& answer) {
+  InputAccount account;
+  std::vector<QuantileRanks> wanted;
+  std::vector<uint64_t> ranks = {1};
+  if (!input.finished.empty()) {
+    SKEP_ASSIGN_OR_RETURN(account, AccountOf(input, input.finished[0]));
+    ranks.clear();
+    for (const Quantile& quantile : quantiles) {
+      wanted.push_back(RanksOf(quantile, account.numbers, DefinitionOf(input.options)));
+      ranks.push_back(wanted.back().low);
+      ranks.push_back(wanted.back().high);
+    }
+  }
+  SKEP_ASSIGN_OR_RETURN(const TextbookStep step,
+                        PlanTextbook(algorithm, input.finished, ranks));
+  if (!step.done) return step.next;
+  return answer(ValuesOf(std::move(account), wanted,
+                         [&step](uint64_t rank) { return step.keys.at(rank); }));
+}
+
 uint64_t InputBytes(const PlanInput& input) {
   uint64_t bytes = 0;
   for (const InputSplit& split : input.splits) bytes += split.length();
@@ -209,9 +243,13 @@ QuantileDefinition DefinitionOf(const Options& options) {
 
 absl::StatusOr<PlanResult> PlanQuantiles(
     const PlanInput& input, const std::vector<Quantile>& quantiles,
-    const std::function<PlanResult(const QuantileValues&)>& answer) {
+    const std::function<PlanResult(const QuantileValues&)>& answer,
+    std::string_view algorithm) {
   if (WantsGroups(input.options)) return PlanGroups(input);
   if (WantsSketch(input.options)) return PlanSketch(input, quantiles, answer);
+  if (algorithm != kWindowAlgorithm) {
+    return PlanByTextbook(input, algorithm, quantiles, answer);
+  }
   const uint64_t tasks = std::max<size_t>(1, input.splits.size());
   uint64_t task_sample = std::max(kSample / tasks, kTaskSample);
   std::span<const StageResult> rounds = input.finished;
@@ -249,12 +287,8 @@ absl::StatusOr<PlanResult> PlanQuantiles(
   const WindowRound next = NextRound(places, task_sample);
   if (!next.windows.empty()) return WindowStage(next);
 
-  QuantileValues values{.account = std::move(account)};
-  for (const QuantileRanks& ranks : wanted) {
-    values.values.push_back(ValueAt(ranks, NumberOf(places[ranks.low].key),
-                                    NumberOf(places[ranks.high].key)));
-  }
-  return answer(values);
+  return answer(ValuesOf(std::move(account), wanted,
+                         [&places](uint64_t rank) { return places[rank].key; }));
 }
 
 }  // namespace skep

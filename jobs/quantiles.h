@@ -26,6 +26,7 @@
 #include "jobs/kernels/number.h"
 #include "jobs/kernels/quantile.h"
 #include "jobs/numbers.h"
+#include "jobs/textbook_rounds.h"
 
 namespace skep {
 
@@ -52,10 +53,12 @@ void TakeQuantiles(Job& job, QuantilesOf quantiles);
 QuantileDefinition DefinitionOf(const Options& options);
 
 // The planner: the next round, or `answer` of the values. With --approx it is that of
-// sketch_rounds.h, with --group-by that of grouped_numbers.h.
+// sketch_rounds.h, with --group-by that of grouped_numbers.h, with another algorithm
+// than kWindowAlgorithm that of textbook_rounds.h.
 absl::StatusOr<PlanResult> PlanQuantiles(
     const PlanInput& input, const std::vector<Quantile>& quantiles,
-    const std::function<PlanResult(const QuantileValues&)>& answer);
+    const std::function<PlanResult(const QuantileValues&)>& answer,
+    std::string_view algorithm = kWindowAlgorithm);
 
 }  // namespace skep
 

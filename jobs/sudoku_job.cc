@@ -17,6 +17,8 @@ constexpr std::string_view kNoSolution = "NoSolution";
 constexpr std::string_view kBadPuzzle = "BadPuzzle";
 constexpr std::string_view kSeveralSolutions = "SeveralSolutions";
 
+constexpr std::string_view kBoxes = "boxes", kBands = "bands";
+
 // A puzzle's level is how often the guesses that it takes can be halved: 0 for none, 1
 // for one, 2 for two or three, 3 for four to seven, and so on.
 constexpr size_t kLevels = 16;
@@ -30,8 +32,12 @@ class SolveLines final : public Mapper {
   absl::Status Map(const Block& block, MapContext& context) override {
     const bool rate = context.options().GetBool("rate");
     const bool unique = rate || context.options().GetBool("unique");
-    const SudokuOptions options{.limit = unique ? 2u : 1u,
-                                .stop = context.stop_token()};
+    const SudokuOptions options{
+        .limit = unique ? 2u : 1u,
+        .stop = context.stop_token(),
+        .method = context.options().GetString("algorithm") == kBands
+                      ? SudokuMethod::kBands
+                      : SudokuMethod::kBoxes};
     std::string out;
     bool stopped = false;
     ForEachLine(block.bytes, [&](std::string_view line) {
@@ -140,7 +146,23 @@ void Sudoku(Job& job) {
                     "it the only one, and how many of them at most on top of each "
                     "other, with tabs between. Level 0 takes no guess, level N "
                     "2^(N-1) and more"})
+      .AddFlag({.name = "algorithm",
+                .type = Flag::Type::kString,
+                .default_value = std::string(kBoxes),
+                .value_name = "NAME",
+                .help = "boxes: vectors by boxes; bands: bit boards by bands, which of "
+                        "several solutions may find another one first",
+                .check =
+                    [](const std::string& value) {
+                      return value == kBoxes || value == kBands
+                                 ? absl::OkStatus()
+                                 : InvalidArgument("give boxes or bands");
+                    }})
       .Check([](const Options& options) {
+        if (options.GetBool("rate") && options.GetString("algorithm") != kBoxes) {
+          return InvalidArgument(
+              "--rate counts the guesses of boxes: leave out --algorithm");
+        }
         return options.GetBool("rate") && options.GetBool("unique")
                    ? InvalidArgument(
                          "--rate tells SeveralSolutions by itself: leave "

@@ -51,6 +51,12 @@ TEST(Sudoku, UniqueTellsPuzzlesWithSeveralSolutions) {
             "1 malformed");
 }
 
+TEST(Sudoku, BandsFindTheSameSolution) {
+  EXPECT_EQ(OutputOf(RunJob(Sudoku, {{"algorithm", "bands"}, {"unique", "true"}},
+                            StrCat(kPuzzle, "\n", std::string(81, '0'), "\n"))),
+            StrCat(kSolution, "\nSeveralSolutions\n"));
+}
+
 TEST(Sudoku, RatesByGuesses) {
   // Arto Inkala's of 2010.
   constexpr char kHard[] =

@@ -187,7 +187,10 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
   const bool approximate = input.options.GetBool("approx");
   if (input.finished.empty()) {
     StageSpec stage;
-    stage.set_name(approximate ? "summarise" : top > 0 ? "top" : "count");
+    stage.set_name(approximate
+                       ? "summarise"
+                       : StrCat(top > 0 ? "top" : "count",
+                                input.options.GetBool("no-combiner") ? "-plain" : ""));
     stage.set_job_input(true);
     stage.set_partitions(approximate ? 0 : input.default_partitions);
     stage.set_writes_output(top == 0);
@@ -231,6 +234,10 @@ absl::StatusOr<InputFormat> CheckFlags(const Options& options) {
     return InvalidArgument("--counters ", options.GetInt("counters"),
                            " cannot tell the best ", options.GetInt("top"),
                            ": give more, the bound of the error is words / counters");
+  }
+  if (options.GetBool("approx") && options.GetBool("no-combiner")) {
+    return InvalidArgument(
+        "--no-combiner has no effect with --approx: nothing goes to reducers");
   }
   if (options.GetString("words") == "unicode" && options.GetBool("ignore-case")) {
     return InvalidArgument(
@@ -297,6 +304,10 @@ void WordCount(Job& job) {
                     "With --top: in one pass and bounded memory. Each word's line is "
                     "word, count, error: it stood there at most count times and at "
                     "least count - error times"})
+      .AddFlag({.name = "no-combiner",
+                .type = Flag::Type::kBool,
+                .help = "Pass each word to the reducers by itself, instead of counting "
+                        "where it is read: to see what that saves"})
       .AddFlag({.name = "counters",
                 .type = Flag::Type::kInt,
                 .default_value = "65536",
@@ -314,6 +325,11 @@ void WordCount(Job& job) {
       .AddStage("top", {.mapper = [] { return std::make_unique<CountWords>(); },
                         .reducer = [] { return std::make_unique<KeepTop>(); },
                         .combine = Combine::kSum})
+      .AddStage("count-plain",
+                {.mapper = [] { return std::make_unique<CountWords>(); },
+                 .reducer = [] { return std::make_unique<WriteCounts>(); }})
+      .AddStage("top-plain", {.mapper = [] { return std::make_unique<CountWords>(); },
+                              .reducer = [] { return std::make_unique<KeepTop>(); }})
       .AddStage("summarise", {.mapper = [] { return std::make_unique<Summarise>(); }})
       .Plan(Plan);
 }

@@ -38,6 +38,14 @@ TEST(WordCount, TopAnswersBestFirstAndTiesInByteOrder) {
             "{\"word\":\"b\",\"count\":2}]}");
 }
 
+TEST(WordCount, WithoutACombinerCountsTheSame) {
+  const std::string text = "b a\nc a c a\n";
+  EXPECT_EQ(OutputOf(RunJob(WordCount, {{"no-combiner", "true"}}, text)),
+            "a\t3\nb\t1\nc\t2\n");
+  EXPECT_EQ(AnswerOf(RunJob(WordCount, {{"no-combiner", "true"}, {"top", "2"}}, text)),
+            "a\t3\nc\t2\n");
+}
+
 TEST(WordCount, TopOfFewerWordsIsAllOfThem) {
   EXPECT_EQ(AnswerOf(RunJob(WordCount, {{"top", "10"}}, "one two two")),
             "two\t2\none\t1\n");
