@@ -259,6 +259,7 @@ TEST(CommandLineTest, ExitCodesAreThoseOfTheTable) {
       {kUsage, "$skep submit nqueens --detach --json"},
       {kUsage, "$skep compare median --tls none"},
       {kUsage, "$skep compare median --json -o table"},
+      {kUsage, "$skep compare balancing --json -o table"},
       {kUsage, "$skep compare balancing --unit 1ms"},
       {kUsage, "$skep compare balancing --live --calls 2000"},
       {kUsage, "$skep bench rpc --long"},

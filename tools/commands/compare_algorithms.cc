@@ -9,6 +9,7 @@
 #include "rpc/address.h"
 #include "tools/client/session.h"
 #include "tools/command_line.h"
+#include "tools/commands/format_flag.h"
 #include "tools/commands/compare_fleet.h"
 #include "tools/compare/comparison.h"
 #include "tools/exit_code.h"
@@ -98,7 +99,7 @@ std::optional<int> RunCompareAlgorithms(const Args& args) {
   const CompareFamily* family = args.empty() ? nullptr : FindCompareFamily(args[0]);
   if (family == nullptr) return std::nullopt;
   Flags flags;
-  std::string format;
+  FormatFlags format;
   CommandLine line(StrCat("compare ", family->name),
                    StrCat("Measures algorithms for ", family->what,
                           ", interleaved, on one core, after their answers have "
@@ -123,15 +124,7 @@ std::optional<int> RunCompareAlgorithms(const Args& args) {
             StrCat("What they look like: ", Joined(family->inputs)), "KIND");
   line.Flag("rounds", &flags.rounds, "Each measures every algorithm once", "N", 1);
   line.Flag("seed", &flags.seed, "Of the input", "N");
-  line.Flag("json", &flags.json, "One JSON object instead of tables");
-  line.ParsedFlag(
-      "output", "table or json", "FORMAT", "table",
-      [&format](const std::string& text) {
-        format = text;
-        if (text == "json" || text == "table") return absl::OkStatus();
-        return InvalidArgument("give table or json");
-      },
-      'o');
+  AddFormatFlags(line, &format);
   line.Flag("html", &flags.html, "Also write a report with plots", "FILE");
   line.Heading(StrCat("On a fleet, as jobs: ", Joined(NamesOf(family->on_fleet))));
   line.ParsedFlag("master", "Submit them to the fleet of this master", "HOST:PORT", "",
@@ -145,10 +138,8 @@ std::optional<int> RunCompareAlgorithms(const Args& args) {
     return ReportError(InvalidArgument(
         "--tls and --plaintext have no effect without --master: kernels run here"));
   }
-  if (flags.json && format == "table") {
-    return ReportError(InvalidArgument("give --json or -o table, not both"));
-  }
-  flags.json = flags.json || format == "json";
+  if (const absl::Status good = format.Check(); !good.ok()) return ReportError(good);
+  flags.json = format.WantsJson();
   flags.options.rounds = static_cast<int>(std::min<int64_t>(flags.rounds, 1'000'000));
   flags.options.seed = static_cast<uint64_t>(flags.seed);
   std::string command = "skep compare";

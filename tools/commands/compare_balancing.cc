@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "tools/client/session.h"
 #include "tools/command_line.h"
+#include "tools/commands/format_flag.h"
 #include "tools/compare/balance_live.h"
 #include "tools/compare/balance_report.h"
 #include "tools/compare/balance_simulation.h"
@@ -274,9 +275,12 @@ std::optional<int> RunCompareBalancing(const Args& args) {
   line.DurationFlag("unit", &flags.unit, "The mean service time");
   line.DurationFlag("round", &flags.round, "How long a round takes");
   line.Heading("Output");
-  line.Flag("json", &flags.json, "One JSON object instead of text");
+  FormatFlags format;
+  AddFormatFlags(line, &format);
   line.Flag("html", &flags.html, "Also write a page with plots", "FILE");
   if (const auto code = line.Parse({args.begin() + 1, args.end()})) return *code;
+  if (const absl::Status good = format.Check(); !good.ok()) return ReportError(good);
+  flags.json = format.WantsJson();
   // That connections come and go is no news here.
   if (const absl::Status log = InitLogging("skep-compare", {.level = "error"});
       !log.ok()) {

@@ -94,10 +94,12 @@ absl::StatusOr<std::vector<AlgorithmFigures>> WarmUp(
   std::vector<bool> exact;
   for (const ComparedAlgorithm& algorithm : algorithms) {
     AlgorithmFigures& figures = all.emplace_back();
-    const ComparedRun run = RunForMemory(algorithm, &figures.memory);
+    ComparedRun run = RunForMemory(algorithm, &figures.memory);
+    if (algorithm.in_full != nullptr) run = algorithm.in_full();
     figures.name = algorithm.name;
     figures.what = algorithm.what;
-    figures.answer = algorithm.full_answer ? algorithm.full_answer() : run.answer;
+    figures.answer = run.answer;
+    if (algorithm.path) figures.path = CpuPathName(*algorithm.path);
     figures.rounds = run.rounds;
     figures.bytes = run.bytes;
     exact.push_back(algorithm.judge == nullptr);

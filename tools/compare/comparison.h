@@ -11,6 +11,7 @@
 #define SKEP_TOOLS_COMPARE_COMPARISON_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,17 +29,23 @@ struct CompareOptions {
   uint64_t seed = 1;
 };
 
+// Fewer rounds have no quartiles.
+inline constexpr int kLeastForSpread = 3;
+
 struct AlgorithmFigures {
   std::string name, what;
   std::string answer;
-  std::string note;     // of one that need not agree: how far it is off
-  uint64_t rounds = 0;  // as the algorithm counts them
-  uint64_t bytes = 0;   // likewise
-  uint64_t memory = 0;  // bytes at the peak beyond what there was before
-  Interval cpu;         // seconds of this process, the median
-  Interval wall;        // likewise on the clock
-  double spread = 0;    // half the distance of the quartiles of `cpu`, of its median
-  Interval ratio;       // of the first algorithm's CPU time to this one's
+  std::string note;                // of one that need not agree: how far it is off
+  std::string path;                // "avx2"; "": it has only one, or runs on a fleet
+  std::optional<uint64_t> rounds;  // as counted; nothing: they are not
+  std::optional<uint64_t> bytes;   // likewise
+  uint64_t memory = 0;             // bytes at the peak beyond what there was before
+  Interval cpu;                    // seconds of this process, the median
+  Interval wall;                   // likewise on the clock
+  // Half the distance of the quartiles of `cpu`, of its median; nothing: there are
+  // fewer than kLeastForSpread rounds.
+  std::optional<double> spread;
+  Interval ratio;             // of the first algorithm's CPU time to this one's
   bool within_noise = false;  // the interval of `ratio` holds 1; not of the first
 };
 

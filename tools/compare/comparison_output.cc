@@ -2,6 +2,7 @@
 #include <cctype>
 #include <cmath>
 #include <fstream>
+#include <limits>
 
 #include "absl/strings/str_format.h"
 #include "base/cpu_path.h"
@@ -18,7 +19,6 @@ std::string Time(double seconds) {
 }
 
 std::string Bytes(uint64_t bytes) {
-  if (bytes == 0) return "-";
   constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
   double value = static_cast<double>(bytes);
   int unit = 0;
@@ -52,6 +52,11 @@ std::string Verdict(const AlgorithmFigures& figures, bool first) {
   return text;
 }
 
+// What is not known is "-"; HowMeasured says why.
+std::string Spread(const AlgorithmFigures& figures) {
+  return figures.spread ? absl::StrFormat("+-%.1f %%", 100 * *figures.spread) : "-";
+}
+
 // What is compared comes first: CPU time, or on a fleet the clock.
 std::vector<std::string> Row(const AlgorithmFigures& figures, bool first,
                              bool on_fleet) {
@@ -59,12 +64,12 @@ std::vector<std::string> Row(const AlgorithmFigures& figures, bool first,
   if (on_fleet) cpu.swap(wall);
   return {figures.name,
           cpu,
-          absl::StrFormat("+-%.1f %%", 100 * figures.spread),
+          Spread(figures),
           Ratio(figures, first),
           wall,
           Memory(figures.memory, on_fleet),
-          figures.rounds == 0 ? "-" : StrCat(figures.rounds),
-          Bytes(figures.bytes),
+          figures.rounds ? StrCat(*figures.rounds) : "-",
+          figures.bytes ? Bytes(*figures.bytes) : "-",
           Verdict(figures, first)};
 }
 
@@ -92,25 +97,30 @@ std::string Processor() { return FirstLineAfter("/proc/cpuinfo", "model name\t: 
 std::string Load() { return FirstLineAfter("/proc/loadavg", ""); }
 
 std::string HowMeasured(const Comparison& comparison) {
+  const std::string spread =
+      comparison.rounds < kLeastForSpread
+          ? StrCat("spread is not known: that takes ", kLeastForSpread, " rounds")
+          : "spread is half the distance of the quartiles";
   const std::string interval =
       comparison.rounds < static_cast<int>(kLeastForInterval)
-          ? StrCat(", without an interval: that takes ", kLeastForInterval, " rounds.")
-          : ", with a 95 % interval.";
+          ? StrCat(", without an interval: that takes ", kLeastForInterval, " rounds. ")
+          : ", with a 95 % interval of the ratio of the medians, by bootstrap; one "
+            "that holds 1 is within the noise. ";
   if (!comparison.fleet.empty()) {
     return StrCat(
         comparison.rounds, " interleaved rounds on the fleet of ", comparison.fleet,
         ". Medians of the time from submission to answer, beside the CPU time "
-        "of the tasks; rounds are stages, bytes moved what map tasks passed to "
-        "reducers; spread is half the distance of the quartiles; how many "
-        "times faster than the first by the clock",
-        interval);
+        "of the tasks, added up; ",
+        spread, "; how many times faster than the first by the clock", interval,
+        "Rounds: stages that ran. Bytes moved: what map tasks passed to reducers. "
+        "Memory: -, a master is not told that of its fleet.");
   }
   return StrCat(comparison.rounds, " interleaved rounds on one ",
                 comparison.pinned ? "pinned core" : "core, not pinned",
                 ". Medians of CPU time, beside the clock on the wall, which a busy "
-                "machine stretches; spread is half the distance of the quartiles; how "
-                "many times faster than the first",
-                interval);
+                "machine stretches; ",
+                spread, "; how many times faster than the first", interval,
+                comparison.family->counts);
 }
 
 // Cost of an item against size, a line for each algorithm.
@@ -153,7 +163,7 @@ bool KnowsMemory(const Comparison& comparison) {
 
 BarPlot MemoryPlot(const Comparison& comparison) {
   BarPlot plot;
-  plot.title = "Memory at the peak, beyond the input, in MiB";
+  plot.title = "Memory at the peak, beyond the input, from 1 MiB on";
   plot.y = {.label = "MiB"};
   plot.x_label = comparison.family->size_name;
   for (const SizeFigures& size : comparison.sizes) {
@@ -164,10 +174,11 @@ BarPlot MemoryPlot(const Comparison& comparison) {
     BarPlot::Series& series = plot.series.emplace_back();
     series.name = comparison.sizes[0].algorithms[i].name;
     for (const SizeFigures& size : comparison.sizes) {
-      series.bars.push_back(
-          {.value = std::round(static_cast<double>(size.algorithms[i].memory) /
-                               (kLeastMemory / 100.0)) /
-                    100});
+      const uint64_t memory = size.algorithms[i].memory;
+      BarPlot::Bar& bar = series.bars.emplace_back();
+      bar.value = memory < kLeastMemory
+                      ? std::numeric_limits<double>::quiet_NaN()
+                      : std::round(static_cast<double>(memory) / (1 << 20) * 100) / 100;
     }
   }
   return plot;
@@ -182,6 +193,29 @@ std::string IntervalJson(const Interval& interval) {
                 "}");
 }
 
+std::string CountJson(const std::optional<uint64_t>& count) {
+  return count ? StrCat(*count) : "null";
+}
+
+// The path behind the name.
+std::vector<std::string> WithPath(std::vector<std::string> cells,
+                                  const std::string& path) {
+  cells.insert(cells.begin() + 1, path);
+  return cells;
+}
+
+// Columns of a table, headed by the first row, without a cell that says anything.
+void LeaveOutEmpty(std::vector<std::vector<std::string>>* rows) {
+  for (size_t column = (*rows)[0].size(); column-- > 0;) {
+    const auto column_of = static_cast<ptrdiff_t>(column);
+    if (!std::all_of(rows->begin() + 1, rows->end(),
+                     [column](const auto& row) { return row[column].empty(); })) {
+      continue;
+    }
+    for (auto& row : *rows) row.erase(row.begin() + column_of);
+  }
+}
+
 }  // namespace
 
 std::string ComparisonText(const Comparison& comparison) {
@@ -190,7 +224,7 @@ std::string ComparisonText(const Comparison& comparison) {
              Processor(), ", best path ", CpuPathName(BestCpuPath()), ", load ", Load(),
              "\n", HowMeasured(comparison), "\n");
   const bool on_fleet = !comparison.fleet.empty();
-  std::vector<std::string> heading = Columns(on_fleet);
+  std::vector<std::string> heading = WithPath(Columns(on_fleet), "path");
   for (std::string& name : heading) {
     std::transform(name.begin(), name.end(), name.begin(),
                    [](unsigned char c) { return std::toupper(c); });
@@ -199,9 +233,11 @@ std::string ComparisonText(const Comparison& comparison) {
   for (const SizeFigures& size : comparison.sizes) {
     std::vector<std::vector<std::string>> rows = {heading};
     for (size_t i = 0; i < size.algorithms.size(); ++i) {
-      rows.push_back(Row(size.algorithms[i], i == 0, on_fleet));
+      rows.push_back(
+          WithPath(Row(size.algorithms[i], i == 0, on_fleet), size.algorithms[i].path));
     }
-    std::vector<size_t> widths(heading.size());
+    LeaveOutEmpty(&rows);
+    std::vector<size_t> widths(rows[0].size());
     for (const auto& row : rows) {
       for (size_t i = 0; i < row.size(); ++i) {
         widths[i] = std::max(widths[i], row[i].size());
@@ -212,10 +248,10 @@ std::string ComparisonText(const Comparison& comparison) {
       std::string line;
       for (size_t i = 0; i < row.size(); ++i) {
         // Names and remarks to the left, figures to the right.
-        const bool left = i == 0 || i + 1 == row.size();
+        const bool left = i == 0 || rows[0][i].empty();
+        if (i > 0) line += "  ";
         line += left ? absl::StrFormat("%-*s", static_cast<int>(widths[i]), row[i])
-                     : absl::StrFormat("  %*s", static_cast<int>(widths[i]), row[i]);
-        if (i + 2 == row.size()) line += "  ";
+                     : absl::StrFormat("%*s", static_cast<int>(widths[i]), row[i]);
       }
       line.erase(line.find_last_not_of(' ') + 1);
       StrAppend(&text, line, "\n");
@@ -225,14 +261,14 @@ std::string ComparisonText(const Comparison& comparison) {
 }
 
 std::string ComparisonJson(const Comparison& comparison) {
+  const bool on_fleet = !comparison.fleet.empty();
   std::string json = StrCat(
       "{\"family\":", JsonString(comparison.family->name),
       ",\"processor\":", JsonString(Processor()),
       ",\"path\":", JsonString(CpuPathName(BestCpuPath())),
       ",\"load\":", JsonString(Load()), ",\"rounds\":", comparison.rounds,
       ",\"pinned\":", comparison.pinned ? "true" : "false",
-      ",\"fleet\":", comparison.fleet.empty() ? "null" : JsonString(comparison.fleet),
-      ",\"sizes\":[");
+      ",\"fleet\":", on_fleet ? JsonString(comparison.fleet) : "null", ",\"sizes\":[");
   for (size_t i = 0; i < comparison.sizes.size(); ++i) {
     const SizeFigures& size = comparison.sizes[i];
     StrAppend(&json, i == 0 ? "" : ",", "{\"size\":", size.size,
@@ -242,13 +278,15 @@ std::string ComparisonJson(const Comparison& comparison) {
       StrAppend(&json, j == 0 ? "" : ",", "{\"name\":", JsonString(of.name),
                 ",\"answer\":", JsonString(of.answer),
                 ",\"note\":", JsonString(of.note),
+                ",\"path\":", of.path.empty() ? "null" : JsonString(of.path),
                 ",\"wall_seconds\":", IntervalJson(of.wall),
                 ",\"cpu_seconds\":", IntervalJson(of.cpu));
-      StrAppend(&json, ",\"spread\":", JsonNumber(of.spread),
+      StrAppend(&json, ",\"spread\":", of.spread ? JsonNumber(*of.spread) : "null",
                 ",\"times_faster\":", IntervalJson(of.ratio),
                 ",\"within_noise\":", of.within_noise ? "true" : "false",
-                ",\"memory_bytes\":", of.memory, ",\"rounds\":", of.rounds,
-                ",\"bytes_moved\":", of.bytes, "}");
+                ",\"memory_bytes\":", on_fleet ? "null" : StrCat(of.memory),
+                ",\"rounds\":", CountJson(of.rounds),
+                ",\"bytes_moved\":", CountJson(of.bytes), "}");
     }
     StrAppend(&json, "]}");
   }
@@ -266,9 +304,11 @@ std::string ComparisonHtml(const Comparison& comparison, const std::string& comm
       StrCat("Compared: ", comparison.family->what, ". ", HowMeasured(comparison)));
   std::vector<std::vector<std::string>> about;
   for (const AlgorithmFigures& figures : comparison.sizes[0].algorithms) {
-    about.push_back({figures.name, figures.what});
+    about.push_back({figures.name, figures.what, figures.path});
   }
-  report.Table({.columns = {"algorithm", "what it does"}, .rows = about, .text = true});
+  report.Table({.columns = {"algorithm", "what it does", "CPU path"},
+                .rows = about,
+                .text = true});
   report.Section("Cost against size");
   report.Plot(CostPlot(comparison));
   if (KnowsMemory(comparison)) report.Plot(MemoryPlot(comparison));

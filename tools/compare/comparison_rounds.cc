@@ -4,7 +4,8 @@ namespace skep {
 namespace {
 
 // Half the distance of the quartiles, as a part of the median.
-double SpreadOf(std::vector<double> values) {
+std::optional<double> SpreadOf(std::vector<double> values) {
+  if (values.size() < kLeastForSpread) return std::nullopt;
   std::sort(values.begin(), values.end());
   const auto at = [&values](double q) {
     return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1))];

@@ -2,10 +2,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/random.h"
 #include "base/strings.h"
 #include "gtest/gtest.h"
 #include "storage/file_system.h"
 #include "tools/compare/comparison_rounds.h"
+#include "tools/compare/counted_item.h"
 #include "tools/compare/fleet_comparison.h"
 
 namespace skep {
@@ -96,10 +98,74 @@ TEST(Comparison, FewRoundsGiveNoInterval) {
   const std::string text = ComparisonText(*comparison);
   EXPECT_EQ(text.find("x ["), std::string::npos) << text;
   EXPECT_NE(text.find("without an interval"), std::string::npos) << text;
+  EXPECT_NE(text.find("+-"), std::string::npos) << text;
   const auto json = nlohmann::json::parse(ComparisonJson(*comparison), nullptr, false);
   const auto& faster = json["sizes"][0]["algorithms"][1]["times_faster"];
   EXPECT_TRUE(faster["low"].is_null()) << json;
   EXPECT_TRUE(faster["estimate"].is_number());
+}
+
+// What is not known is told as that, with the reason.
+TEST(Comparison, OneRoundHasNoSpread) {
+  CompareFamily family = TestFamily("42");
+  family.counts = "Rounds: three.";
+  const auto comparison =
+      Compare(family, {.algorithms = {"slow", "fast"}, .sizes = {2000}, .rounds = 2});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  const std::string text = ComparisonText(*comparison);
+  EXPECT_EQ(text.find("+-"), std::string::npos) << text;
+  EXPECT_NE(text.find("spread is not known: that takes 3 rounds"), std::string::npos);
+  EXPECT_NE(text.find("Rounds: three."), std::string::npos);
+  const auto json = nlohmann::json::parse(ComparisonJson(*comparison), nullptr, false);
+  const auto& fast = json["sizes"][0]["algorithms"][1];
+  EXPECT_TRUE(fast["spread"].is_null()) << json;
+  EXPECT_TRUE(fast["path"].is_null()) << json;
+  EXPECT_EQ(fast["rounds"], 3);
+}
+
+TEST(Comparison, WhatIsNotCountedIsNotNought) {
+  CompareFamily family = TestFamily("42");
+  family.make = [](const std::string& input, uint64_t, uint64_t) {
+    return absl::StatusOr<ComparedCase>(ComparedCase{
+        .input = input,
+        .algorithms = {
+            {.name = "none", .run = [] { return ComparedRun{.answer = "1"}; }},
+            {.name = "nought",
+             .run = [] { return ComparedRun{.answer = "1", .rounds = 0, .bytes = 0}; },
+             .in_full =
+                 [] { return ComparedRun{.answer = "1", .rounds = 0, .bytes = 7}; },
+             .path = CpuPath::kAvx2}}});
+  };
+  const auto comparison =
+      Compare(family, {.algorithms = {"none", "nought"}, .sizes = {1}, .rounds = 1});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  const auto json = nlohmann::json::parse(ComparisonJson(*comparison), nullptr, false);
+  const auto& algorithms = json["sizes"][0]["algorithms"];
+  EXPECT_TRUE(algorithms[0]["rounds"].is_null()) << json;
+  EXPECT_TRUE(algorithms[0]["bytes_moved"].is_null()) << json;
+  EXPECT_EQ(algorithms[1]["rounds"], 0);
+  EXPECT_EQ(algorithms[1]["bytes_moved"], 7);
+  EXPECT_EQ(algorithms[1]["path"], "avx2");
+  EXPECT_NE(ComparisonText(*comparison).find("avx2 "), std::string::npos);
+}
+
+TEST(CountedItem, CountsWhatStandardAlgorithmsDo) {
+  std::vector<uint64_t> keys;
+  for (uint64_t i = 0; i < 100; ++i) keys.push_back(i);
+  ItemCost cost;
+  auto items = CountedItems(keys, &cost);
+  EXPECT_TRUE(std::is_sorted(items.begin(), items.end()));
+  EXPECT_EQ(cost.comparisons, 99u);
+  EXPECT_EQ(cost.moves, 0u);
+  EXPECT_EQ(cost.bytes(), 99u * 8);
+  EXPECT_EQ(cost.rounds(), 1u);
+  std::reverse(items.begin(), items.end());
+  EXPECT_EQ(cost.moves, 150u);  // three a swap
+  ItemCost of_words;
+  const std::vector<std::string_view> words = {"abc", "abd"};
+  auto views = CountedItems(words, &of_words);
+  EXPECT_TRUE(views[0] < views[1]);
+  EXPECT_EQ(of_words.bytes_compared, 3u);
 }
 
 TEST(Comparison, AnswersMustAgreeBeforeAnythingIsMeasured) {
@@ -134,6 +200,44 @@ TEST(Comparison, TellsNoiseFromDifference) {
   const AlgorithmFigures differs = FiguresOf(first, slower);
   EXPECT_FALSE(differs.within_noise);
   EXPECT_NEAR(differs.ratio.estimate, 1 / 1.2, 0.05);
+}
+
+// Times as they are measured: a round has its own pace, each measurement some noise,
+// and one in ten is disturbed.
+std::vector<std::vector<double>> RoundsOf(int rounds, double of_second,
+                                          Random& random) {
+  std::vector<std::vector<double>> times(2);
+  const auto normal = [&random] {
+    double sum = -6;
+    for (int i = 0; i < 12; ++i) sum += random.Unit();
+    return sum;
+  };
+  for (int round = 0; round < rounds; ++round) {
+    const double pace = 1 + 0.03 * normal();
+    for (size_t i = 0; i < 2; ++i) {
+      const double disturbed = random.Below(10) == 0 ? 1 + 0.3 * random.Unit() : 1;
+      times[i].push_back(pace * disturbed * (1 + 0.01 * normal()) *
+                         (i == 1 ? of_second : 1));
+    }
+  }
+  return times;
+}
+
+double WithinNoise(int rounds, double of_second) {
+  constexpr int kRuns = 50;
+  Random random(7);
+  int within = 0;
+  for (int run = 0; run < kRuns; ++run) {
+    const auto times = RoundsOf(rounds, of_second, random);
+    within += FiguresOf(times[0], times[1]).within_noise;
+  }
+  return static_cast<double>(within) / kRuns;
+}
+
+TEST(Comparison, NoiseAndDifferencesAreToldApartMostly) {
+  EXPECT_GE(WithinNoise(5, 1), 0.9);
+  EXPECT_GE(WithinNoise(11, 1), 0.9);
+  EXPECT_LE(WithinNoise(21, 1.05), 0.1);
 }
 
 TEST(Comparison, UnknownNamesAreRefused) {
@@ -251,6 +355,7 @@ TEST(CompareFamilies, AllAreThereOnAFleet) {
 TEST(CompareFamilies, AllAlgorithmsAgreeOnAllInputs) {
   for (const CompareFamily& family : CompareFamilies()) {
     EXPECT_EQ(FindCompareFamily(family.name), &family);
+    EXPECT_NE(family.counts, "") << family.name;
     for (const std::string& input : family.inputs) {
       for (const uint64_t size : {family.sizes[0], family.sizes[1]}) {
         const auto made = family.make(input, size, 1);
@@ -258,7 +363,12 @@ TEST(CompareFamilies, AllAlgorithmsAgreeOnAllInputs) {
         std::string agreed;
         for (const ComparedAlgorithm& algorithm : made->algorithms) {
           ComparedRun run = algorithm.run();
-          if (algorithm.full_answer != nullptr) run.answer = algorithm.full_answer();
+          if (algorithm.in_full != nullptr) run = algorithm.in_full();
+          if (family.name != "nqueens") {
+            EXPECT_TRUE(run.rounds && run.bytes)
+                << family.name << " " << algorithm.name;
+            EXPECT_GT(run.bytes.value_or(0), 0) << family.name << " " << algorithm.name;
+          }
           if (algorithm.judge != nullptr) {
             const Judgement judged = algorithm.judge(run.answer);
             EXPECT_TRUE(judged.within) << family.name << " " << algorithm.name << " on "

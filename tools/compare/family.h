@@ -10,19 +10,21 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/cpu_path.h"
 
 namespace skep {
 
 // What an algorithm did once.
 struct ComparedRun {
   std::string answer;
-  // As far as the algorithm counts them; 0: it does not.
-  uint64_t rounds = 0;  // passes over the input, guesses: what the family calls rounds
-  uint64_t bytes = 0;   // read and written
+  // As counted, not guessed; nothing: the family says why (CompareFamily).
+  std::optional<uint64_t> rounds;  // passes, guesses: what the family calls rounds
+  std::optional<uint64_t> bytes;   // read and written
 };
 
 // What an answer that is not exact is worth.
@@ -36,12 +38,14 @@ struct ComparedAlgorithm {
   std::string name;
   std::string what;  // in a few words
   std::function<ComparedRun()> run;
-  // The answer in full, where telling it would cost a part of the work: called once,
-  // outside the measurements. Null: what `run` answers is all.
-  std::function<std::string()> full_answer;
+  // The same with the answer in full and the work counted, where that would cost a part
+  // of the work: called once, outside the measurements. Null: `run` tells all.
+  std::function<ComparedRun()> in_full = nullptr;
   // For one whose answer need not agree with the others': how far it is from the truth.
   // Null: the answer must agree.
-  std::function<Judgement(const std::string& answer)> judge;
+  std::function<Judgement(const std::string& answer)> judge = nullptr;
+  // The one that it really takes (TakenCpuPath); nothing: it has only one.
+  std::optional<CpuPath> path = std::nullopt;
 };
 
 // An input, with the algorithms bound to it.
@@ -66,6 +70,8 @@ struct FleetInput {
   std::string what;                          // "1048576 uniform keys"
   std::map<std::string, std::string> flags;  // of the job
   std::string bytes;                         // of the input file, if the job takes one
+  // Of this input even those agree that are not exact.
+  bool all_agree = false;
 };
 
 struct FleetFamily {
@@ -88,6 +94,9 @@ struct CompareFamily {
   // Whether plots show the time of the whole, not of one of the size: where cost is not
   // about proportional.
   bool cost_of_all = false;
+  // What its algorithms count as rounds and as bytes moved, in a sentence; or why they
+  // count none.
+  std::string counts;
   // The input of that kind and size; the same for the same seed.
   std::function<absl::StatusOr<ComparedCase>(const std::string& input, uint64_t size,
                                              uint64_t seed)>

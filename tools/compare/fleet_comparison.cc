@@ -48,10 +48,11 @@ absl::StatusOr<SizeFigures> CompareAt(const CompareFamily& family, uint64_t size
     of.name = algorithm.name;
     of.what = algorithm.what;
     of.answer = warm.answer;
-    of.note = algorithm.exact ? "" : "need not agree";
+    const bool must_agree = algorithm.exact || input.all_agree;
+    of.note = must_agree ? "" : "need not agree";
     of.rounds = warm.rounds;
     of.bytes = warm.bytes_moved;
-    exact.push_back(algorithm.exact);
+    exact.push_back(must_agree);
     SKEP_RETURN_IF_ERROR(CheckAnswer(figures.algorithms, exact, input.what));
   }
   std::vector<RoundSamples> samples(algorithms.size());

@@ -96,14 +96,16 @@ void HtmlReport::Table(const ReportTable& table) {
   for (size_t i = 0; i < table.columns.size(); ++i) {
     empty.push_back(IsEmpty(table, i));
     numeric.push_back(IsNumeric(table, i));
-    if (!empty[i]) cell("th", numeric[i], table.columns[i]);
+    if (!empty[i]) cell("th", numeric[i] && !table.text, table.columns[i]);
   }
   body_ += "</tr>\n";
   for (const auto& row : table.rows) {
     body_ += "<tr>";
     for (size_t i = 0; i < std::min(row.size(), empty.size()); ++i) {
       if (empty[i]) continue;
-      cell("td", LooksLikeNumber(row[i]) || (numeric[i] && row[i] == "-"), row[i]);
+      cell("td",
+           !table.text && (LooksLikeNumber(row[i]) || (numeric[i] && row[i] == "-")),
+           row[i]);
     }
     body_ += "</tr>\n";
   }

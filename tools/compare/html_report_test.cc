@@ -67,6 +67,13 @@ TEST(SvgPlotTest, AxesPlaceTheirValues) {
   const PlacedAxis log(PlotScale::kLog, {1, 0, 1e6}, 0, 100, PlacedAxis::Zero::kNearby);
   EXPECT_NEAR(log.At(1e3), 50, 0.5);
   EXPECT_EQ(log.Ticks().size(), 7);
+  // However little there is between: more than one tick.
+  for (const double high : {1.5, 3.0, 3.9, 7.0, 30.0, 300.0}) {
+    const PlacedAxis narrow(PlotScale::kLog, {1.2, 1.2 * high}, 0, 100,
+                            PlacedAxis::Zero::kNearby);
+    EXPECT_GE(narrow.Ticks().size(), 3) << high;
+    EXPECT_LE(narrow.Ticks().size(), 10) << high;
+  }
   EXPECT_EQ(log.At(-1), 0) << "what has no logarithm is drawn at the least";
   const PlacedAxis tail(PlotScale::kTail, {0, 50, 99.99, 100}, 0, 100,
                         PlacedAxis::Zero::kNearby);
@@ -112,6 +119,11 @@ TEST(SvgPlotTest, TicksMayBeThoseOfThePoints) {
 TEST(SvgPlotTest, ValuesOfNarrowBarsAreHintsOnly) {
   BarPlot plot = ExampleBars();
   EXPECT_NE(PlotSvg(plot).find(">9.9<"), std::string::npos);
+  // All of them, or none.
+  BarPlot one_long = plot;
+  for (int i = 0; i < 5; ++i) one_long.series.push_back(plot.series[0]);
+  one_long.series[0].bars[0] = {.value = 1.23e-4};
+  EXPECT_EQ(PlotSvg(one_long).find(">9.9<"), std::string::npos);
   plot.series.assign(16, plot.series[0]);
   const std::string svg = PlotSvg(plot);
   EXPECT_EQ(svg.find(">9.9<"), std::string::npos);
@@ -129,7 +141,8 @@ TEST(HtmlReportTest, LeavesOutColumnsWithoutAnything) {
   HtmlReport report("page");
   report.Table({.columns = {"name", "bytes", "rounds", "remark"},
                 .rows = {{"a", "-", "-", ""}, {"b", "3 KiB", "-", ""}}});
-  report.Table({.columns = {"what"}, .rows = {{"a sentence"}}, .text = true});
+  report.Table(
+      {.columns = {"what"}, .rows = {{"a sentence"}, {"2 sentences"}}, .text = true});
   const std::string page = report.Finish();
   ExpectWellFormed(page);
   EXPECT_EQ(page.find("rounds"), std::string::npos);
@@ -138,6 +151,7 @@ TEST(HtmlReportTest, LeavesOutColumnsWithoutAnything) {
   EXPECT_NE(page.find("<th class=\"n\">bytes</th>"), std::string::npos);
   EXPECT_NE(page.find("<td class=\"n\">-</td>"), std::string::npos);
   EXPECT_NE(page.find("<div class=\"scroll text\">"), std::string::npos);
+  EXPECT_NE(page.find("<td>2 sentences</td>"), std::string::npos);
 }
 
 TEST(HtmlReportTest, IsOnePageThatLoadsNothing) {

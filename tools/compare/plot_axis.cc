@@ -31,6 +31,17 @@ std::vector<double> TailTicks(double decades) {
   return ticks;
 }
 
+// Multiples of a round number.
+std::vector<double> LinearTicks(double low, double high) {
+  std::vector<double> ticks;
+  const double step = NiceStep(high - low);
+  const double first = std::ceil(low / step - 1e-9);
+  for (int i = 0; (first + i) * step <= high + step * 1e-6; ++i) {
+    ticks.push_back((first + i) * step);
+  }
+  return ticks;
+}
+
 std::vector<double> LogTicks(double low, double high) {
   const double decades = std::log10(high / low);
   const auto every = static_cast<int>(std::max(1.0, std::ceil(decades / 9)));
@@ -43,7 +54,8 @@ std::vector<double> LogTicks(double low, double high) {
       if (tick >= low * 0.9999 && tick <= high * 1.0001) ticks.push_back(tick);
     }
   }
-  return ticks;
+  // Two would not tell how the axis is divided.
+  return ticks.size() < 3 ? LinearTicks(low, high) : ticks;
 }
 
 }  // namespace
@@ -101,13 +113,7 @@ double PlacedAxis::At(double value) const {
 std::vector<double> PlacedAxis::Ticks() const {
   if (scale_ == PlotScale::kTail) return TailTicks(Rarity(high_));
   if (scale_ == PlotScale::kLog) return LogTicks(low_, high_);
-  std::vector<double> ticks;
-  const double step = NiceStep(high_ - low_);
-  const double first = std::ceil(low_ / step - 1e-9);
-  for (int i = 0; (first + i) * step <= high_ + step * 1e-6; ++i) {
-    ticks.push_back((first + i) * step);
-  }
-  return ticks;
+  return LinearTicks(low_, high_);
 }
 
 std::string PlacedAxis::TickText(double value, PlotUnit unit) const {

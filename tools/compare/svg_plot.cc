@@ -297,6 +297,15 @@ std::string PlotSvg(const BarPlot& plot) {
       (kRight - kLeft) / std::max(1.0, static_cast<double>(plot.groups.size()));
   const double bar_width = std::min(
       60.0, group_width * 0.8 / std::max(1.0, static_cast<double>(plot.series.size())));
+  // Values are written over all bars, or none: where they do not touch one another.
+  bool values_fit = true;
+  for (const BarPlot::Series& series : plot.series) {
+    for (const BarPlot::Bar& bar : series.bars) {
+      values_fit = values_fit &&
+                   (std::isnan(bar.value) ||
+                    TextWidth(FormatPlotValue(bar.value, plot.y.unit)) <= bar_width);
+    }
+  }
   for (size_t group = 0; group < plot.groups.size(); ++group) {
     const double middle = kLeft + group_width * (static_cast<double>(group) + 0.5);
     draw.Text(middle, kBottom + 17, "m", plot.groups[group]);
@@ -315,10 +324,9 @@ std::string PlotSvg(const BarPlot& plot) {
         draw.Whisker(left + bar_width / 2, y.At(bar.low), y.At(bar.high), i, true);
         above = std::min(above, y.At(bar.high));
       }
-      // Where it does not touch those of the bars beside it.
-      const std::string text = FormatPlotValue(bar.value, plot.y.unit);
-      if (TextWidth(text) <= bar_width) {
-        draw.Text(left + bar_width / 2, above - 5, "m", text);
+      if (values_fit) {
+        draw.Text(left + bar_width / 2, above - 5, "m",
+                  FormatPlotValue(bar.value, plot.y.unit));
       }
     }
   }

@@ -31,9 +31,10 @@ struct AverageAlgorithm {
   const char* what;
   bool exact;
   double (*mean)(const Reals& values);
+  std::optional<CpuPath> path = std::nullopt;
 };
 
-constexpr AverageAlgorithm kAlgorithms[] = {
+const AverageAlgorithm kAlgorithms[] = {
     {"naive", "one sum in a loop", false,
      [](const Reals& values) {
        return NaiveSum(values) / static_cast<double>(values.size());
@@ -41,15 +42,19 @@ constexpr AverageAlgorithm kAlgorithms[] = {
     {"fast", "compensated sums in vectors", false,
      [](const Reals& values) {
        return FastSum(values) / static_cast<double>(values.size());
-     }},
+     },
+     BestCpuPath()},
     {"fast-scalar", "one compensated sum", false,
      [](const Reals& values) {
        return FastSum(values, CpuPath::kScalar) / static_cast<double>(values.size());
-     }},
+     },
+     CpuPath::kScalar},
     {"exact", "slices of blocks, with the variance", true,
-     [](const Reals& values) { return ExactMean(values, BestCpuPath()); }},
+     [](const Reals& values) { return ExactMean(values, BestCpuPath()); },
+     BestCpuPath()},
     {"exact-scalar", "a superaccumulator, with the variance", true,
-     [](const Reals& values) { return ExactMean(values, CpuPath::kScalar); }},
+     [](const Reals& values) { return ExactMean(values, CpuPath::kScalar); },
+     CpuPath::kScalar},
 };
 
 Reals MakeValues(const std::string& input, uint64_t size, uint64_t seed) {
@@ -100,9 +105,9 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
                                   .rounds = 1,
                                   .bytes = 8 * values->size()};
              },
-         .judge = algorithm.exact
-                      ? nullptr
-                      : std::function<Judgement(const std::string&)>(judge)});
+         .judge = algorithm.exact ? nullptr
+                                  : std::function<Judgement(const std::string&)>(judge),
+         .path = algorithm.path});
   }
   return all;
 }
@@ -119,22 +124,26 @@ absl::StatusOr<FleetInput> MakeFleetInput(const std::string& input, uint64_t siz
 }  // namespace
 
 CompareFamily AverageFamily() {
-  return {.name = "average",
-          .what = "the mean of doubles in memory",
-          .size_name = "doubles",
-          .sizes = {1 << 12, 1 << 16, 1 << 20, 1 << 22},
-          .inputs = {"uniform", "cancelling", "heavy-tails", "all-scales"},
-          .by_default = {"naive", "fast", "exact", "exact-scalar"},
-          .make = MakeCase,
-          .on_fleet = {.job = "average",
-                       .algorithms = {{.name = "exact",
-                                       .what = "sums that are exact at any split"},
-                                      {.name = "fast",
-                                       .what = "compensated sums, with their bound",
-                                       .flags = {{"sum", "fast"}},
-                                       .exact = false}},
-                       .sizes = {1 << 18, 1 << 21},
-                       .make = MakeFleetInput}};
+  return {
+      .name = "average",
+      .what = "the mean of doubles in memory",
+      .size_name = "doubles",
+      .sizes = {1 << 12, 1 << 16, 1 << 20, 1 << 22},
+      .inputs = {"uniform", "cancelling", "heavy-tails", "all-scales"},
+      .by_default = {"naive", "fast", "exact", "exact-scalar"},
+      .counts =
+          "Rounds: passes over the doubles. Bytes moved: those read in them; a block "
+          "that is still in the cache of the core is read once.",
+      .make = MakeCase,
+      .on_fleet = {
+          .job = "average",
+          .algorithms = {{.name = "exact", .what = "sums that are exact at any split"},
+                         {.name = "fast",
+                          .what = "compensated sums, with their bound",
+                          .flags = {{"sum", "fast"}},
+                          .exact = false}},
+          .sizes = {1 << 18, 1 << 21},
+          .make = MakeFleetInput}};
 }
 
 }  // namespace skep

@@ -16,6 +16,7 @@
 #include "jobs/kernels/selection.h"
 #include "jobs/kernels/sketch_ddsketch.h"
 #include "jobs/kernels/sketch_kll.h"
+#include "tools/compare/counted_item.h"
 #include "tools/compare/family.h"
 
 namespace skep {
@@ -27,17 +28,23 @@ struct MedianAlgorithm {
   const char* name;
   const char* what;
   uint64_t (*select)(const Keys& keys, uint64_t rank, SelectionCost* cost);
+  std::optional<CpuPath> path = std::nullopt;
+  // Of a standard algorithm, which counts nothing: the same over items that do.
+  void (*select_counted)(std::vector<CountedItem<uint64_t>>& keys,
+                         uint64_t rank) = nullptr;
 };
 
-constexpr MedianAlgorithm kAlgorithms[] = {
+const MedianAlgorithm kAlgorithms[] = {
     {"bisection", "halves the range of values, a pass a step",
      [](const Keys& keys, uint64_t rank, SelectionCost* cost) {
        return SelectByBisection(keys, rank, BestCpuPath(), cost);
-     }},
+     },
+     BestCpuPath()},
     {"random-pivot", "guesses a key that is left, a pass a guess",
      [](const Keys& keys, uint64_t rank, SelectionCost* cost) {
        return SelectByRandomPivot(keys, rank, BestCpuPath(), cost);
-     }},
+     },
+     BestCpuPath()},
     {"radix", "counts 11 bits a pass",
      [](const Keys& keys, uint64_t rank, SelectionCost* cost) {
        return SelectByRadix(keys, rank, cost);
@@ -46,22 +53,33 @@ constexpr MedianAlgorithm kAlgorithms[] = {
      [](const Keys& keys, uint64_t rank, SelectionCost* cost) {
        const uint64_t ranks[] = {rank};
        return SelectRanks(keys, ranks, BestCpuPath(), cost)[0];
-     }},
+     },
+     BestCpuPath()},
     {"window-scalar", "the same without vectors",
      [](const Keys& keys, uint64_t rank, SelectionCost* cost) {
        const uint64_t ranks[] = {rank};
        return SelectRanks(keys, ranks, CpuPath::kScalar, cost)[0];
-     }},
+     },
+     CpuPath::kScalar},
     {"nth_element", "std::nth_element on a copy",
      [](const Keys& keys, uint64_t rank, SelectionCost* /*cost*/) {
        Keys copy = keys;
        return SelectRank(copy, rank);
+     },
+     std::nullopt,
+     [](std::vector<CountedItem<uint64_t>>& keys, uint64_t rank) {
+       std::nth_element(keys.begin(), keys.begin() + static_cast<ptrdiff_t>(rank - 1),
+                        keys.end());
      }},
     {"sort", "std::sort on a copy",
      [](const Keys& keys, uint64_t rank, SelectionCost* /*cost*/) {
        Keys copy = keys;
        std::sort(copy.begin(), copy.end());
        return copy[rank - 1];
+     },
+     std::nullopt,
+     [](std::vector<CountedItem<uint64_t>>& keys, uint64_t /*rank*/) {
+       std::sort(keys.begin(), keys.end());
      }},
 };
 
@@ -143,13 +161,25 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
   for (const MedianAlgorithm& algorithm : kAlgorithms) {
     all.algorithms.push_back({.name = algorithm.name,
                               .what = algorithm.what,
-                              .run = [keys, rank, select = algorithm.select] {
-                                SelectionCost cost;
-                                const uint64_t median = select(*keys, rank, &cost);
-                                return ComparedRun{.answer = StrCat(median),
-                                                   .rounds = cost.passes,
-                                                   .bytes = 8 * cost.keys_read};
-                              }});
+                              .run =
+                                  [keys, rank, select = algorithm.select] {
+                                    SelectionCost cost;
+                                    const uint64_t median = select(*keys, rank, &cost);
+                                    return ComparedRun{.answer = StrCat(median),
+                                                       .rounds = cost.passes,
+                                                       .bytes = 8 * cost.keys_read};
+                                  },
+                              .path = algorithm.path});
+    if (algorithm.select_counted == nullptr) continue;
+    all.algorithms.back().in_full = [keys, rank, select = algorithm.select_counted] {
+      ItemCost cost;
+      auto items = CountedItems(*keys, &cost);
+      select(items, rank);
+      // The copy is read and written.
+      return ComparedRun{.answer = StrCat(items[rank - 1].value()),
+                         .rounds = 1 + cost.rounds(),
+                         .bytes = 2 * 8 * keys->size() + cost.bytes()};
+    };
   }
   AddSketches(keys, rank, &all);
   return all;
@@ -167,31 +197,46 @@ absl::StatusOr<FleetInput> MakeFleetInput(const std::string& input, uint64_t siz
 }  // namespace
 
 CompareFamily MedianFamily() {
-  return {.name = "median",
-          .what = "the median of 64-bit keys in memory",
-          .size_name = "keys",
-          .sizes = {1 << 16, 1 << 18, 1 << 20, 1 << 22},
-          .inputs = {"uniform", "sorted", "equal", "two-values", "heavy-tails"},
-          .by_default = {"bisection", "random-pivot", "radix", "window", "nth_element",
-                         "kll", "tdigest", "ddsketch"},
-          .make = MakeCase,
-          .on_fleet = {.job = "median",
-                       .algorithms = {{.name = "window",
-                                       .what = "sample, window, selection in rounds"},
-                                      {.name = "kll",
-                                       .what = "a sketch, in one round",
-                                       .flags = {{"approx", "kll"}},
-                                       .exact = false},
-                                      {.name = "tdigest",
-                                       .what = "a sketch, in one round",
-                                       .flags = {{"approx", "tdigest"}},
-                                       .exact = false},
-                                      {.name = "ddsketch",
-                                       .what = "a sketch, in one round",
-                                       .flags = {{"approx", "ddsketch"}},
-                                       .exact = false}},
-                       .sizes = {1 << 18, 1 << 21},
-                       .make = MakeFleetInput}};
+  return {
+      .name = "median",
+      .what = "the median of 64-bit keys in memory",
+      .size_name = "keys",
+      .sizes = {1 << 16, 1 << 18, 1 << 20, 1 << 22},
+      .inputs = {"uniform", "sorted", "equal", "two-values", "heavy-tails"},
+      .by_default = {"bisection", "random-pivot", "radix", "window", "nth_element",
+                     "kll", "tdigest", "ddsketch"},
+      .counts =
+          "Rounds: passes over the keys or those that are left; of nth_element and "
+          "sort, which copy them first, one more than the comparisons a key. Bytes "
+          "moved: keys read in them, and written; a comparison reads one key.",
+      .make = MakeCase,
+      .on_fleet = {.job = "median",
+                   .algorithms = {{.name = "window",
+                                   .what = "sample, window, selection in rounds"},
+                                  {.name = "radix",
+                                   .what = "counts 11 bits of the keys a round",
+                                   .flags = {{"algorithm", "radix"}}},
+                                  {.name = "random-pivot",
+                                   .what = "guesses a key that is left, a round a "
+                                           "guess",
+                                   .flags = {{"algorithm", "random-pivot"}}},
+                                  {.name = "bisection",
+                                   .what = "halves the range of keys, a round a bit",
+                                   .flags = {{"algorithm", "bisection"}}},
+                                  {.name = "kll",
+                                   .what = "a sketch, in one round",
+                                   .flags = {{"approx", "kll"}},
+                                   .exact = false},
+                                  {.name = "tdigest",
+                                   .what = "a sketch, in one round",
+                                   .flags = {{"approx", "tdigest"}},
+                                   .exact = false},
+                                  {.name = "ddsketch",
+                                   .what = "a sketch, in one round",
+                                   .flags = {{"approx", "ddsketch"}},
+                                   .exact = false}},
+                   .sizes = {1 << 18, 1 << 21},
+                   .make = MakeFleetInput}};
 }
 
 }  // namespace skep

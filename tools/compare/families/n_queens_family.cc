@@ -35,9 +35,12 @@ struct QueensAlgorithm {
   const char* what;
   uint64_t (*count)(int n);
   CpuPath least;  // the machine must have it
+  // Asked for: nothing, if it has only one.
+  std::optional<CpuPath> path = std::nullopt;
+  CpuExtra needs = CpuExtra::kNone;
 };
 
-constexpr QueensAlgorithm kAlgorithms[] = {
+const QueensAlgorithm kAlgorithms[] = {
     {"backtracking", "by bit masks, row by row, all of the board", PlainWholeQueens,
      CpuPath::kScalar},
     {"bitmask", "the same by mirror symmetry, half of the board", PlainQueens,
@@ -46,15 +49,20 @@ constexpr QueensAlgorithm kAlgorithms[] = {
      CountQueensByRing, CpuPath::kScalar},
     {"prefixes",
      "backtracking with look-ahead, by mirror symmetry, four boards at a time",
-     [](int n) { return CountByPrefixes(n, CpuPath::kScalar); }, CpuPath::kScalar},
+     [](int n) { return CountByPrefixes(n, CpuPath::kScalar); }, CpuPath::kScalar,
+     CpuPath::kScalar},
     {"lanes", "the same, sixteen boards at a time with AVX-512",
-     [](int n) { return CountByPrefixes(n, CpuPath::kAvx512); }, CpuPath::kAvx512},
+     [](int n) { return CountByPrefixes(n, CpuPath::kAvx512); }, CpuPath::kAvx512,
+     CpuPath::kAvx512},
     {"halves", "meeting in the middle, on the best path, tables included",
-     [](int n) { return CountByHalves(n, BestCpuPath()); }, CpuPath::kScalar},
+     [](int n) { return CountByHalves(n, BestCpuPath()); }, CpuPath::kScalar,
+     BestCpuPath(), kQueensHalvesNeed},
     {"halves-avx2", "the same with AVX2",
-     [](int n) { return CountByHalves(n, CpuPath::kAvx2); }, CpuPath::kAvx2},
+     [](int n) { return CountByHalves(n, CpuPath::kAvx2); }, CpuPath::kAvx2,
+     CpuPath::kAvx2},
     {"halves-scalar", "the same without vectors",
-     [](int n) { return CountByHalves(n, CpuPath::kScalar); }, CpuPath::kScalar},
+     [](int n) { return CountByHalves(n, CpuPath::kScalar); }, CpuPath::kScalar,
+     CpuPath::kScalar},
 };
 
 // More takes hours.
@@ -76,6 +84,9 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& /*input*/, uint64_t siz
                               .run = [n, count = algorithm.count] {
                                 return ComparedRun{.answer = StrCat(count(n))};
                               }});
+    if (algorithm.path) {
+      all.algorithms.back().path = TakenCpuPath(*algorithm.path, algorithm.needs);
+    }
   }
   return all;
 }
@@ -101,6 +112,7 @@ CompareFamily QueensFamily() {
           .inputs = {"board"},
           .by_default = by_default,
           .cost_of_all = true,
+          .counts = "Rounds and bytes moved: -, boards are not read from anywhere.",
           .make = MakeCase,
           .on_fleet = {.job = "nqueens",
                        .algorithms = {{.name = "prefixes",

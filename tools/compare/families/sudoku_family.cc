@@ -33,13 +33,16 @@ std::string SolveBy(const std::string& puzzle, uint64_t* guesses) {
 // solvers must have found the same.
 ComparedRun SolveAll(const Puzzles& puzzles, bool unique, Solve solve) {
   ComparedRun run;
-  uint64_t solved = 0;
+  uint64_t solved = 0, guesses = 0, bytes = 0;
   RecordDigest solutions;
   for (const std::string& puzzle : puzzles) {
-    const std::string solution = solve(puzzle, &run.rounds);
+    const std::string solution = solve(puzzle, &guesses);
+    bytes += puzzle.size() + solution.size();
     solved += !solution.empty() && IsSudokuSolution(puzzle, solution);
     if (unique) solutions.Add(puzzle, solution);
   }
+  run.rounds = guesses;
+  run.bytes = bytes;
   run.answer = StrCat(solved, " solved");
   if (unique) StrAppend(&run.answer, ", digest ", solutions.value().ToString());
   return run;
@@ -49,25 +52,28 @@ struct SudokuAlgorithm {
   const char* name;
   const char* what;
   Solve solve;
+  std::optional<CpuPath> path = std::nullopt;
 };
 
-constexpr SudokuAlgorithm kAlgorithms[] = {
+const CpuPath kBoxesPath = TakenCpuPath(BestCpuPath(), kSudokuBoxesNeed);
+
+const SudokuAlgorithm kAlgorithms[] = {
     {"naive", "trying digits in the cell that has the fewest, the first solution",
-     [](const std::string& puzzle, uint64_t* /*guesses*/) {
-       return NaiveSolution(puzzle);
+     [](const std::string& puzzle, uint64_t* guesses) {
+       return NaiveSolution(puzzle, guesses);
      }},
     {"dancing-links", "exact cover by Knuth's dancing links, the first solution",
-     [](const std::string& puzzle, uint64_t* /*guesses*/) {
-       return DancingLinksSolution(puzzle);
+     [](const std::string& puzzle, uint64_t* guesses) {
+       return DancingLinksSolution(puzzle, guesses);
      }},
     {"bands", "bit boards by bands, the first solution, checked",
      SolveBy<SudokuMethod::kBands, 1>},
     {"bands-unique", "the same, and whether there is a second solution",
      SolveBy<SudokuMethod::kBands, 2>},
     {"boxes", "vectors by boxes, the first solution, checked",
-     SolveBy<SudokuMethod::kBoxes, 1>},
+     SolveBy<SudokuMethod::kBoxes, 1>, kBoxesPath},
     {"boxes-unique", "the same, and whether there is a second solution",
-     SolveBy<SudokuMethod::kBoxes, 2>},
+     SolveBy<SudokuMethod::kBoxes, 2>, kBoxesPath},
 };
 
 absl::StatusOr<std::string> MakePuzzles(const std::string& input, uint64_t size,
@@ -96,16 +102,17 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
     all.algorithms.push_back(
         {.name = algorithm.name,
          .what = algorithm.what,
-         .run = [puzzles, unique = input == kUnique, solve = algorithm.solve] {
-           return SolveAll(*puzzles, unique, solve);
-         }});
+         .run = [puzzles, unique = input == kUnique,
+                 solve = algorithm.solve] { return SolveAll(*puzzles, unique, solve); },
+         .path = algorithm.path});
   }
   return all;
 }
 
 absl::StatusOr<FleetInput> MakeFleetInput(const std::string& input, uint64_t size,
                                           uint64_t seed) {
-  FleetInput made{.what = StrCat(size, " puzzles, ", input)};
+  FleetInput made{.what = StrCat(size, " puzzles, ", input),
+                  .all_agree = input == kUnique};
   SKEP_ASSIGN_OR_RETURN(made.bytes, MakePuzzles(input, size, seed));
   return made;
 }
@@ -114,22 +121,36 @@ absl::StatusOr<FleetInput> MakeFleetInput(const std::string& input, uint64_t siz
 
 CompareFamily SudokuFamily() {
   return {.name = "sudoku",
-          .what = "solving puzzles, rounds being guesses",
+          .what = "solving puzzles",
           .size_name = "puzzles",
           .sizes = {50, 200, 1000},
           .inputs = {kUnique, "many-solutions"},
           .by_default = {"naive", "dancing-links", "bands", "bands-unique", "boxes",
                          "boxes-unique"},
+          .counts =
+              "Rounds: guesses, times that one of several possible digits was tried. "
+              "Bytes moved: puzzles read and solutions written.",
           .make = MakeCase,
-          // It tells puzzles with several solutions, where there are some.
-          .on_fleet = {.job = "sudoku",
-                       .algorithms = {{.name = "first", .what = "the first solution"},
-                                      {.name = "unique",
-                                       .what = "and whether there is a second",
-                                       .flags = {{"unique", "true"}},
-                                       .exact = false}},
-                       .sizes = {1000, 20'000},
-                       .make = MakeFleetInput}};
+          .on_fleet = {
+              .job = "sudoku",
+              .algorithms = {{.name = "boxes",
+                              .what = "vectors by boxes, the first solution"},
+                             // Where there are several it may find another.
+                             {.name = "bands",
+                              .what = "bit boards by bands, the first solution",
+                              .flags = {{"algorithm", "bands"}},
+                              .exact = false},
+                             // It tells puzzles with several solutions.
+                             {.name = "boxes-unique",
+                              .what = "and whether there is a second",
+                              .flags = {{"unique", "true"}},
+                              .exact = false},
+                             {.name = "bands-unique",
+                              .what = "by bands, and whether there is a second",
+                              .flags = {{"algorithm", "bands"}, {"unique", "true"}},
+                              .exact = false}},
+              .sizes = {1000, 20'000},
+              .make = MakeFleetInput}};
 }
 
 }  // namespace skep

@@ -15,6 +15,7 @@
 #include "jobs/kernels/frequent_words.h"
 #include "jobs/kernels/tokenizer.h"
 #include "tests/bench/baselines.h"
+#include "tools/compare/counted_item.h"
 #include "tools/compare/family.h"
 #include "tools/gen/words.h"
 
@@ -24,6 +25,10 @@ namespace {
 // What all exact algorithms must agree on: the words with their counts.
 class Counted {
  public:
+  // What was done beside reading the text once: more passes, and bytes written and
+  // read again.
+  uint64_t rounds = 0, bytes = 0;
+
   void Add(std::string_view word, uint64_t count) {
     ++words_;
     digest_.Add(word,
@@ -69,12 +74,18 @@ void ForEachPiece(std::string_view text, Visit&& visit) {
 // As map tasks and a reducer do it.
 uint64_t CountByCombiner(std::string_view text, Counted* counted) {
   WordTable all;
-  ForEachPiece(text, [&all](std::string_view piece) {
+  ForEachPiece(text, [&](std::string_view piece) {
     WordTable counts;
     ForEachWords(
         piece, [&counts](auto words) { counts.AddEach(words); }, BestCpuPath());
-    counts.ForEach([&all](std::string_view word, uint64_t n) { all.Add(word, n); });
+    uint64_t bytes = 0;
+    counts.ForEach([&](std::string_view word, uint64_t n) {
+      all.Add(word, n);
+      bytes += word.size() + sizeof n;
+    });
+    if (counted != nullptr) counted->bytes += bytes;
   });
+  if (counted != nullptr) counted->rounds += 1;  // over the tables
   return TellAll(all, counted);
 }
 
@@ -86,8 +97,11 @@ class SortedRun {
     for (const auto& [word, n] : SortedWordCount(piece)) {
       std::fputs(StrCat(n, " ", word, "\n").c_str(), file_);
     }
+    bytes_ = std::ftell(file_);
     std::rewind(file_);
   }
+  // Of the file.
+  uint64_t bytes() const { return bytes_; }
   SortedRun(const SortedRun&) = delete;
   SortedRun& operator=(const SortedRun&) = delete;
   ~SortedRun() {
@@ -111,17 +125,43 @@ class SortedRun {
 
  private:
   FILE* const file_;
+  uint64_t bytes_ = 0;
   char* line_ = nullptr;
   size_t room_ = 0;
   std::string_view word_;
   uint64_t count_ = 0;
 };
 
+// What SortedWordCount does to the words of the text.
+void AddSorting(std::string_view text, ItemCost* all) {
+  std::vector<std::string_view> words;
+  ForEachWords(text, [&words](auto batch) {
+    words.insert(words.end(), batch.begin(), batch.end());
+  });
+  ItemCost cost;
+  auto items = CountedItems(words, &cost);
+  std::sort(items.begin(), items.end());
+  cost.moves += words.size();  // written where they are sorted
+  all->item_bytes = cost.item_bytes;
+  all->items += cost.items;
+  all->comparisons += cost.comparisons;
+  all->moves += cost.moves;
+  all->bytes_compared += cost.bytes_compared;
+}
+
 uint64_t CountByExternalSort(std::string_view text, Counted* counted) {
   std::vector<std::unique_ptr<SortedRun>> runs;
-  ForEachPiece(text, [&runs](std::string_view piece) {
+  ItemCost cost;
+  ForEachPiece(text, [&](std::string_view piece) {
     runs.push_back(std::make_unique<SortedRun>(piece));
+    if (counted == nullptr) return;
+    AddSorting(piece, &cost);
+    counted->bytes += 2 * runs.back()->bytes();  // written, and read to be merged
   });
+  if (counted != nullptr) {
+    counted->rounds += cost.rounds() + 1;
+    counted->bytes += cost.bytes();
+  }
   std::erase_if(runs, [](const auto& run) { return !run->Next(); });
   const auto later = [](const auto& a, const auto& b) { return a->word() > b->word(); };
   std::make_heap(runs.begin(), runs.end(), later);
@@ -195,6 +235,12 @@ uint64_t CountInMap(std::string_view text, Counted* counted) {
 }
 
 uint64_t CountBySorting(std::string_view text, Counted* counted) {
+  if (counted != nullptr) {
+    ItemCost cost;
+    AddSorting(text, &cost);
+    counted->rounds += cost.rounds();
+    counted->bytes += cost.bytes();
+  }
   return TellEach(SortedWordCount(text), counted);
 }
 
@@ -204,31 +250,32 @@ struct WordAlgorithm {
   // Distinct words; told with their counts, too, unless `counted` is null.
   uint64_t (*count)(std::string_view text, Counted* counted);
   CpuPath least;  // the machine must have it
+  std::optional<CpuPath> path = std::nullopt;
 };
 
-constexpr WordAlgorithm kAlgorithms[] = {
+const WordAlgorithm kAlgorithms[] = {
     {"unordered_map", "one string a word, in std::unordered_map", CountInMap,
      CpuPath::kScalar},
     {"sort", "all words sorted, equal ones counted", CountBySorting, CpuPath::kScalar},
     {"external-sort", "sorted runs of 1 MiB in files, merged", CountByExternalSort,
      CpuPath::kScalar},
     {"combiner", "a table for each MiB, as map tasks do, then all into one",
-     CountByCombiner, CpuPath::kScalar},
+     CountByCombiner, CpuPath::kScalar, BestCpuPath()},
     {"hash", "masks of 64 bytes and a table of words, on the best path",
      [](std::string_view text, Counted* counted) {
        return CountInTable(text, BestCpuPath(), counted);
      },
-     CpuPath::kScalar},
+     CpuPath::kScalar, BestCpuPath()},
     {"hash-avx2", "the same with AVX2",
      [](std::string_view text, Counted* counted) {
        return CountInTable(text, CpuPath::kAvx2, counted);
      },
-     CpuPath::kAvx2},
+     CpuPath::kAvx2, CpuPath::kAvx2},
     {"hash-scalar", "the same without vectors",
      [](std::string_view text, Counted* counted) {
        return CountInTable(text, CpuPath::kScalar, counted);
      },
-     CpuPath::kScalar},
+     CpuPath::kScalar, CpuPath::kScalar},
 };
 
 absl::StatusOr<std::string> MakeText(const std::string& input, uint64_t size,
@@ -251,21 +298,22 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
   ComparedCase all{.input = StrCat(text->size(), " bytes, ", input)};
   for (const WordAlgorithm& algorithm : kAlgorithms) {
     if (algorithm.least > BestCpuPath()) continue;
-    all.algorithms.push_back({.name = algorithm.name,
-                              .what = algorithm.what,
-                              .run =
-                                  [text, count = algorithm.count] {
-                                    return ComparedRun{
-                                        .answer = StrCat(count(*text, nullptr)),
-                                        .rounds = 1,
-                                        .bytes = text->size()};
-                                  },
-                              .full_answer =
-                                  [text, count = algorithm.count] {
-                                    Counted counted;
-                                    count(*text, &counted);
-                                    return counted.Answer();
-                                  }});
+    all.algorithms.push_back(
+        {.name = algorithm.name,
+         .what = algorithm.what,
+         .run =
+             [text, count = algorithm.count] {
+               return ComparedRun{.answer = StrCat(count(*text, nullptr))};
+             },
+         .in_full =
+             [text, count = algorithm.count] {
+               Counted counted;
+               count(*text, &counted);
+               return ComparedRun{.answer = counted.Answer(),
+                                  .rounds = 1 + counted.rounds,
+                                  .bytes = text->size() + counted.bytes};
+             },
+         .path = algorithm.path});
   }
   all.algorithms.push_back({.name = "space-saving",
                             .what = StrCat("in ", kCounters, " counters, nearly right"),
@@ -278,7 +326,8 @@ absl::StatusOr<ComparedCase> MakeCase(const std::string& input, uint64_t size,
                             .judge =
                                 [text](const std::string& answer) {
                                   return JudgeMostFrequent(*text, answer);
-                                }});
+                                },
+                            .path = BestCpuPath()});
   return all;
 }
 
@@ -301,10 +350,18 @@ CompareFamily WordCountFamily() {
       .inputs = {"zipf", "zipf-4M", "uniform"},
       .by_default = {"unordered_map", "sort", "external-sort", "combiner", "hash",
                      "hash-scalar", "space-saving"},
+      .counts =
+          "Rounds: passes over the text, over tables or files made of it, and of "
+          "sorting "
+          "the comparisons a word. Bytes moved: text read, and what is written beside "
+          "the table of words and read again; a comparison reads one word.",
       .make = MakeCase,
       .on_fleet = {.job = "wordcount",
-                   .algorithms = {{.name = "exact",
+                   .algorithms = {{.name = "combiner",
                                    .what = "tables of words, summed by reducers"},
+                                  {.name = "no-combiner",
+                                   .what = "each word to its reducer, sorted there",
+                                   .flags = {{"no-combiner", "true"}}},
                                   {.name = "space-saving",
                                    .what = "one pass in bounded memory, nearly right",
                                    .flags = {{"approx", "true"}},
