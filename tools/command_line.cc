@@ -24,6 +24,13 @@ void ThrowIfError(const std::string& flag, const absl::Status& status) {
   throw CLI::ValidationError(message, SaidExitCode(status).value_or(kUsage));
 }
 
+// What may stand behind the `=` of a switch. CLI11 would take any number there, and
+// throw what is none of its own errors at the rest.
+std::string TrueOrFalse(const std::string& text) {
+  if (text == "true" || text == "false") return "";
+  return StrCat("'", text, "' is neither true nor false");
+}
+
 // Names positional arguments in the usage line as people do: FILE..., [FILE...].
 class Formatter final : public CLI::Formatter {
  public:
@@ -236,12 +243,14 @@ void CommandLine::ParsedFlag(std::string name, std::string help, std::string val
 void CommandLine::ParsedSwitch(std::string name, std::string help,
                                std::function<absl::Status(const std::string&)> set,
                                char letter) {
-  impl_->app.add_flag_function(
-      impl_->Declare(name, false, letter),
-      [name, set = std::move(set)](int64_t count) {
-        ThrowIfError(name, set(count > 0 ? "true" : "false"));
-      },
-      std::move(help));
+  impl_->app
+      .add_flag_function(
+          impl_->Declare(name, false, letter),
+          [name, set = std::move(set)](int64_t count) {
+            ThrowIfError(name, set(count > 0 ? "true" : "false"));
+          },
+          std::move(help))
+      ->check(TrueOrFalse);
 }
 
 void CommandLine::Flag(std::string name, bool* value, std::string help) {
@@ -322,13 +331,15 @@ void CommandLine::LogFlags(LogOptions* options) {
   Flag("log-dir", &options->directory, "Log to files in DIR rather than stderr", "DIR");
   const bool taken = std::any_of(impl_->flags.begin(), impl_->flags.end(),
                                  [](const auto& known) { return known.letter == 'v'; });
-  impl_->app.add_flag_function(
-      impl_->Declare("verbose", false, taken ? 0 : 'v'),
-      [options](int64_t count) {
-        options->verbosity = static_cast<int>(count);
-        options->level = "info";
-      },
-      "Log more; twice, even more");
+  impl_->app
+      .add_flag_function(
+          impl_->Declare("verbose", false, taken ? 0 : 'v'),
+          [options](int64_t count) {
+            options->verbosity = static_cast<int>(count);
+            options->level = "info";
+          },
+          "Log more; twice, even more")
+      ->check(TrueOrFalse);
 }
 
 void CommandLine::Positional(std::string name, std::string* value, std::string help,

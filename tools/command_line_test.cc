@@ -122,6 +122,18 @@ TEST(CommandLineTest, WrongValuesAreSaid) {
   EXPECT_EQ(Parse({"--memory", "much", "a"}).code, kUsage);
 }
 
+TEST(CommandLineTest, ASwitchTakesTrueAndFalseAndNothingElse) {
+  for (const char* value : {"maybe", "2x", "1", "", "99999999999999999999"}) {
+    SCOPED_TRACE(value);
+    const Parsed p = Parse({StrCat("--json=", value), "a"});
+    EXPECT_EQ(p.code, kUsage);
+    EXPECT_EQ(Parse({StrCat("--verbose=", value), "a"}).code, kUsage);
+  }
+  EXPECT_EQ(Parse({"--json=true", "a"}).code, std::nullopt);
+  EXPECT_TRUE(Parse({"--json=true", "a"}).json);
+  EXPECT_FALSE(Parse({"--json=false", "a"}).json);
+}
+
 TEST(CommandLineTest, AFlagThatSaysTwoThingsIsRefused) {
   const Parsed p = Parse({"--top", "3", "--top=4", "a"});
   EXPECT_EQ(p.code, kUsage);
