@@ -192,7 +192,6 @@ absl::StatusOr<PlanResult> Answer(const PlanInput& input, const GrepOptions& opt
                                             ",\"matches\":", count, "}")
                                    : JsonString(name));
   }
-  if (options.count && files.empty()) text = "0\n";
   // GNU grep does not even look then.
   if (options.count && options.most == 0) text.clear();
   if (options.silent) {
@@ -236,7 +235,7 @@ absl::StatusOr<InputFormat> CheckPattern(const Options& flags) {
   }
   SKEP_ASSIGN_OR_RETURN(const GrepOptions options, ReadGrepOptions(flags));
   SKEP_RETURN_IF_ERROR(MakeMatcher(flags, options).status());
-  return InputFormat{};
+  return InputFormat{.empty_files = true};
 }
 
 OutputShape Shape(const Options& flags) {

@@ -54,6 +54,18 @@ TEST(Grep, NamesTheFileWhenThereAreSeveral) {
             "a.txt:one bee\na.txt:bees\nb.txt:bee\n");
 }
 
+TEST(Grep, EmptyFilesAreFilesToo) {
+  const std::vector<LocalFile> files = {{"e", ""}, {"f", "a\nb\na\n"}};
+  EXPECT_EQ(OutputOf(RunJob(Grep, {{"pattern", "a"}, {"line-number", "true"}}, files)),
+            "f:1:a\nf:3:a\n");
+  EXPECT_EQ(AnswerOf(RunJob(Grep, {{"pattern", "a"}, {"count", "true"}}, files)),
+            "e:0\nf:2\n");
+  EXPECT_EQ(AnswerOf(RunJob(Grep, {{"pattern", "b"}, {"files-without-match", "true"}},
+                            files)),
+            "e\n");
+  EXPECT_EQ(AnswerOf(RunJob(Grep, {{"pattern", "a"}, {"count", "true"}}, "")), "0\n");
+}
+
 TEST(Grep, CountsByFile) {
   const JobFlags flags = {{"pattern", "bee"}, {"count", "true"}};
   const auto result = RunJob(Grep, flags, TwoFiles());
@@ -228,7 +240,8 @@ TEST_F(GrepPeer, AgreesWithTheSystems) {
               pattern, "' ");
     std::vector<LocalFile> files;
     for (uint64_t i = 0; i <= random.Below(3); ++i) {
-      files.push_back({StrCat("f", i, ".txt"), RandomText(random)});
+      files.push_back(
+          {StrCat("f", i, ".txt"), random.Below(6) == 0 ? "" : RandomText(random)});
     }
     Write(files);
     const auto [expected, selected] = Run(peer_flags);

@@ -14,6 +14,7 @@ struct RecordFormat {
   };
   Kind kind = Kind::kLines;
   uint32_t record_size = 1;  // kFixed: at least 1
+  bool empty_files = false;  // each is a split of 0 bytes; otherwise they give none
 };
 
 }  // namespace skep

@@ -23,10 +23,15 @@ absl::Status TooMany(uint64_t split_bytes) {
                          split_bytes, " bytes: use larger splits or fewer files");
 }
 
-// `unit` bytes stay together: a record, or a byte where records are lines.
-absl::Status SplitFile(const InputFile& file, uint64_t unit, uint64_t split_bytes,
-                       std::vector<InputSplit>* splits) {
-  if (file.size() == 0) return absl::OkStatus();
+absl::Status SplitFile(const InputFile& file, const RecordFormat& format,
+                       uint64_t split_bytes, std::vector<InputSplit>* splits) {
+  if (file.size() == 0) {
+    if (format.empty_files) AddSplit(file, 0, 0, splits);
+    return absl::OkStatus();
+  }
+  // Bytes that stay together: a record, or one where records are lines.
+  const uint64_t unit =
+      format.kind == RecordFormat::Kind::kFixed ? format.record_size : 1;
   if (file.compression() != COMPRESSION_NONE) {
     AddSplit(file, 0, file.size(), splits);
     return absl::OkStatus();
@@ -63,8 +68,7 @@ uint64_t DefaultSplitBytes(uint64_t total_bytes) {
 absl::StatusOr<std::vector<InputSplit>> PlanSplits(const std::vector<InputFile>& files,
                                                    const RecordFormat& format,
                                                    uint64_t split_bytes) {
-  const bool fixed = format.kind == RecordFormat::Kind::kFixed;
-  if (fixed && format.record_size == 0) {
+  if (format.kind == RecordFormat::Kind::kFixed && format.record_size == 0) {
     return InvalidArgument("records of 0 bytes: the record size must be at least 1");
   }
   if (split_bytes == 0) {
@@ -74,9 +78,10 @@ absl::StatusOr<std::vector<InputSplit>> PlanSplits(const std::vector<InputFile>&
   }
   std::vector<InputSplit> splits;
   for (const InputFile& file : files) {
-    if (splits.size() >= kMaxSplits && file.size() > 0) return TooMany(split_bytes);
-    SKEP_RETURN_IF_ERROR(
-        SplitFile(file, fixed ? format.record_size : 1, split_bytes, &splits));
+    if (splits.size() >= kMaxSplits && (file.size() > 0 || format.empty_files)) {
+      return TooMany(split_bytes);
+    }
+    SKEP_RETURN_IF_ERROR(SplitFile(file, format, split_bytes, &splits));
   }
   return splits;
 }

@@ -78,6 +78,17 @@ TEST(SplitPlanner, CompressedFilesAreOneSplitAndEmptyOnesNone) {
   EXPECT_TRUE(PlanSplits({}, kLines)->empty());
 }
 
+TEST(SplitPlanner, EmptyFilesAreSplitsOfNoBytesIfAskedFor) {
+  const auto splits =
+      PlanSplits({File("a", 0), File("b", 3), File("c", 0)}, {.empty_files = true});
+  ASSERT_TRUE(splits.ok());
+  ASSERT_EQ(splits->size(), 3);
+  EXPECT_EQ((*splits)[0].file().name(), "a");
+  EXPECT_EQ((*splits)[0].length(), 0);
+  EXPECT_EQ((*splits)[1].length(), 3);
+  EXPECT_EQ((*splits)[2].length(), 0);
+}
+
 TEST(SplitPlanner, DefaultDependsOnTheTotalOnly) {
   EXPECT_EQ(DefaultSplitBytes(0), kMiB);
   EXPECT_EQ(DefaultSplitBytes(64 * kMiB), kMiB);

@@ -61,6 +61,9 @@ struct InputFormat {
   uint32_t record_size = 1;
   // Bytes a map task reads; the same for every fleet size. 0: the default.
   uint64_t split_bytes = 0;
+  // For jobs that answer for each file: an empty one is a split of 0 bytes, whose task
+  // gets no block. Otherwise the job does not see it.
+  bool empty_files = false;
 };
 
 // What a planner sees.

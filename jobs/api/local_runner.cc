@@ -292,13 +292,15 @@ absl::StatusOr<std::vector<InputSplit>> CutLocalFiles(
       return InvalidArgument(file.name, ": ", size, " bytes are no whole number of ",
                              format.record_size, "-byte records");
     }
-    for (uint64_t offset = 0; offset < size; offset += split_bytes) {
+    for (uint64_t offset = 0; offset < size || (size == 0 && format.empty_files);
+         offset += split_bytes) {
       InputSplit& split = splits.emplace_back();
       split.mutable_file()->set_path(file.name);
       split.mutable_file()->set_name(file.name);
       split.mutable_file()->set_size(size);
       split.set_offset(offset);
       split.set_length(std::min(split_bytes, size - offset));
+      if (size == 0) break;
     }
   }
   return splits;

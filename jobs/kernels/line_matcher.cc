@@ -153,6 +153,15 @@ absl::Status LineMatcher::Compile(std::string_view patterns) {
   regex_ = std::make_unique<RE2>(all, regex_options);
   // \C is any byte, the line end, too, which never_nl keeps from all else.
   ending_ = std::make_unique<RE2>(StrCat("\\C*?", all), regex_options);
+  // Of strings, FindWord does not look at more places than they have bytes.
+  if (options_.whole_words && !options_.whole_lines && !line_by_line_ &&
+      regex_options.encoding() == RE2::Options::EncodingUTF8) {
+    constexpr char kNoWord[] = "[^\\pL\\pN_]";
+    characters_ = std::make_unique<RE2>("(?s:.*)", regex_options);
+    words_ = std::make_unique<RE2>(
+        StrCat("(?s:.*", kNoWord, ")?", all, "(?s:", kNoWord, ".*)?"), regex_options);
+    if (!words_->ok()) words_.reset();
+  }
   regex_options.set_longest_match(true);
   longest_ = std::make_unique<RE2>(all, regex_options);
   for (const auto* regex : {&regex_, &ending_, &longest_}) {
@@ -218,8 +227,10 @@ bool LineMatcher::AddFinders(std::string_view pattern, const std::string& expres
 }
 
 bool LineMatcher::Matches(std::string_view line) const {
-  if (options_.whole_words && !options_.whole_lines)
+  if (words_) return MatchesWords(line);
+  if (options_.whole_words && !options_.whole_lines) {
     return FindWord(line, 0).has_value();
+  }
   if (automaton_) return automaton_->Find(line, 0) != kNone;
   return regex_->Match(ToRe2(line), 0, line.size(), RE2::UNANCHORED, nullptr, 0);
 }
@@ -231,6 +242,21 @@ std::optional<LineMatcher::Match> LineMatcher::FindMatch(std::string_view line,
     return std::nullopt;
   }
   return Match{static_cast<size_t>(match.data() - line.data()), match.size()};
+}
+
+// FindWord may try all pairs of places; this is linear. An expression matches
+// characters only, so a match lies within a run of them, and what is no UTF-8 is in no
+// word.
+bool LineMatcher::MatchesWords(std::string_view line) const {
+  for (size_t from = 0; from <= line.size();) {
+    re2::StringPiece run;
+    characters_->Match(ToRe2(line), from, line.size(), RE2::ANCHOR_START, &run, 1);
+    const size_t end = from + run.size();
+    if (words_->Match(ToRe2(line), from, end, RE2::ANCHOR_BOTH, nullptr, 0))
+      return true;
+    from = end + 1;
+  }
+  return false;
 }
 
 // At each place where a match begins, the longest match that ends at the end of a word;
@@ -254,6 +280,7 @@ std::optional<LineMatcher::Match> LineMatcher::FindWord(std::string_view line,
       }
     }
     from = found->begin + 1;
+    while (from <= line.size() && WordEndsBefore(line, from)) ++from;
   }
   return std::nullopt;
 }

@@ -90,6 +90,7 @@ class LineMatcher {
   // The leftmost match at or after `from`, the longest there.
   std::optional<Match> FindMatch(std::string_view line, size_t from) const;
   std::optional<Match> FindWord(std::string_view line, size_t from) const;
+  bool MatchesWords(std::string_view line) const;
 
   // What a pattern cannot match without. False if that is not known.
   bool AddFinders(std::string_view pattern, const std::string& expression);
@@ -114,7 +115,11 @@ class LineMatcher {
   std::optional<MatchShape> match_shape_;
   std::unique_ptr<re2::RE2> regex_;
   std::optional<LineAutomaton> automaton_;  // the same, where all of it is known
-  std::unique_ptr<re2::RE2> longest_;       // the same, for where matches end
+  // A line or run of characters that holds a match of whole words, where words_ is
+  // known.
+  std::unique_ptr<re2::RE2> words_;
+  std::unique_ptr<re2::RE2> characters_;  // the run of them at some place
+  std::unique_ptr<re2::RE2> longest_;     // the same, for where matches end
   // Anything and then the same: where the first match ends, in one pass.
   std::unique_ptr<re2::RE2> ending_;
   // The pattern asks for the ends of the text (\A, \z) or for any byte (\C) and must

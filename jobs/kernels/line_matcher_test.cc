@@ -399,6 +399,19 @@ TEST(LineMatcher, MatchesAreThoseOfTheExpression) {
   }
 }
 
+// Each would take hours by trying places one by one.
+TEST(LineMatcher, WholeWordsOfALongLineTakeLinearTime) {
+  const LineMatcherOptions kWords{.whole_words = true};
+  constexpr size_t kSize = 1 << 20;
+  const std::string run(kSize, 'a');
+  EXPECT_EQ(Select("a+", "x" + run, kWords), Lines());
+  EXPECT_EQ(Select("a+", run + "_", kWords), Lines());
+  EXPECT_EQ(Select("a+", "\xff" + run + "_", kWords), Lines());
+  EXPECT_EQ(Select("a+", "x" + run + " a", kWords).size(), 1);
+  EXPECT_EQ(MatchesIn("a+", "x" + run + " a", kWords),
+            (Lines{std::to_string(kSize + 2) + ":a"}));
+}
+
 TEST(LineMatcher, WholeWordsAndLines) {
   const LineMatcherOptions kWords{.whole_words = true};
   const LineMatcherOptions kLines{.whole_lines = true};
@@ -412,6 +425,9 @@ TEST(LineMatcher, WholeWordsAndLines) {
                    "an\nan\xe2\x80\x9d\nan\xff",
                    kWords),
             (Lines{"1:10:an\xe2\x80\x9d", "2:16:an\xff"}));
+  EXPECT_EQ(Select("a*", "b\n\xff\xff\nb \nb\xffb\n\n", kWords),
+            (Lines{"1:2:\xff\xff", "2:5:b ", "4:12:"}));
+  EXPECT_EQ(Select("^a|b$", "xa\na\n-b\nb-\n", kWords), (Lines{"1:3:a", "2:5:-b"}));
   EXPECT_EQ(Select("a|ab", "ab\nabc\na\n", kLines), (Lines{"0:0:ab", "2:7:a"}));
   EXPECT_EQ(Select("a.c", "a.c\na.cc\n", {.fixed = true, .whole_lines = true}),
             (Lines{"0:0:a.c"}));

@@ -111,6 +111,7 @@ absl::StatusOr<PreparedJob> PrepareJob(FileSystem& fs, const JobRequest& request
   if (format.kind == InputFormat::Kind::kFixed) {
     records = {RecordFormat::Kind::kFixed, format.record_size};
   }
+  records.empty_files = format.empty_files;
   const uint64_t split_bytes =
       request.split_bytes != 0 ? request.split_bytes : format.split_bytes;
   SKEP_ASSIGN_OR_RETURN(const std::vector<InputSplit> splits,
