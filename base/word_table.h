@@ -65,6 +65,8 @@ class WordTable {
   size_t size() const { return size_; }
   // Bytes held, slots and arena together. Grows by steps: doubles when the slots do.
   size_t memory_used() const;
+  // Those of the arena: keys of more than 16 bytes.
+  size_t arena_bytes() const { return arena_bytes_; }
 
   // Calls visit(std::string_view key, uint64_t count) for each key, in no order. The
   // views are valid until the table is changed.

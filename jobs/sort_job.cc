@@ -230,7 +230,7 @@ void Sort(Job& job) {
                  .letter = letter});
   };
   job.Summary("Sorts lines, by their bytes or as sort(1) does")
-      .Example("skep run sort --key '2,2n 1,1' --output sorted.txt table.txt")
+      .Example("skep run sort -k 2,2n -k 1,1 --output sorted.txt table.txt")
       .AddFlag({.name = "unique",
                 .type = Flag::Type::kBool,
                 .help = "Of lines with equal keys write the first only",
@@ -239,8 +239,10 @@ void Sort(Job& job) {
                 .type = Flag::Type::kString,
                 .value_name = "KEYS",
                 .help = "Sort by fields as sort(1)'s -k: FIELD[.BYTE][bfnr][,FIELD"
-                        "[.BYTE][b]], several with spaces between them",
-                .letter = 'k'})
+                        "[.BYTE][b]]; several, the first decides first: a flag each, "
+                        "or with spaces between them",
+                .letter = 'k',
+                .lines = true})
       .AddFlag({.name = "field-separator",
                 .type = Flag::Type::kString,
                 .value_name = "BYTE",

@@ -93,6 +93,32 @@ TEST(Sort, RefusesKeysThatAreNone) {
   EXPECT_FALSE(RunJob(Sort, {{"field-separator", "ab"}}, "x").ok());
 }
 
+// As it comes from a flag that is given several times, or none.
+TEST(Sort, SeveralKeysAreLines) {
+  EXPECT_EQ(OutputOf(RunJob(Sort, {{"key", "1,1\n2,2n\n"}}, "b 10\nb 9\na 3\n")),
+            "a 3\nb 9\nb 10\n");
+  const Job job = MakeJob(Sort);
+  for (const Flag& flag : job.flags()) {
+    EXPECT_EQ(flag.lines, flag.name == "key") << flag.name;
+  }
+  EXPECT_FALSE(RunJob(Sort, {{"key", "\n"}}, "x").ok());
+}
+
+// Places beyond the line are its end, however far.
+TEST(Sort, PlacesOfAnySize) {
+  const std::string text = "x x b\nx x a\ny y 0\n";
+  const auto sorted = [&](const std::string& key) {
+    return OutputOf(RunJob(Sort, {{"stable", "true"}, {"key", key}}, text));
+  };
+  for (const std::string most : {"99", "18446744073709551615"}) {
+    EXPECT_EQ(sorted("1,1." + most), "x x a\nx x b\ny y 0\n");
+    EXPECT_EQ(sorted("1,2." + most), "x x a\nx x b\ny y 0\n");
+    EXPECT_EQ(sorted("3b,3." + most + "b"), "y y 0\nx x a\nx x b\n");
+    EXPECT_EQ(sorted("3." + most), text);
+    EXPECT_EQ(sorted(most + ",1"), text);
+  }
+}
+
 TEST(Sort, NumbersOfAnySize) {
   EXPECT_EQ(OutputOf(RunJob(Sort, {{"numeric", "true"}},
                             "10\n9\n-1\n-10\n x\n0.5\n-0\n1e3\n00012\n"

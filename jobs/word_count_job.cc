@@ -25,6 +25,8 @@ constexpr int64_t kMaxTop = 100'000;
 // six times that. Both travel in a frame.
 constexpr size_t kMostResultBytes = 48 << 20;
 constexpr size_t kMostAnswerBytes = 8 << 20;
+// Of the summaries of all splits: they travel to the planner in a frame.
+constexpr size_t kMostSummaryBytes = 48 << 20;
 
 absl::Status CheckSize(size_t bytes, size_t most, const Options& options) {
   if (bytes <= most) return absl::OkStatus();
@@ -80,7 +82,13 @@ class Summarise final : public Mapper {
   }
 
   absl::Status Finish(MapContext& context) override {
-    if (summary_) context.SetResult(summary_->Encode());
+    if (!summary_) return absl::OkStatus();
+    uint64_t most_bytes = 0;
+    std::string_view args = context.args();
+    if (!GetVarint(&args, &most_bytes)) {
+      return Internal("wordcount: the stage's arguments are malformed");
+    }
+    context.SetResult(summary_->Encode(most_bytes));
     return absl::OkStatus();
   }
 
@@ -172,14 +180,22 @@ absl::StatusOr<PlanResult> AnswerApproximately(const StageResult& stage,
     if (!result.empty()) SKEP_RETURN_IF_ERROR(all.MergeEncoded(result));
   }
   std::string text, json;
-  for (const FrequentWord& word : all.Top(options.GetInt("top"))) {
+  const std::vector<FrequentWord> words = all.Top(options.GetInt("top"));
+  for (const FrequentWord& word : words) {
     StrAppend(&text, word.word, "\t", word.count, "\t", word.error, "\n");
     StrAppend(&json, json.empty() ? "" : ",", "{\"word\":", JsonString(word.word),
               ",\"count\":", word.count, ",\"error\":", word.error, "}");
     SKEP_RETURN_IF_ERROR(CheckSize(text.size(), kMostAnswerBytes, options));
   }
-  return Done(std::move(text), StrCat("{\"words\":[", json, "],\"total\":", all.total(),
-                                      ",\"error\":", all.error(), "}"));
+  std::vector<std::string> notes;
+  if (words.size() < static_cast<size_t>(options.GetInt("top")) && all.error() > 0) {
+    notes.push_back(StrCat("no other word stood there more than ", all.error(),
+                           " times; give more --counters, or leave out --approx"));
+  }
+  return Done(std::move(text),
+              StrCat("{\"words\":[", json, "],\"total\":", all.total(),
+                     ",\"error\":", all.error(), "}"),
+              std::move(notes));
 }
 
 absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
@@ -194,6 +210,12 @@ absl::StatusOr<PlanResult> Plan(const PlanInput& input) {
     stage.set_job_input(true);
     stage.set_partitions(approximate ? 0 : input.default_partitions);
     stage.set_writes_output(top == 0);
+    if (approximate) {
+      std::string most_bytes;
+      PutVarint(&most_bytes,
+                kMostSummaryBytes / std::max<size_t>(1, input.splits.size()));
+      stage.set_args(std::move(most_bytes));
+    }
     return NextStage(std::move(stage));
   }
   const StageResult& result = input.finished.back();
@@ -215,6 +237,13 @@ absl::Status CheckWords(const std::string& value) {
     if (value == known) return absl::OkStatus();
   }
   return InvalidArgument("give bytes, unicode or unicode-cased");
+}
+
+absl::Status CheckPattern(const std::string& value) {
+  if (!value.empty()) return absl::OkStatus();
+  return InvalidArgument(
+      "an empty pattern matches no word: leave it out to count what stands between "
+      "white space");
 }
 
 template <int64_t kMost>
@@ -276,7 +305,8 @@ void WordCount(Job& job) {
                 .help =
                     "Words are what this regular expression (RE2's syntax) matches, "
                     "the longest at each place; by default runs of bytes between "
-                    "white space"})
+                    "white space",
+                .check = CheckPattern})
       .AddFlag({.name = "min-length",
                 .type = Flag::Type::kInt,
                 .default_value = "1",
@@ -312,7 +342,10 @@ void WordCount(Job& job) {
                 .type = Flag::Type::kInt,
                 .default_value = "65536",
                 .value_name = "N",
-                .help = "Of --approx: the error is at most the number of words / N",
+                .help =
+                    "Of --approx: the error is at most the number of words / N; more "
+                    "where words are so long that not so many fit (32 MiB of them "
+                    "a task, 48 MiB of all tasks together)",
                 .check = CheckCount<10'000'000>,
                 .needs = "approx"})
       .Input(CheckFlags)

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "gtest/gtest.h"
 #include "jobs/job_testing.h"
+#include "jobs/kernels/frequent_words.h"
 
 namespace skep {
 
@@ -52,12 +53,13 @@ TEST(WordCount, TopOfFewerWordsIsAllOfThem) {
   EXPECT_EQ(AnswerOf(RunJob(WordCount, {{"top", "10"}}, "")), "");
 }
 
-TEST(WordCount, RefusesATopThatMeansNothing) {
+TEST(WordCount, RefusesFlagsThatMeanNothing) {
   const Job job = MakeJob(WordCount);
   Options options(job.flags());
   for (const char* value : {"0", "-3", "100001"}) {
     EXPECT_FALSE(options.Set("top", value).ok()) << value;
   }
+  EXPECT_FALSE(options.Set("pattern", "").ok());
 }
 
 TEST(WordCount, WordsAreChosenByFlags) {
@@ -85,6 +87,48 @@ TEST(WordCount, ApproximatelyIsExactWhereCountersSuffice) {
             "{\"words\":[{\"word\":\"a\",\"count\":3,\"error\":0},"
             "{\"word\":\"c\",\"count\":2,\"error\":0}],\"total\":6,\"error\":0}");
   EXPECT_EQ(AnswerOf(RunJob(WordCount, {{"top", "2"}, {"approx", "true"}}, "")), "");
+}
+
+// Summaries of many splits must fit a message together: what long words have not room
+// for is part of the error.
+TEST(WordCount, ApproximatelyInBoundedBytes) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) {
+    text += "the the " + std::to_string(i) + std::string(6000, 'q') + "\n";
+  }
+  const auto result =
+      RunLocally(MakeJob(WordCount), {.options = {{"top", "1"}, {"approx", "true"}},
+                                      .files = {{"f", text}},
+                                      .split_bytes = 150});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->answer.text().substr(0, 4), "the\t");
+  // A split that has a long word forgets it.
+  EXPECT_TRUE(result->answer.json().ends_with(",\"total\":900,\"error\":300}"))
+      << result->answer.json();
+}
+
+TEST(WordCount, FewerBytesKeepTheMostFrequentWords) {
+  FrequentWords frequent(1000);
+  for (int i = 0; i < 4000; ++i) {
+    const std::string long_word = std::to_string(i) + std::string(20'000, 'q');
+    const std::string_view words[] = {"often", long_word, "often", "the"};
+    frequent.AddEach(words);
+  }
+  EXPECT_EQ(frequent.total(), 16'000u);
+  // 80 MB do not stay; a word that stands there once is lost once.
+  EXPECT_GE(frequent.error(), 1u);
+  EXPECT_LE(frequent.error(), 5u);
+  for (const size_t bytes : {1'000'000, 60'000, 50, 0}) {
+    EXPECT_LE(frequent.Encode(bytes).size(), std::max<size_t>(bytes, 20)) << bytes;
+    const std::vector<FrequentWord> top = frequent.Top(2);
+    ASSERT_EQ(top.size(), bytes >= 60'000 ? 2u : bytes == 50 ? 1u : 0u);
+    for (const FrequentWord& word : top) {
+      const uint64_t exact = word.word == "often" ? 8000 : 4000;
+      EXPECT_GE(word.count, exact) << word.word;
+      EXPECT_LE(word.count - word.error, exact) << word.word;
+    }
+  }
+  EXPECT_GE(frequent.error(), 8000u);
 }
 
 TEST(WordCount, WordsOfUnicode) {
@@ -117,9 +161,12 @@ TEST(WordCount, WordsOfUnicode) {
 TEST(WordCount, TellsWhenTheBestWordsAreTooLongToPrint) {
   std::string text;
   for (char c = 'a'; c < 'a' + 10; ++c) text += std::string(1 << 20, c) + "\n";
-  for (const JobFlags& flags :
-       {JobFlags{{"top", "10"}}, JobFlags{{"top", "10"}, {"approx", "true"}}}) {
-    const auto result = RunJob(WordCount, flags, text);
+  const JobFlags approximately = {{"top", "10"}, {"approx", "true"}};
+  for (const auto& result :
+       {RunJob(WordCount, {{"top", "10"}}, text),
+        // In one split: of many, each has less room than such a word takes.
+        RunLocally(MakeJob(WordCount),
+                   {.options = approximately, .files = {{"f", text}}})}) {
     EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_NE(result.status().ToString().find("leave out --top"), std::string::npos);
   }

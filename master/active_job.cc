@@ -12,6 +12,9 @@
 namespace skep {
 namespace {
 
+// Results of all stages; 64 MiB go into a message, with the splits.
+constexpr size_t kMostPlannerBytes = 63 << 20;
+
 // Of what its tasks are. A JobSpec has a map, whose bytes come in any order: its
 // options are taken by their names.
 uint64_t DigestOfStage(const StageSpec& stage, const JobSpec& job) {
@@ -232,7 +235,7 @@ void ActiveJob::KeepOutcome(uint32_t task) {
   *outcome.mutable_result() = result;
 }
 
-void ActiveJob::EndStage() {
+absl::Status ActiveJob::EndStage() {
   *status_.add_stages() = Progress();
   StageResult& finished = finished_.emplace_back();
   *finished.mutable_spec() = stage_spec_;
@@ -260,6 +263,22 @@ void ActiveJob::EndStage() {
   take(TASK_REDUCE);
   ++stage_;
   BeginPlan();
+  return CheckResults();
+}
+
+// The planner's task is one message, which no channel would take.
+absl::Status ActiveJob::CheckResults() const {
+  size_t bytes = 0;
+  for (const StageResult& result : finished_) bytes += result.ByteSizeLong();
+  if (bytes <= kMostPlannerBytes) return absl::OkStatus();
+  const StageResult& last = finished_.back();
+  return ResourceExhausted(
+      "the planner of job ", spec_.name(), " cannot be given ", bytes,
+      " bytes of results, after the ",
+      last.map_results_size() + last.reduce_results_size(), " tasks of stage ",
+      stage_spec_.name(), "; at most ", kMostPlannerBytes,
+      " fit into one message: let tasks answer with less or write output, or run "
+      "fewer of them with a larger --split-size");
 }
 
 void ActiveJob::BeginPublish() {

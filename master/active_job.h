@@ -70,8 +70,9 @@ class ActiveJob {
   bool OutputsNeeded() const;
   // After the plan task: the next stage, or the answer (*answered).
   absl::Status TakePlan(bool* answered);
-  // After the stage: its results are kept, the next is planned.
-  void EndStage();
+  // After the stage: its results are kept, the next is planned. ResourceExhausted: they
+  // are more than a planner can be given.
+  absl::Status EndStage();
   void BeginPublish();
 
   // --- Going on from what is finished ----------------------------------------------
@@ -93,6 +94,7 @@ class ActiveJob {
 
  private:
   absl::Status CheckStage(const StageSpec& stage) const;
+  absl::Status CheckResults() const;
   void BeginPlan();
   void BeginStage(StageSpec stage);
   void FillReduce(TaskSpec& spec, Attempt& attempt, const WorkerTable& workers) const;

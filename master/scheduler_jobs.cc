@@ -63,7 +63,9 @@ void Scheduler::Settle(ActiveJob& job) {
         break;
       case ActiveJob::Phase::kStage:
         LeaveStage(job, /*job_ended=*/false);
-        job.EndStage();
+        if (absl::Status s = job.EndStage(); !s.ok()) {
+          return EndJob(job, JOB_FAILED, s);
+        }
         break;
       case ActiveJob::Phase::kPublish:
         job.AddWarnings(job.group(TASK_PUBLISH)[0].result);

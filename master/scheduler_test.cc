@@ -143,6 +143,36 @@ TEST(SchedulerTest, CountsCpuSecondsWhileAJobRuns) {
   EXPECT_EQ(scheduler.Status(JobId(1))->cpu_seconds(), 7.5);
 }
 
+TEST(SchedulerTest, EndsAJobWhosePlannerCannotBeGivenItsResults) {
+  for (const size_t bytes : {1 << 20, 32 << 20}) {
+    Scheduler scheduler({});
+    scheduler.Step(Register(1, 2), kStart);
+    std::vector<Event> events = {Submit(scheduler, 2)};
+    int plans = 0;
+    for (size_t i = 0; i < events.size(); ++i) {
+      for (const Command& command : scheduler.Step(std::move(events[i]), kStart)) {
+        const auto* run = std::get_if<RunTask>(&command);
+        if (run == nullptr) continue;
+        events.push_back(Finish(*run));
+        if (run->spec.id().kind() == TASK_PLAN) {
+          ++plans;
+        } else {
+          events.back().mutable_attempt_finished()->mutable_result()->set_result(
+              std::string(bytes, 'x'));
+        }
+      }
+    }
+    const JobStatus status = *scheduler.Status(JobId(1));
+    const bool fits = bytes == 1 << 20;
+    EXPECT_EQ(status.state(), fits ? JOB_SUCCEEDED : JOB_FAILED);
+    EXPECT_EQ(plans, fits ? 2 : 1);
+    EXPECT_EQ(status.stages_size(), 1);
+    EXPECT_EQ(status.error_message().find("67108") != std::string::npos, !fits)
+        << status.error_message();
+    EXPECT_EQ(status.error_message().find("--split-size") != std::string::npos, !fits);
+  }
+}
+
 // A job of ten tasks, six of which end before it is cancelled; then it is submitted
 // again with what those came to.
 TEST(SchedulerTest, GoesOnFromFinishedTasks) {

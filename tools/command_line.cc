@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/shorten.h"
 #include "base/status.h"
 #include "tools/exit_code.h"
 #include "tools/standard_error.h"
@@ -228,8 +229,8 @@ void CommandLine::ParsedFlag(std::string name, std::string help, std::string val
     for (const std::string& text : given) {
       if (text == given[0]) continue;
       // One of them would be without effect.
-      ThrowIfError(name, InvalidArgument("given twice, as '", given[0], "' and as '",
-                                         text, "'"));
+      ThrowIfError(name, InvalidArgument("given twice, as '", Shorten(given[0]),
+                                         "' and as '", Shorten(text), "'"));
     }
     ThrowIfError(name, set(given[0]));
   };

@@ -4,6 +4,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/shorten.h"
 #include "base/status.h"
 #include "glog/logging.h"
 
@@ -36,15 +37,16 @@ absl::Status CheckType(const Flag& flag, std::string_view text) {
   switch (flag.type) {
     case Flag::Type::kBool:
       if (ParseBool(text, &as_bool)) return absl::OkStatus();
-      return InvalidArgument("--", flag.name, " takes true or false, not \"", text,
-                             "\"");
+      return InvalidArgument("--", flag.name, " takes true or false, not \"",
+                             Shorten(text), "\"");
     case Flag::Type::kInt:
       if (Parse(text, &as_int)) return absl::OkStatus();
-      return InvalidArgument("--", flag.name, " takes a whole number, not \"", text,
-                             "\"");
+      return InvalidArgument("--", flag.name, " takes a whole number, not \"",
+                             Shorten(text), "\"");
     case Flag::Type::kDouble:
       if (Parse(text, &as_double)) return absl::OkStatus();
-      return InvalidArgument("--", flag.name, " takes a number, not \"", text, "\"");
+      return InvalidArgument("--", flag.name, " takes a number, not \"", Shorten(text),
+                             "\"");
     case Flag::Type::kString:
       return absl::OkStatus();
   }
@@ -76,8 +78,8 @@ absl::Status Options::Set(const std::string& name, const std::string& value) {
   if (it == values_.end()) return InvalidArgument("there is no flag --", name);
   SKEP_RETURN_IF_ERROR(CheckType(it->second.flag, value));
   if (it->second.flag.check != nullptr) {
-    SKEP_RETURN_IF_ERROR(
-        Annotate(it->second.flag.check(value), StrCat("--", name, " ", value)));
+    SKEP_RETURN_IF_ERROR(Annotate(it->second.flag.check(value),
+                                  StrCat("--", name, " ", Shorten(value))));
   }
   it->second.text = value;
   return absl::OkStatus();

@@ -75,6 +75,26 @@ TEST(Options, RefuseWhatIsNotOfTheirType) {
   EXPECT_TRUE(options.NonDefault().empty());
 }
 
+// A message repeats no more of a value than shows which it is.
+TEST(Options, CutLongValues) {
+  Options options(Flags());
+  const std::string digits(50'000, '7');
+  const std::string begin = digits.substr(0, 80) + "... (50000 bytes)";
+  for (const char* name : {"top", "fraction", "ignore-case"}) {
+    const std::string value = std::string(name) == "fraction" ? digits + "x" : digits;
+    EXPECT_LT(Message(options.Set(name, value)).size(), 150u) << name;
+  }
+  EXPECT_EQ(Message(options.Set("top", digits)),
+            "--top takes a whole number, not \"" + begin + "\"");
+  EXPECT_EQ(Message(options.Set("top", "-" + std::string(17, '0') + "1")),
+            "--top -000000000000000001: give 1 or more");
+  // Not inside a character.
+  const std::string bees = std::string(78, 'x') + "\U0001f41d\U0001f41d";
+  EXPECT_EQ(
+      Message(options.Set("top", bees)),
+      "--top takes a whole number, not \"" + std::string(78, 'x') + "... (86 bytes)\"");
+}
+
 TEST(Options, AskTheFlagsOwnCheck) {
   Options options(Flags());
   const absl::Status status = options.Set("top", "0");

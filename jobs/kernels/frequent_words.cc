@@ -1,30 +1,64 @@
 #include "jobs/kernels/frequent_words.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "base/coding.h"
 #include "base/status.h"
 
 namespace skep {
+namespace {
+
+// Of a word's size, count and error, encoded; more only of counts above 10^12.
+constexpr size_t kNumberBytes = 16;
+
+// Of the error and the total.
+constexpr size_t kTotalBytes = 20;
+
+struct Counter {
+  uint64_t count;
+  size_t bytes;
+};
+bool LargerCount(const Counter& a, const Counter& b) { return a.count > b.count; }
+
+}  // namespace
 
 void FrequentWords::AddEach(std::span<const std::string_view> words) {
   table_.AddEach(words);
   total_ += words.size();
-  if (table_.size() >= 2 * counters_) Shrink();
+  if (table_.size() >= 2 * counters_ || table_.arena_bytes() > 2 * kMostBytes) {
+    Shrink(counters_, kMostBytes);
+  }
 }
 
 // Takes the (k + 1)-th largest count from all: k + 1 counters or more lose it, so what
-// is lost in all by a word is at most total / (k + 1).
-void FrequentWords::Shrink() {
-  if (table_.size() <= counters_) return;
-  std::vector<uint64_t> counts;
+// is lost in all by a word is at most total / (k + 1). Of equal counts all are kept or
+// none, so that their order does not matter.
+void FrequentWords::Shrink(size_t most_counters, size_t most_bytes) {
+  std::vector<Counter> counters;
+  counters.reserve(table_.size());
+  size_t bytes = 0;
+  table_.ForEach([&](std::string_view key, uint64_t count) {
+    counters.push_back({count, key.size() + kNumberBytes});
+    bytes += counters.back().bytes;
+  });
+  if (counters.size() <= most_counters && bytes <= most_bytes) return;
+  if (counters.size() > most_counters) {
+    // Only as many as may stay, and the next, need an order.
+    std::nth_element(counters.begin(),
+                     counters.begin() + static_cast<ptrdiff_t>(most_counters),
+                     counters.end(), LargerCount);
+    counters.resize(most_counters + 1);
+  }
+  std::sort(counters.begin(), counters.end(), LargerCount);
+  size_t next = 0;
+  bytes = 0;
+  while (next < std::min(most_counters, counters.size()) &&
+         counters[next].bytes <= most_bytes - bytes) {
+    bytes += counters[next++].bytes;
+  }
+  const uint64_t taken = counters[next].count;
   std::vector<FrequentWord> left;
-  table_.ForEach([&](std::string_view, uint64_t count) { counts.push_back(count); });
-  const auto next = counts.begin() + static_cast<ptrdiff_t>(counters_);
-  std::nth_element(counts.begin(), next, counts.end(), std::greater<>());
-  const uint64_t taken = *next;
   table_.ForEach([&](std::string_view key, uint64_t count) {
     if (count > taken) left.push_back({std::string(key), count - taken, MissedBy(key)});
   });
@@ -60,11 +94,11 @@ void FrequentWords::Merge(const FrequentWords& other) {
       [this](std::string_view key, uint64_t count) { table_.Add(key, count); });
   error_ += other.error_;
   total_ += other.total_;
-  Shrink();
+  Shrink(counters_, kMostBytes);
 }
 
-std::string FrequentWords::Encode() {
-  Shrink();
+std::string FrequentWords::Encode(size_t most_bytes) {
+  Shrink(counters_, most_bytes - std::min(most_bytes, kTotalBytes));
   std::string bytes;
   PutVarint(&bytes, error_);
   PutVarint(&bytes, total_);

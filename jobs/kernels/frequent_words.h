@@ -6,7 +6,8 @@
 // counter stood there no oftener than that. Each counter knows what it may have missed
 // before it was made, which is its own error: 0 for a word that had one from the start.
 // Instead of replacing one counter at each new word, twice as many are kept, then what
-// the k-th has is taken from all: additions go at the speed of a WordTable.
+// the k-th has is taken from all: additions go at the speed of a WordTable. Long words
+// are bounded by their bytes, too: as many counters are left then as fit.
 
 #ifndef SKEP_JOBS_KERNELS_FREQUENT_WORDS_H_
 #define SKEP_JOBS_KERNELS_FREQUENT_WORDS_H_
@@ -33,6 +34,9 @@ struct FrequentWord {
 // Not thread-safe. What it answers depends on the order of the words and of the merges.
 class FrequentWords {
  public:
+  // Of words kept, whatever the counters; in memory, up to twice as many.
+  static constexpr size_t kMostBytes = 32 << 20;
+
   // Counters kept, at least 1; in memory, up to twice as many.
   explicit FrequentWords(size_t counters) : counters_(counters) {}
 
@@ -40,8 +44,8 @@ class FrequentWords {
 
   // As if the other's words had been added, too: the errors add up.
   void Merge(const FrequentWords& other);
-  // As bytes, and as another sees them.
-  std::string Encode();
+  // As so many bytes at most, and as another sees them; 20 are always allowed.
+  std::string Encode(size_t most_bytes = kMostBytes);
   absl::Status MergeEncoded(std::string_view bytes);
 
   // The k words of the largest counts, best first.
@@ -53,7 +57,8 @@ class FrequentWords {
   uint64_t total() const { return total_; }
 
  private:
-  void Shrink();
+  // Keeps at most that many counters, whose words take at most so many bytes encoded.
+  void Shrink(size_t most_counters, size_t most_bytes);
   // What the counter of a word that has one may have missed.
   uint64_t MissedBy(std::string_view word) const;
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "base/shorten.h"
 #include "base/status.h"
 #include "jobs/kernels/wide_uint.h"
 
@@ -20,12 +21,46 @@ bool AllDigits(std::string_view text) {
                      [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// std::lerp makes NaN of an infinity on a straight line.
-double Between(double low, double high, double fraction) {
-  if (std::isinf(low) && std::isinf(high)) return low + high;
-  if (std::isinf(low)) return low;
-  if (std::isinf(high)) return high;
-  return std::lerp(low, high, fraction);
+// A finite number as magnitude * 2^exponent.
+struct Exactly {
+  bool negative;
+  WideUint magnitude;
+  int exponent;
+};
+
+Exactly ExactlyOf(const Number& number) {
+  if (number.is_integer) {
+    const auto bits = static_cast<Uint128>(number.integer);
+    const bool negative = number.integer < 0;
+    return {negative, WideUint(negative ? -bits : bits), 0};
+  }
+  int exponent;
+  const double fraction = std::frexp(std::fabs(number.real), &exponent);
+  const auto mantissa = static_cast<uint64_t>(std::ldexp(fraction, 53));
+  return {std::signbit(number.real), WideUint(Uint128{mantissa}), exponent - 53};
+}
+
+// The nearest double to (low * (denominator - numerator) + high * numerator) /
+// denominator: in floating point two of opposite signs would cancel.
+double Between(const Number& low, const Number& high, const QuantileRanks& ranks) {
+  const double ends[] = {low.ToDouble(), high.ToDouble()};
+  if (std::isinf(ends[0]) && std::isinf(ends[1])) return ends[0] + ends[1];
+  if (std::isinf(ends[0])) return ends[0];
+  if (std::isinf(ends[1])) return ends[1];
+  const Exactly a = ExactlyOf(low), b = ExactlyOf(high);
+  const int exponent = std::min(a.exponent, b.exponent);
+  const auto scaled = [exponent](const Exactly& number, uint64_t factor) {
+    return (number.magnitude << (number.exponent - exponent)) *
+           WideUint(Uint128{factor});
+  };
+  const WideUint from = scaled(a, ranks.denominator - ranks.numerator);
+  const WideUint to = scaled(b, ranks.numerator);
+  const bool negative = from > to ? a.negative : b.negative;
+  const WideUint sum = a.negative == b.negative ? from + to
+                       : from > to              ? from - to
+                                                : to - from;
+  const double value = RoundedQuotient(sum, {ranks.denominator}, exponent);
+  return negative ? -value : value;
 }
 
 }  // namespace
@@ -36,7 +71,7 @@ absl::StatusOr<QuantileDefinition> ParseQuantileDefinition(std::string_view text
   if (text == "midpoint") return QuantileDefinition::kMidpoint;
   if (text == "interpolated" || text == "linear")
     return QuantileDefinition::kInterpolated;
-  return InvalidArgument("\"", text,
+  return InvalidArgument("\"", Shorten(text),
                          "\" is no definition of a quantile: use lower, upper, "
                          "midpoint or interpolated (linear)");
 }
@@ -59,7 +94,7 @@ absl::StatusOr<Quantile> ParseQuantile(std::string_view text) {
   }
   if (!good || q.numerator > q.denominator) {
     return InvalidArgument(
-        "\"", text,
+        "\"", Shorten(text),
         "\" is no quantile: use a decimal fraction from 0 to 1 of at "
         "most ",
         kMaxFractionDigits, " digits, such as 0.99");
@@ -105,9 +140,7 @@ QuantileRanks RanksOf(const Quantile& q, uint64_t n, QuantileDefinition definiti
 Number ValueAt(const QuantileRanks& ranks, const Number& low, const Number& high) {
   if (ranks.numerator == 0 || low == high) return low;
   if (!low.is_integer || !high.is_integer) {
-    return Number::Real(Between(
-        low.ToDouble(), high.ToDouble(),
-        static_cast<double>(ranks.numerator) / static_cast<double>(ranks.denominator)));
+    return Number::Real(Between(low, high, ranks));
   }
   // low + (high - low) * numerator / denominator: below 2^65 * 10^18, so it fits.
   const auto span = static_cast<Uint128>(high.integer - low.integer);

@@ -60,9 +60,9 @@ struct QuantileRanks {
 QuantileRanks RanksOf(const Quantile& q, uint64_t n, QuantileDefinition definition);
 
 // The value on the way from `low` to `high`. One of them itself if the ranks say so or
-// they are equal; else, for two integers, the nearest double to the exact value, or the
-// integer if it is one; for doubles, low + (high - low) * fraction in floating point,
-// without overflow (NaN between infinities of both signs). low <= high.
+// they are equal; else the nearest double to the exact value, or, of two integers, the
+// integer if it is one. An infinity outweighs what is finite; between both there is
+// NaN. low <= high.
 Number ValueAt(const QuantileRanks& ranks, const Number& low, const Number& high);
 
 }  // namespace skep

@@ -4,8 +4,8 @@
 //   for
 //             any input, with probability 0.99 (Z. Karnin, K. Lang, E. Liberty, Optimal
 //             quantile approximation in streams, 2016)
-//   tdigest   rank error that shrinks towards both ends; no guarantee, but good on what
-//             has a density (T. Dunning, O. Ertl, Computing extremely accurate
+//   tdigest   rank error that shrinks towards both ends; no guarantee, but good on
+//             smooth data (T. Dunning, O. Ertl, Computing extremely accurate
 //             quantiles using t-digests, 2019)
 //   ddsketch  value error: the value is off by at most so many percent of itself,
 //   always

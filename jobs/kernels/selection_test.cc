@@ -219,6 +219,16 @@ TEST(Quantile, Values) {
   EXPECT_EQ(reals(5, kInfinity), kInfinity);
   EXPECT_EQ(reals(-5, kInfinity), kInfinity);
   EXPECT_EQ(ValueAt({1, 2, 1, 4}, Number::Integer(0), Number::Real(2)).real, 0.5);
+  // Of opposite signs: floating point keeps 10 digits of it.
+  EXPECT_EQ(
+      ValueAt({1, 2, 12, 25}, Number::Real(-0.0797953), Number::Real(0.0864446)).real,
+      -1.4800000000148027e-07);
+  constexpr double kLeast = std::numeric_limits<double>::denorm_min();
+  EXPECT_EQ(reals(-kLeast, kLeast), 0);
+  EXPECT_EQ(reals(kLeast, 3 * kLeast), 2 * kLeast);
+  EXPECT_EQ(reals(-3 * kLeast, -kLeast), -2 * kLeast);
+  EXPECT_EQ(reals(kMax / 2, kMax), kMax * 0.75);
+  EXPECT_EQ(ValueAt({1, 2, 1, 2}, Number::Integer(-4), Number::Real(1)).real, -1.5);
   EXPECT_EQ(ValueAt({2, 2}, Number::Integer(5), Number::Integer(5)).ToString(), "5");
 }
 

@@ -108,9 +108,8 @@ double TDigest::ValueOfRank(uint64_t rank) {
 
 std::string TDigest::Bound() const {
   return absl::StrFormat(
-      "rank within about %.2g %% of all in the middle, less at the ends, if the "
-      "numbers "
-      "have a density; no guarantee",
+      "rank within about %.2g %% of all in the middle, less at the ends, on smooth "
+      "data; no guarantee",
       100 * RankError(0.5));
 }
 

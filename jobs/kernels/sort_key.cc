@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "base/coding.h"
+#include "base/shorten.h"
 #include "base/status.h"
 
 namespace skep {
@@ -14,6 +15,7 @@ namespace {
 constexpr char kEscape = '\0';
 constexpr char kEscapedZero = '\xff';
 constexpr char kEnd = '\0';
+constexpr std::string_view kBetweenKeys = " \n";
 
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -57,7 +59,7 @@ void AppendNumber(std::string_view text, std::string* out) {
 }
 
 absl::Status BadKey(std::string_view key, std::string_view why) {
-  return InvalidArgument("'", key, "' is no key: ", why,
+  return InvalidArgument("'", Shorten(key), "' is no key: ", why,
                          "; give FIELD[.BYTE][bfnr][,FIELD[.BYTE][b]], such as 2,2n");
 }
 
@@ -100,13 +102,14 @@ absl::StatusOr<SortKey> SortKey::Create(const SortKeyOptions& options) {
   }
   std::string_view rest = options.keys;
   while (true) {
-    rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+    rest.remove_prefix(std::min(rest.find_first_not_of(kBetweenKeys), rest.size()));
     if (rest.empty()) break;
-    const std::string_view text = rest.substr(0, rest.find(' '));
+    const std::string_view text = rest.substr(0, rest.find_first_of(kBetweenKeys));
     rest.remove_prefix(text.size());
     SKEP_ASSIGN_OR_RETURN(const Key key, Parse(text, options));
     result.keys_.push_back(key);
   }
+  if (result.keys_.empty() && !options.keys.empty()) return BadKey("", "it is empty");
   if (result.keys_.empty()) {
     result.is_line_ = !options.numeric && !options.reverse;
     result.keys_.push_back({.begin = {.field = 1, .byte = 1},
@@ -190,7 +193,8 @@ size_t SortKey::FieldBegin(std::string_view line, size_t field) const {
 std::string_view SortKey::Find(const Key& key, std::string_view line) const {
   size_t begin = FieldBegin(line, key.begin.field);
   if (key.begin.skip_blanks) begin = SkipBlanks(line, begin);
-  begin = std::min(begin + key.begin.byte - 1, line.size());
+  // A byte's number may be so large that it cannot be added.
+  begin += std::min(key.begin.byte - 1, line.size() - begin);
   size_t end = line.size();
   if (key.end.field > 0) {
     end = FieldBegin(line, key.end.field);
@@ -198,7 +202,7 @@ std::string_view SortKey::Find(const Key& key, std::string_view line) const {
       end = FieldEnd(line, end);
     } else {
       if (key.end.skip_blanks) end = SkipBlanks(line, end);
-      end = std::min(end + key.end.byte, line.size());
+      end += std::min(key.end.byte, line.size() - end);
     }
   }
   return line.substr(begin, std::max(begin, end) - begin);

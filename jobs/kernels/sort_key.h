@@ -15,7 +15,8 @@
 namespace skep {
 
 struct SortKeyOptions {
-  // As sort(1)'s -k, several with spaces between: "2,2n 1.3,1". Empty: the whole line.
+  // As sort(1)'s -k, several with spaces or line ends between:
+  // "2,2n 1.3,1". Empty: the whole line.
   std::string keys;
   std::string separator;  // of fields, one byte; "": where blanks begin
   // For keys without letters of their own.

@@ -21,13 +21,28 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json AnswerJson(const Answer& answer) {
-  if (!answer.json().empty()) {
-    Json parsed = Json::parse(answer.json(), nullptr, /*allow_exceptions=*/false);
-    if (!parsed.is_discarded()) return parsed;
+// Bytes that are not UTF-8 (a file's name, a word) become U+FFFD.
+std::string Dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// JSON without the white space around its tokens.
+std::string OnOneLine(std::string_view json) {
+  std::string line;
+  bool quoted = false, escaped = false;
+  for (const char c : json) {
+    if (!quoted && (c == ' ' || c == '\t' || c == '\n' || c == '\r')) continue;
+    if (c == '"' && !escaped) quoted = !quoted;
+    escaped = quoted && c == '\\' && !escaped;
+    line += c;
   }
-  if (!answer.text().empty()) return answer.text();
-  return nullptr;
+  return line;
+}
+
+// The job's JSON keeps its digits: a parser would make doubles of large integers.
+std::string AnswerJson(const Answer& answer) {
+  if (Json::accept(answer.json())) return OnOneLine(answer.json());
+  return answer.text().empty() ? "null" : Dump(answer.text());
 }
 
 // "read".
@@ -55,14 +70,15 @@ std::string Seconds(absl::Duration d) {
 
 std::string JobJson(const JobStatus& status,
                     std::optional<std::string_view> output_path, absl::Duration took) {
-  Json json;
-  json["job"] = status.name();
-  json["id"] = status.id();
-  json["state"] = StateName(status.state());
+  std::string text = Dump({{"job", status.name()},
+                           {"id", status.id()},
+                           {"state", StateName(status.state())}});
+  text.back() = ',';  // more follows
   if (status.has_answer() ||
       (output_path.has_value() && status.state() != JOB_SUCCEEDED)) {
-    json["answer"] = AnswerJson(status.answer());
+    StrAppend(&text, "\"answer\":", AnswerJson(status.answer()), ",");
   }
+  Json json;
   json["counters"] = Json::object();
   for (const auto& [name, count] : std::map<std::string, uint64_t>(
            status.counters().begin(), status.counters().end())) {
@@ -89,8 +105,7 @@ std::string JobJson(const JobStatus& status,
     json["phases"][PhaseName(phase.phase())] = {{"cpu_seconds", phase.cpu_seconds()},
                                                 {"wall_seconds", phase.wall_seconds()}};
   }
-  // Bytes that are not UTF-8 (a file's name, a word) become U+FFFD.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return text + Dump(json).substr(1);
 }
 
 absl::Duration TimeTaken(const JobStatus& status, absl::Time now) {

@@ -77,6 +77,24 @@ TEST(ResultTest, AnswersAreTheJobsJsonElseItsText) {
   EXPECT_EQ(json["output"], nullptr);
 }
 
+TEST(ResultTest, AnswersKeepTheirDigits) {
+  JobStatus status = Succeeded();
+  status.mutable_answer()->set_json(
+      "{ \"sum\":\n\t18446744073709554615, \"low\": -9223372036854775809,\r\n"
+      " \"mean\": 0.10,\"word\": \"a \\\" b\\\\\" }");
+  const std::string text = JobJson(status, "", absl::Seconds(1));
+  EXPECT_NE(text.find(R"(,"answer":{"sum":18446744073709554615,)"
+                      R"("low":-9223372036854775809,"mean":0.10,)"
+                      R"("word":"a \" b\\"},"counters")"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(Json::parse(text)["answer"]["word"], "a \" b\\");
+  // What is no JSON is not printed as such.
+  status.mutable_answer()->set_json("{\"sum\": 1");
+  status.mutable_answer()->set_text("1\n");
+  EXPECT_EQ(Json::parse(JobJson(status, "", absl::Seconds(1)))["answer"], "1\n");
+}
+
 TEST(ResultTest, BytesThatAreNotUtf8DoNotBreakTheJson) {
   JobStatus status = Succeeded();
   status.mutable_answer()->set_text("caf\xe9");
