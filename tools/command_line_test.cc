@@ -125,13 +125,13 @@ TEST(CommandLineTest, WrongValuesAreSaid) {
 TEST(CommandLineTest, ASwitchTakesTrueAndFalseAndNothingElse) {
   for (const char* value : {"maybe", "2x", "1", "", "99999999999999999999"}) {
     SCOPED_TRACE(value);
-    const Parsed p = Parse({StrCat("--json=", value), "a"});
+    const Parsed p = Parse({StrCat("--loud=", value), "a"});
     EXPECT_EQ(p.code, kUsage);
     EXPECT_EQ(Parse({StrCat("--verbose=", value), "a"}).code, kUsage);
   }
-  EXPECT_EQ(Parse({"--json=true", "a"}).code, std::nullopt);
-  EXPECT_TRUE(Parse({"--json=true", "a"}).json);
-  EXPECT_FALSE(Parse({"--json=false", "a"}).json);
+  EXPECT_EQ(Parse({"--loud=true", "a"}).code, std::nullopt);
+  EXPECT_TRUE(Parse({"--loud=true", "a"}).loud);
+  EXPECT_FALSE(Parse({"--loud=false", "a"}).loud);
 }
 
 TEST(CommandLineTest, AFlagThatSaysTwoThingsIsRefused) {
