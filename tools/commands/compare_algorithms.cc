@@ -4,13 +4,14 @@
 #include <cstdio>
 #include <optional>
 
+#include "base/shorten.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "rpc/address.h"
 #include "tools/client/session.h"
 #include "tools/command_line.h"
-#include "tools/commands/format_flag.h"
 #include "tools/commands/compare_fleet.h"
+#include "tools/commands/format_flag.h"
 #include "tools/compare/comparison.h"
 #include "tools/exit_code.h"
 #include "tools/output_file.h"
@@ -30,24 +31,36 @@ struct Flags {
   SecurityFlags security;
 };
 
-// The parts between commas; an empty one is refused.
+// More rounds change the medians no more.
+constexpr int64_t kMostRounds = 1000;
+
+// The parts between commas; an empty one is refused, and one that was there before.
 absl::Status SplitList(const std::string& text, std::vector<std::string>* parts) {
   parts->clear();
   for (size_t at = 0;;) {
     const size_t comma = std::min(text.find(',', at), text.size());
     if (comma == at) return InvalidArgument("give names or sizes with commas between");
-    parts->push_back(text.substr(at, comma - at));
+    std::string part = text.substr(at, comma - at);
+    if (std::find(parts->begin(), parts->end(), part) != parts->end()) {
+      return InvalidArgument("'", Shorten(part), "' stands there twice");
+    }
+    parts->push_back(std::move(part));
     if (comma == text.size()) return absl::OkStatus();
     at = comma + 1;
   }
 }
 
-absl::Status ParseSizes(const std::string& text, std::vector<uint64_t>* sizes) {
+absl::Status ParseSizes(const std::string& text, uint64_t most,
+                        std::vector<uint64_t>* sizes) {
   std::vector<std::string> parts;
   SKEP_RETURN_IF_ERROR(SplitList(text, &parts));
   sizes->clear();
   for (const std::string& part : parts) {
-    SKEP_ASSIGN_OR_RETURN(sizes->emplace_back(), ParseSize(part));
+    SKEP_ASSIGN_OR_RETURN(const uint64_t size, ParseSize(part));
+    if (size < 1 || size > most) {
+      return InvalidArgument("'", part, "' is not from 1 to ", most);
+    }
+    sizes->push_back(size);
   }
   return absl::OkStatus();
 }
@@ -117,12 +130,13 @@ std::optional<int> RunCompareAlgorithms(const Args& args) {
   }
   line.ParsedFlag("sizes",
                   StrCat("How many ", family->size_name, ": ", family->size_example),
-                  "N,...", sizes, [&flags](const std::string& text) {
-                    return ParseSizes(text, &flags.options.sizes);
+                  "N,...", sizes, [&flags, family](const std::string& text) {
+                    return ParseSizes(text, family->most, &flags.options.sizes);
                   });
   line.Flag("input", &flags.options.input,
             StrCat("What they look like: ", Joined(family->inputs)), "KIND");
-  line.Flag("rounds", &flags.rounds, "Each measures every algorithm once", "N", 1);
+  line.Flag("rounds", &flags.rounds, "Each measures every algorithm once", "N", 1,
+            kMostRounds);
   line.Flag("seed", &flags.seed, "Of the input", "N");
   AddFormatFlags(line, &format);
   line.Flag("html", &flags.html, "Also write a report with plots", "FILE");

@@ -89,6 +89,7 @@ struct CompareFamily {
   std::string size_name;                // what sizes count: "keys"
   std::string size_example = "64K,1M";  // for --help
   std::vector<uint64_t> sizes;          // by default
+  uint64_t most = 0;                    // the largest: inputs are made in memory
   std::vector<std::string> inputs;      // kinds of input, the default first
   std::vector<std::string> by_default;  // algorithms if none are named
   // Whether plots show the time of the whole, not of one of the size: where cost is not

@@ -129,6 +129,7 @@ CompareFamily AverageFamily() {
       .what = "the mean of doubles in memory",
       .size_name = "doubles",
       .sizes = {1 << 12, 1 << 16, 1 << 20, 1 << 22},
+      .most = uint64_t{1} << 28,
       .inputs = {"uniform", "cancelling", "heavy-tails", "all-scales"},
       .by_default = {"naive", "fast", "exact", "exact-scalar"},
       .counts =

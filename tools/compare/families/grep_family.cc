@@ -148,6 +148,7 @@ CompareFamily GrepFamily() {
           .what = "counting the lines that hold a string",
           .size_name = "bytes",
           .sizes = {1 << 16, 1 << 20, 1 << 24},
+          .most = uint64_t{4} << 30,
           .inputs = {"few", "no-match", "many"},
           .by_default = {"memmem", "string_view", "vectors", "job", "job-regex"},
           .counts =

@@ -202,6 +202,7 @@ CompareFamily MedianFamily() {
       .what = "the median of 64-bit keys in memory",
       .size_name = "keys",
       .sizes = {1 << 16, 1 << 18, 1 << 20, 1 << 22},
+      .most = uint64_t{1} << 28,
       .inputs = {"uniform", "sorted", "equal", "two-values", "heavy-tails"},
       .by_default = {"bisection", "random-pivot", "radix", "window", "nth_element",
                      "kll", "tdigest", "ddsketch"},

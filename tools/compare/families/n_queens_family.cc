@@ -109,6 +109,7 @@ CompareFamily QueensFamily() {
           .size_name = "queens",
           .size_example = StrCat("12,14 (", kMinHalvesQueens, " to ", kMaxSide, ")"),
           .sizes = {8, 10, 11, 12, 13, 14},
+          .most = kMaxQueens,
           .inputs = {"board"},
           .by_default = by_default,
           .cost_of_all = true,

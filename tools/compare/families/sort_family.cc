@@ -155,6 +155,7 @@ CompareFamily SortFamily() {
       .what = "sorting lines in memory",
       .size_name = "lines",
       .sizes = {1 << 10, 1 << 14, 1 << 18},
+      .most = uint64_t{1} << 25,
       .inputs = {"records", "short", "long-prefix"},
       .by_default = {"std-sort", "std-stable-sort", "radix"},
       .counts =

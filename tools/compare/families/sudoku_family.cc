@@ -124,6 +124,7 @@ CompareFamily SudokuFamily() {
           .what = "solving puzzles",
           .size_name = "puzzles",
           .sizes = {50, 200, 1000},
+          .most = uint64_t{1} << 24,
           .inputs = {kUnique, "many-solutions"},
           .by_default = {"naive", "dancing-links", "bands", "bands-unique", "boxes",
                          "boxes-unique"},

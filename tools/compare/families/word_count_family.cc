@@ -347,6 +347,7 @@ CompareFamily WordCountFamily() {
       .what = "counting the words of a text",
       .size_name = "bytes",
       .sizes = {1 << 16, 1 << 20, 1 << 23},
+      .most = uint64_t{4} << 30,
       .inputs = {"zipf", "zipf-4M", "uniform"},
       .by_default = {"unordered_map", "sort", "external-sort", "combiner", "hash",
                      "hash-scalar", "space-saving"},
