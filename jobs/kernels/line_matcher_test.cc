@@ -425,8 +425,8 @@ TEST(LineMatcher, WholeWordsAndLines) {
                    "an\nan\xe2\x80\x9d\nan\xff",
                    kWords),
             (Lines{"1:10:an\xe2\x80\x9d", "2:16:an\xff"}));
-  EXPECT_EQ(Select("a*", "b\n\xff\xff\nb \nb\xffb\n\n", kWords),
-            (Lines{"1:2:\xff\xff", "2:5:b ", "4:12:"}));
+  EXPECT_EQ(Select("a*", "b\n\xff\xff\nb \nb\xff-\n\n", kWords),
+            (Lines{"1:2:\xff\xff", "2:5:b ", "3:8:b\xff-", "4:12:"}));
   EXPECT_EQ(Select("^a|b$", "xa\na\n-b\nb-\n", kWords), (Lines{"1:3:a", "2:5:-b"}));
   EXPECT_EQ(Select("a|ab", "ab\nabc\na\n", kLines), (Lines{"0:0:ab", "2:7:a"}));
   EXPECT_EQ(Select("a.c", "a.c\na.cc\n", {.fixed = true, .whole_lines = true}),
