@@ -91,6 +91,7 @@ absl::Status CompareFamilyAs(const CompareFamily& family, const Flags& flags,
   std::fputs(
       (flags.json ? ComparisonJson(comparison) : ComparisonText(comparison)).c_str(),
       stdout);
+  std::fflush(stdout);  // before what is said of the report
   if (flags.html.empty()) return absl::OkStatus();
   SKEP_RETURN_IF_ERROR(
       WriteOutputFile("--html", flags.html, ComparisonHtml(comparison, command)));
