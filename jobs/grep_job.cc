@@ -152,9 +152,12 @@ bool NeedsSurvey(const PlanInput& input, const GrepOptions& options) {
   if (options.answers()) return false;
   const bool cut = std::any_of(input.splits.begin(), input.splits.end(),
                                [](const InputSplit& s) { return s.offset() > 0; });
+  const auto with_lines =
+      std::count_if(input.splits.begin(), input.splits.end(),
+                    [](const InputSplit& s) { return s.length() > 0; });
   // Groups of lines are separated through all files.
   return (cut && (options.number_lines || options.most != UINT64_MAX)) ||
-         (options.groups && input.splits.size() > 1);
+         (options.groups && with_lines > 1);
 }
 
 absl::StatusOr<PlanResult> Answer(const PlanInput& input, const GrepOptions& options) {
@@ -235,7 +238,7 @@ absl::StatusOr<InputFormat> CheckPattern(const Options& flags) {
   }
   SKEP_ASSIGN_OR_RETURN(const GrepOptions options, ReadGrepOptions(flags));
   SKEP_RETURN_IF_ERROR(MakeMatcher(flags, options).status());
-  return InputFormat{.empty_files = true};
+  return InputFormat{.empty_files = options.answers() ? UINT64_MAX : 1};
 }
 
 OutputShape Shape(const Options& flags) {

@@ -55,14 +55,14 @@ TEST(Grep, NamesTheFileWhenThereAreSeveral) {
 }
 
 TEST(Grep, EmptyFilesAreFilesToo) {
-  const std::vector<LocalFile> files = {{"e", ""}, {"f", "a\nb\na\n"}};
+  const std::vector<LocalFile> files = {{"e", ""}, {"f", "a\nb\na\n"}, {"g", ""}};
   EXPECT_EQ(OutputOf(RunJob(Grep, {{"pattern", "a"}, {"line-number", "true"}}, files)),
             "f:1:a\nf:3:a\n");
   EXPECT_EQ(AnswerOf(RunJob(Grep, {{"pattern", "a"}, {"count", "true"}}, files)),
-            "e:0\nf:2\n");
+            "e:0\nf:2\ng:0\n");
   EXPECT_EQ(AnswerOf(RunJob(Grep, {{"pattern", "b"}, {"files-without-match", "true"}},
                             files)),
-            "e\n");
+            "e\ng\n");
   EXPECT_EQ(AnswerOf(RunJob(Grep, {{"pattern", "a"}, {"count", "true"}}, "")), "0\n");
 }
 

@@ -344,8 +344,8 @@ void WordCount(Job& job) {
                 .value_name = "N",
                 .help =
                     "Of --approx: the error is at most the number of words / N; more "
-                    "where words are so long that not so many fit (32 MiB of them "
-                    "a task, 48 MiB of all tasks together)",
+                    "where so many do not fit, for long words or very many splits "
+                    "(32 MiB of words a task, 48 MiB of all tasks together)",
                 .check = CheckCount<10'000'000>,
                 .needs = "approx"})
       .Input(CheckFlags)

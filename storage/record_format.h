@@ -14,7 +14,7 @@ struct RecordFormat {
   };
   Kind kind = Kind::kLines;
   uint32_t record_size = 1;  // kFixed: at least 1
-  bool empty_files = false;  // each is a split of 0 bytes; otherwise they give none
+  uint64_t empty_files = 0;  // so many of them give a split of 0 bytes, the others none
 };
 
 }  // namespace skep

@@ -25,10 +25,6 @@ absl::Status TooMany(uint64_t split_bytes) {
 
 absl::Status SplitFile(const InputFile& file, const RecordFormat& format,
                        uint64_t split_bytes, std::vector<InputSplit>* splits) {
-  if (file.size() == 0) {
-    if (format.empty_files) AddSplit(file, 0, 0, splits);
-    return absl::OkStatus();
-  }
   // Bytes that stay together: a record, or one where records are lines.
   const uint64_t unit =
       format.kind == RecordFormat::Kind::kFixed ? format.record_size : 1;
@@ -77,11 +73,15 @@ absl::StatusOr<std::vector<InputSplit>> PlanSplits(const std::vector<InputFile>&
     split_bytes = DefaultSplitBytes(total);
   }
   std::vector<InputSplit> splits;
+  uint64_t empty_files = 0;
   for (const InputFile& file : files) {
-    if (splits.size() >= kMaxSplits && (file.size() > 0 || format.empty_files)) {
-      return TooMany(split_bytes);
+    if (file.size() == 0 && empty_files++ >= format.empty_files) continue;
+    if (splits.size() >= kMaxSplits) return TooMany(split_bytes);
+    if (file.size() == 0) {
+      AddSplit(file, 0, 0, &splits);
+    } else {
+      SKEP_RETURN_IF_ERROR(SplitFile(file, format, split_bytes, &splits));
     }
-    SKEP_RETURN_IF_ERROR(SplitFile(file, format, split_bytes, &splits));
   }
   return splits;
 }

@@ -30,7 +30,7 @@ uint64_t DefaultSplitBytes(uint64_t total_bytes);
 // In the order of the files, then of offsets. A file is cut evenly into pieces of at
 // most `split_bytes` (0: the default), for fixed-size records at multiples of their
 // size. A compressed file is one split, an empty one gives none unless the format wants
-// one. InvalidArgument: a file that is not a multiple of the record size; more than kMaxSplits.
+// some. InvalidArgument: a file that is not a multiple of the record size; more than kMaxSplits.
 absl::StatusOr<std::vector<InputSplit>> PlanSplits(const std::vector<InputFile>& files,
                                                    const RecordFormat& format,
                                                    uint64_t split_bytes = 0);

@@ -79,8 +79,8 @@ TEST(SplitPlanner, CompressedFilesAreOneSplitAndEmptyOnesNone) {
 }
 
 TEST(SplitPlanner, EmptyFilesAreSplitsOfNoBytesIfAskedFor) {
-  const auto splits =
-      PlanSplits({File("a", 0), File("b", 3), File("c", 0)}, {.empty_files = true});
+  const auto splits = PlanSplits(
+      {File("a", 0), File("b", 3), File("c", 0), File("d", 0)}, {.empty_files = 2});
   ASSERT_TRUE(splits.ok());
   ASSERT_EQ(splits->size(), 3);
   EXPECT_EQ((*splits)[0].file().name(), "a");

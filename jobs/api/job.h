@@ -61,9 +61,10 @@ struct InputFormat {
   uint32_t record_size = 1;
   // Bytes a map task reads; the same for every fleet size. 0: the default.
   uint64_t split_bytes = 0;
-  // For jobs that answer for each file: an empty one is a split of 0 bytes, whose task
-  // gets no block. Otherwise the job does not see it.
-  bool empty_files = false;
+  // So many of the empty files, the first ones, are splits of 0 bytes, whose tasks get
+  // no block: all for a job that answers for each file, one for a job that must know
+  // whether there are several. The job does not see the others.
+  uint64_t empty_files = 0;
 };
 
 // What a planner sees.

@@ -286,22 +286,24 @@ absl::StatusOr<std::vector<InputSplit>> CutLocalFiles(
     const uint64_t record = format.record_size;
     split_bytes = (split_bytes + record - 1) / record * record;
   }
+  uint64_t empty_files = 0;
   for (const LocalFile& file : files) {
     const uint64_t size = file.bytes.size();
     if (format.kind == InputFormat::Kind::kFixed && size % format.record_size != 0) {
       return InvalidArgument(file.name, ": ", size, " bytes are no whole number of ",
                              format.record_size, "-byte records");
     }
-    for (uint64_t offset = 0; offset < size || (size == 0 && format.empty_files);
-         offset += split_bytes) {
+    if (size == 0 && empty_files++ >= format.empty_files) continue;
+    uint64_t offset = 0;
+    do {
       InputSplit& split = splits.emplace_back();
       split.mutable_file()->set_path(file.name);
       split.mutable_file()->set_name(file.name);
       split.mutable_file()->set_size(size);
       split.set_offset(offset);
       split.set_length(std::min(split_bytes, size - offset));
-      if (size == 0) break;
-    }
+      offset += split.length();
+    } while (offset < size);
   }
   return splits;
 }

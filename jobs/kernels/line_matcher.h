@@ -66,7 +66,9 @@ class LineMatcher {
                        const std::function<bool(const Line&)>& visit) const;
 
   // Calls visit for each match in a line, from left to right, the longest ones, none
-  // empty (grep's -o). Whether the options invert does not matter.
+  // empty (grep's -o). Whole words take the square of what matches but for its end, as
+  // `a+` in one long run of a before a '_'; to select the line does not. Whether the
+  // options invert does not matter.
   void ForEachMatch(
       std::string_view line,
       const std::function<void(size_t offset, std::string_view match)>& visit) const;

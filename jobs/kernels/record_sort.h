@@ -27,8 +27,9 @@
 
 namespace skep {
 
-// Keeps its memory, 16 bytes a record (32 where keys are much alike), for the next
-// time: memory that is new costs as much as sorting. Not thread-safe.
+// Keeps its memory, 16 bytes a record (32 where keys are much alike, 48 where a sample
+// of them misled), for the next time: memory that is new costs as much as sorting. Not
+// thread-safe.
 class RecordSorter {
  public:
   // Writes the records, ordered by their first `key_size` bytes, to `out`, which has
